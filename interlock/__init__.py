@@ -1,0 +1,1 @@
+"""interlock: teams of LangGraph agents whose every handoff is validated."""

@@ -1,0 +1,85 @@
+"""The brief: all that a worker is shown for one attempt (I4)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from interlock.contracts.ids import PayloadHash, StepId
+from interlock.contracts.plain import FrozenDict, Plain, derive_hash, parse_plain, thaw
+
+
+class Scratchpad:
+    """A worker's notes on one step: append-only, seen by later attempts of the same step."""
+
+    __slots__ = ("_added", "_earlier")
+
+    def __init__(self, earlier: tuple[str, ...] = ()) -> None:
+        """Start from the notes of earlier attempts."""
+        self._earlier = earlier
+        self._added: list[str] = []
+
+    def append(self, note: str) -> None:
+        """Add a note; kept when the attempt ends, whatever its verdict."""
+        self._added.append(str(parse_plain(str(note))))
+
+    def __iter__(self) -> Iterator[str]:
+        """Go through all notes, oldest first."""
+        return iter((*self._earlier, *self._added))
+
+    def __len__(self) -> int:
+        """Return how many notes there are."""
+        return len(self._earlier) + len(self._added)
+
+    def __repr__(self) -> str:
+        """Show the notes."""
+        return f"Scratchpad({list(self)!r})"
+
+    @property
+    def added(self) -> tuple[str, ...]:
+        """The notes of this attempt."""
+        return tuple(self._added)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brief:
+    """All that a worker is shown for one attempt; deep-frozen.
+
+    Attributes:
+        step_id: The step.
+        attempt: Counts from 1 over workers, restarts and resumes of the step.
+        instruction: What to do.
+        inputs: Name to value; the step's `arguments` included.
+        context: The declared keys of the shared context.
+        criteria: What the output must satisfy, in words.
+        feedback: Why earlier attempts were not accepted, and what people answered, in words.
+        deadline: When this attempt is cut off; None if it is not.
+        scratchpad: Own notes; the only thing here that a worker may add to.
+    """
+
+    step_id: StepId
+    attempt: int
+    instruction: str
+    inputs: FrozenDict
+    context: FrozenDict
+    criteria: tuple[str, ...] = ()
+    feedback: tuple[str, ...] = ()
+    deadline: datetime | None = None
+    scratchpad: Scratchpad
+
+    def dump(self) -> dict[str, Plain]:
+        """Return the brief as a fresh plain dict, deadline in ISO 8601, notes included."""
+        return {
+            "step_id": self.step_id,
+            "attempt": self.attempt,
+            "instruction": self.instruction,
+            "inputs": thaw(self.inputs),
+            "context": thaw(self.context),
+            "criteria": list(self.criteria),
+            "feedback": list(self.feedback),
+            "deadline": self.deadline.isoformat() if self.deadline else None,
+            "scratchpad": list(self.scratchpad),
+        }
+
+    def derive_hash(self) -> PayloadHash:
+        """Return the SHA-256 of the dumped brief; the journal holds it (I4)."""
+        return derive_hash(self.dump())

@@ -1,0 +1,122 @@
+"""How a step ended, and how a run ended."""
+
+from collections.abc import Mapping
+from typing import Final, Literal, TypeAlias
+
+from pydantic import Field
+
+from interlock.contracts.criteria import Finding
+from interlock.contracts.frozen_model import FrozenModel
+from interlock.contracts.ids import PayloadHash, StepId, ThreadId, WorkerName
+from interlock.contracts.plain import Plain
+from interlock.contracts.question import Question
+
+StepStatus: TypeAlias = Literal[
+    "accepted", "degraded", "skipped", "failed", "blocked", "cancelled", "waiting"
+]
+RunStatus: TypeAlias = Literal["running", "waiting", "completed", "degraded", "failed", "cancelled"]
+
+TERMINAL_STEP_STATUSES: Final = frozenset(
+    {"accepted", "degraded", "skipped", "failed", "blocked", "cancelled"}
+)
+TERMINAL_RUN_STATUSES: Final = frozenset({"completed", "degraded", "failed", "cancelled"})
+"""Statuses that absorb (I9): storage changes no row that has one."""
+
+
+class Usage(FrozenModel):
+    """What something cost.
+
+    Attributes:
+        attempts: Worker attempts that were started and reviewed or failed.
+        input_tokens: As reported by models.
+        output_tokens: As reported by models.
+    """
+
+    attempts: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+
+    @property
+    def tokens(self) -> int:
+        """Input and output together."""
+        return self.input_tokens + self.output_tokens
+
+    def __add__(self, other: "Usage") -> "Usage":
+        """Add field by field."""
+        return Usage(
+            attempts=self.attempts + other.attempts,
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+        )
+
+
+class StepOutcome(FrozenModel):
+    """How one step stands or ended.
+
+    Attributes:
+        step_id: The step.
+        status: Terminal, or `waiting` for a person.
+        value: What the step's dependents get; None where there is none.
+        value_ref: Where the value lies in storage when it is too big to travel in the state.
+        worker: Who produced the value, if a worker did.
+        attempts: Attempts used so far.
+        reason: Why it is not accepted, in words.
+        gap: What is missing because of it, as the plan states it.
+        rests_on: Steps, degraded or skipped, that this value was derived from, directly or not.
+        findings: Of the last review.
+        published: Context keys and values that the accepted output promotes.
+        approved_by_person: Whether a person let it pass.
+        question: What is asked, while waiting.
+        usage: Cost of all attempts.
+        carry: Where the step goes on after the answer; private to the step graph.
+    """
+
+    step_id: StepId
+    status: StepStatus
+    value: Plain = None
+    value_ref: PayloadHash | None = None
+    worker: WorkerName | None = None
+    attempts: int = 0
+    reason: str | None = None
+    gap: str | None = None
+    rests_on: tuple[StepId, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    published: dict[str, Plain] = {}
+    approved_by_person: bool = False
+    question: Question | None = None
+    usage: Usage = Usage()
+    carry: dict[str, Plain] | None = None
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the status absorbs (I9)."""
+        return self.status in TERMINAL_STEP_STATUSES
+
+    @property
+    def is_degraded(self) -> bool:
+        """Whether what rests on it must say so."""
+        return self.status in {"degraded", "skipped"} or bool(self.rests_on)
+
+
+class RunResult(FrozenModel):
+    """How a run stands or ended, honestly.
+
+    Attributes:
+        status: `completed` only if every step was accepted on accepted facts (I7).
+        outputs: Step id to value, of accepted and degraded steps.
+        outcomes: Step id to outcome.
+        gaps: What is missing or rests on degraded facts, in words.
+        questions: Open questions, when waiting.
+        usage: Cost of all steps.
+        thread_id: The run's thread.
+        reason: Why the run failed or was cancelled, if no single step says it.
+    """
+
+    status: Literal["completed", "degraded", "failed", "waiting", "cancelled"]
+    outputs: Mapping[StepId, Plain] = Field(default_factory=dict)
+    outcomes: Mapping[StepId, StepOutcome] = Field(default_factory=dict)
+    gaps: tuple[str, ...] = ()
+    questions: tuple[Question, ...] = ()
+    usage: Usage = Usage()
+    thread_id: ThreadId
+    reason: str | None = None

@@ -1,0 +1,85 @@
+"""Policies: how often, how long, how many at once, at what cost. One frozen object a concern."""
+
+import hashlib
+from datetime import timedelta
+from typing import Annotated
+
+from pydantic import Field
+
+from interlock.contracts.frozen_model import FrozenModel
+
+PositiveCount = Annotated[int, Field(ge=1)]
+Duration = Annotated[timedelta, Field(ge=timedelta(0))]
+PositiveDuration = Annotated[timedelta, Field(gt=timedelta(0))]
+
+
+class Retry(FrozenModel):
+    """How often a step is tried by one worker, and how long to wait in between.
+
+    Attributes:
+        max_attempts: Attempts by each worker of the chain, the first included.
+        backoff: Wait before the second attempt after an error; findings are retried at once.
+        multiplier: Growth of the wait from one attempt to the next.
+        max_backoff: Upper bound of one wait, jitter included.
+        jitter: Share of the wait, 0 to 1, that is drawn at random.
+    """
+
+    max_attempts: PositiveCount = 1
+    backoff: Duration = timedelta(seconds=1)
+    multiplier: Annotated[float, Field(ge=1)] = 2.0
+    max_backoff: Duration = timedelta(minutes=1)
+    jitter: Annotated[float, Field(ge=0, le=1)] = 0.5
+
+
+def derive_backoff_seconds(retry: Retry, *, attempt: int, seed: str) -> float:
+    """Return the wait after a failed attempt, in seconds.
+
+    Exponential backoff with partial jitter. The jitter is drawn from the seed, so that
+    a resume on another machine waits for the same instant.
+
+    Args:
+        retry: The step's policy.
+        attempt: The attempt that failed, from 1.
+        seed: What the draw is keyed by, e.g. thread and step.
+    """
+    grown = retry.backoff.total_seconds() * retry.multiplier ** (attempt - 1)
+    bounded = min(grown, retry.max_backoff.total_seconds())
+    digest = hashlib.sha256(f"{seed}\x1f{attempt}".encode()).digest()
+    draw = int.from_bytes(digest[:8], "big") / 2**64
+    return bounded * (1 - retry.jitter * draw)
+
+
+class Budget(FrozenModel):
+    """Upper bounds of a run or a step; None is no bound.
+
+    Attributes:
+        attempts: Attempts of all steps together.
+        tokens: Input and output tokens that models reported, all attempts together.
+        wall_time: From the run's first node, waiting for people not excluded.
+    """
+
+    attempts: PositiveCount | None = None
+    tokens: PositiveCount | None = None
+    wall_time: PositiveDuration | None = None
+
+
+class RunPolicy(FrozenModel):
+    """What holds for a whole run.
+
+    Attributes:
+        max_parallel: Steps whose workers may run at once; None is no limit.
+        retry: For steps that declare none. The default tries once.
+        timeout: For steps that declare none; None is no limit.
+        budget: Upper bounds of the run.
+        approve_plan: Whether a person must approve the plan before anything runs.
+        max_plan_attempts: How often a planner is asked before the run fails.
+        drain_grace: How long a stop request waits for running workers before cancelling them.
+    """
+
+    max_parallel: PositiveCount | None = 16
+    retry: Retry = Retry()
+    timeout: PositiveDuration | None = None
+    budget: Budget = Budget()
+    approve_plan: bool = False
+    max_plan_attempts: PositiveCount = 3
+    drain_grace: Duration = timedelta(seconds=10)

@@ -1,0 +1,84 @@
+"""Questions for people, and their answers, in LangChain's human-in-the-loop shapes."""
+
+from datetime import datetime
+from typing import Literal, TypeAlias
+
+from interlock.contracts.frozen_model import FrozenModel
+from interlock.contracts.ids import PayloadHash, QuestionId, StepId, ThreadId
+from interlock.contracts.plain import Plain, parse_plain
+
+Decision: TypeAlias = Literal["approve", "edit", "reject", "respond"]
+QuestionKind: TypeAlias = Literal["plan", "before_step", "output", "worker"]
+
+
+class Question(FrozenModel):
+    """Something only a person can decide.
+
+    Attributes:
+        id: Names the question; another content is another question (I10).
+        thread_id: The run's thread.
+        kind: `plan`: may it run; `before_step`: may this worker start; `output`: what to do with
+            a step whose attempts are used up; `worker`: raised by a worker's own `interrupt()`.
+        step_id: The step it is about, prefixed by its team's scope; None for a plan.
+        name: What is asked about, in one word: an action request's `name`.
+        args: What is shown: an action request's `args`.
+        description: The question in words.
+        allowed: The decisions that may be given.
+        shown_hash: The hash of what was shown; an answer binds to it.
+        asked_at: When it was asked.
+        interrupt_id: LangGraph's id, for questions that a worker raised.
+        position: Which entry of that interrupt it is, from 0.
+    """
+
+    id: QuestionId
+    thread_id: ThreadId
+    kind: QuestionKind
+    step_id: StepId | None = None
+    name: str
+    args: Plain = None
+    description: str
+    allowed: tuple[Decision, ...]
+    shown_hash: PayloadHash
+    asked_at: datetime
+    interrupt_id: str | None = None
+    position: int = 0
+
+
+class Answer(FrozenModel):
+    """What a person decided.
+
+    Attributes:
+        type: The decision.
+        value: The edited value, for `edit`.
+        message: The reason or the text, for `reject` and `respond`.
+        shown_hash: Of what the person saw; checked against the question if given.
+    """
+
+    type: Decision
+    value: Plain = None
+    message: str | None = None
+    shown_hash: PayloadHash | None = None
+
+
+def approve() -> Answer:
+    """Return the answer that lets it pass as shown."""
+    return Answer(type="approve")
+
+
+def edit(value: object) -> Answer:
+    """Return the answer that puts another value in the place of what was shown.
+
+    Raises:
+        PlainValueError: The value cannot be stored.
+    """
+    return Answer(type="edit", value=parse_plain(value))
+
+
+def reject(why: str) -> Answer:
+    """Return the answer that refuses what was shown."""
+    return Answer(type="reject", message=why)
+
+
+def respond(text: str) -> Answer:
+    """Return the answer that tells the worker something and lets it try again."""
+    return Answer(type="respond", message=text)

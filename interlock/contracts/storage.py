@@ -1,0 +1,235 @@
+"""What the rooms above need of a storage, without saying how it stores.
+
+One `Storage` opens everything on one database. Everything it writes for a thread goes
+through `commit`: one transaction that also checks the thread's fencing token.
+`checkpoints` implements it; nodes, tools and the orchestrator are handed it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from interlock.contracts.handoff import Handoff
+from interlock.contracts.ids import PayloadHash, QuestionId, StepId, ThreadId
+from interlock.contracts.outcome import RunStatus, StepOutcome
+from interlock.contracts.plain import Plain
+from interlock.contracts.question import Answer, Question
+from interlock.contracts.run_record import RunRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lease:
+    """The right to write to a thread until it expires or is taken over.
+
+    Attributes:
+        thread_id: The thread.
+        token: Fencing token: every takeover has a greater one.
+        owner: Who holds it, readable by a person.
+        expires_at: Unless renewed.
+        cancel_reason: Why somebody asked the run to stop, if anybody did; fresh on renewal.
+    """
+
+    thread_id: ThreadId
+    token: int
+    owner: str
+    expires_at: datetime
+    cancel_reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunUpdate:
+    """A change of a run's status; ignored if the run's status is terminal (I9)."""
+
+    status: RunStatus
+    result: Plain = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """What is written together or not at all.
+
+    Attributes:
+        superstep: Checkpoint id that the outcomes belong to.
+        handoffs: Ignored where a handoff of the same id is stored.
+        outcomes: Ignored where a terminal outcome of the same superstep and step is stored (I9).
+        questions: Ignored where a question of the same id is stored.
+        closed: Questions that are no longer open (superseded or cancelled).
+        applied: Questions whose recorded answer has reached the graph.
+        run: The run's new status.
+        payloads: Values to be stored by hash and nothing else.
+    """
+
+    superstep: str = ""
+    handoffs: Sequence[Handoff] = ()
+    outcomes: Sequence[StepOutcome] = ()
+    questions: Sequence[Question] = ()
+    closed: Sequence[QuestionId] = ()
+    applied: Sequence[QuestionId] = ()
+    run: RunUpdate | None = None
+    payloads: Sequence[bytes] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedAnswer:
+    """An answer as it was recorded, with the question it was given to.
+
+    Attributes:
+        question: The question.
+        answer: What was decided.
+        is_applied: Whether the graph has taken it.
+    """
+
+    question: Question
+    answer: Answer
+    is_applied: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenAttempt:
+    """An attempt whose brief is in the journal and whose output is not."""
+
+    step_id: StepId
+    attempt: int
+    worker: str
+    started_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadCounts:
+    """Where a thread stands, read from the journal and the outcomes.
+
+    Attributes:
+        settled: Step status to number of steps, over the thread's newest outcome of each step.
+        running: Attempts that have a brief and no output.
+        attempts: Briefs handed over.
+        retries: Briefs of attempt 2 and later.
+        handoffs: Rows in the journal.
+    """
+
+    settled: Mapping[str, int] = field(default_factory=dict)
+    running: Sequence[OpenAttempt] = ()
+    attempts: int = 0
+    retries: int = 0
+    handoffs: int = 0
+
+
+class Storage(Protocol):
+    """One database: saver, journal, run ledger, outcomes, questions, leases, payloads."""
+
+    @property
+    def url(self) -> str:
+        """The URL it was opened with."""
+        ...
+
+    @property
+    def checkpointer(self) -> Any:  # noqa: ANN401 - a langgraph saver; contracts know no framework
+        """The LangGraph saver on this database."""
+        ...
+
+    async def accept_run(self, run: RunRecord) -> None:
+        """Write a run down, durably, before its first node.
+
+        Raises:
+            UnfinishedRunError: The thread has a run under way.
+            FinishedRunError: The thread's run has ended.
+        """
+        ...
+
+    async def load_run(self, thread_id: ThreadId) -> RunRecord | None:
+        """Return the thread's run, or None."""
+        ...
+
+    async def list_runs(self, *, status: RunStatus | None = None) -> Sequence[RunRecord]:
+        """Return all runs, newest first, without results."""
+        ...
+
+    async def request_cancel(self, thread_id: ThreadId, *, why: str) -> None:
+        """Ask whoever runs the thread to stop it; needs no lease. Ignored on ended runs.
+
+        Raises:
+            UnknownThreadError: There is no such run.
+        """
+        ...
+
+    async def acquire_lease(self, thread_id: ThreadId, *, ttl: timedelta) -> Lease:
+        """Take the thread, with a token greater than any before.
+
+        A lease of a process on this machine that no longer lives is taken over at once.
+
+        Raises:
+            ThreadBusyError: A live process, or another run of this process, holds it.
+        """
+        ...
+
+    async def renew_lease(self, lease: Lease, *, ttl: timedelta) -> Lease:
+        """Extend a lease, and learn whether anybody asked to cancel.
+
+        Raises:
+            LeaseLostError: Another process took the thread over.
+        """
+        ...
+
+    async def release_lease(self, lease: Lease) -> None:
+        """Give the thread free; harmless if it was lost."""
+        ...
+
+    async def commit(self, thread_id: ThreadId, batch: Batch) -> None:
+        """Write a batch in one durable transaction, if the thread's lease is this process's.
+
+        Returns once it is durable. Writes of one caller become durable in call order.
+
+        Raises:
+            LeaseLostError: Another process took the thread over; nothing was written.
+        """
+        ...
+
+    async def load_outcomes(
+        self, thread_id: ThreadId, *, superstep: str
+    ) -> Mapping[StepId, StepOutcome]:
+        """Return what has settled in one dispatch superstep, waiting steps included."""
+        ...
+
+    async def load_handoffs(
+        self, thread_id: ThreadId, *, step_id: StepId | None = None, payloads: bool = False
+    ) -> Sequence[Handoff]:
+        """Return the journal of a thread, oldest first."""
+        ...
+
+    async def count_thread(self, thread_id: ThreadId) -> ThreadCounts:
+        """Return where a thread stands."""
+        ...
+
+    async def load_payload(self, thread_id: ThreadId, payload_hash: PayloadHash) -> Plain:
+        """Return a value stored by hash.
+
+        Raises:
+            StorageError: There is no such payload on this thread.
+        """
+        ...
+
+    async def record_answers(
+        self, thread_id: ThreadId, answers: Mapping[QuestionId, Answer]
+    ) -> None:
+        """Record answers durably, all or none, once each (I10); needs no lease.
+
+        The same answer given again is harmless.
+
+        Raises:
+            UnknownQuestionError: No such question on this thread.
+            StaleAnswerError: It has another answer, was closed, or another content was seen.
+            InvalidAnswerError: The decision is not allowed for the question.
+        """
+        ...
+
+    async def load_answers(self, thread_id: ThreadId) -> Mapping[QuestionId, RecordedAnswer]:
+        """Return the recorded answers of a thread, applied or not."""
+        ...
+
+    async def list_questions(self, thread_id: ThreadId | None = None) -> Sequence[Question]:
+        """Return open, unanswered questions, oldest first; of all threads if none is named."""
+        ...
+
+    async def aclose(self) -> None:
+        """Write what is queued, then close; safe to repeat."""
+        ...

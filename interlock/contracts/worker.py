@@ -1,0 +1,95 @@
+"""Workers and planners as the user declares them."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Protocol, TypeAlias, runtime_checkable
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from interlock.contracts.brief import Brief
+from interlock.contracts.criteria import Finding
+from interlock.contracts.frozen_model import FrozenModel
+from interlock.contracts.ids import StepId, WorkerName
+from interlock.contracts.outcome import StepOutcome
+from interlock.contracts.plain import Plain
+from interlock.contracts.plan import TaskGraph
+from interlock.contracts.policy import PositiveCount
+
+Check: TypeAlias = Callable[[Plain, Brief], bool | Finding | Awaitable[bool | Finding]]
+"""A registered check; sync ones run in a thread."""
+
+
+class Worker(FrozenModel):
+    """An agent that executes one step and knows nothing else.
+
+    Attributes:
+        name: What plans call it.
+        agent: A sync or async function of the brief, a Runnable, a compiled LangGraph graph, or
+            another team (an `Orchestrator` or its `graph`).
+        description: What it does, for planners and people.
+        output: What it returns: a pydantic class, or a JSON Schema. Unknown if left out.
+        max_parallel: How many steps may use it at once; None is no limit of its own.
+        permanent_errors: Exceptions of it that are not worth another attempt.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    name: Annotated[WorkerName, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]{0,127}$")]
+    agent: Any = Field(repr=False)
+    description: str = ""
+    output: type[BaseModel] | dict[str, Any] | None = None
+    max_parallel: PositiveCount | None = None
+    permanent_errors: tuple[type[Exception], ...] = ()
+
+    def derive_output_schema(self) -> dict[str, Any] | None:
+        """Return the JSON Schema of what it returns, or None if unknown."""
+        if self.output is None or isinstance(self.output, dict):
+            return self.output
+        return self.output.model_json_schema(mode="serialization")
+
+
+class WorkerCard(FrozenModel):
+    """What a planner is told of a worker: never its internals."""
+
+    name: WorkerName
+    description: str
+    output_schema: dict[str, Any] | None = None
+    max_parallel: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanRequest:
+    """What a planner is asked.
+
+    Attributes:
+        goal: What the plan is for.
+        workers: Who can be given steps.
+        context: The shared context the run was started with.
+        attempt: How often the planner has been asked in this run, from 1.
+        problems: Why it is asked again: what was wrong with the last plan, in words.
+        previous: The last plan, if one was made.
+        outcomes: What has settled so far, by step id.
+    """
+
+    goal: str
+    workers: Sequence[WorkerCard]
+    context: Mapping[str, Plain] = field(default_factory=dict)
+    attempt: int = 1
+    problems: Sequence[str] = ()
+    previous: TaskGraph | None = None
+    outcomes: Mapping[StepId, StepOutcome] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Planner(Protocol):
+    """An object that plans, such as a model planner."""
+
+    async def plan(self, request: PlanRequest) -> TaskGraph:
+        """Return a task graph for the goal; it is validated whole before anything runs."""
+        ...
+
+
+PlannerLike: TypeAlias = (
+    TaskGraph | Planner | Callable[[PlanRequest], TaskGraph | Awaitable[TaskGraph]]
+)
+"""A fixed plan, a planner, or a function (sync or async) of the request."""
