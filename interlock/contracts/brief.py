@@ -67,7 +67,11 @@ class Brief:
     scratchpad: Scratchpad
 
     def dump(self) -> dict[str, Plain]:
-        """Return the brief as a fresh plain dict, deadline in ISO 8601, notes included."""
+        """Return what is shown as a fresh plain dict, notes included.
+
+        The deadline is left out: it says when, not what, and a replay of the attempt after a
+        crash has another one.
+        """
         return {
             "step_id": self.step_id,
             "attempt": self.attempt,
@@ -76,7 +80,6 @@ class Brief:
             "context": thaw(self.context),
             "criteria": list(self.criteria),
             "feedback": list(self.feedback),
-            "deadline": self.deadline.isoformat() if self.deadline else None,
             "scratchpad": list(self.scratchpad),
         }
 

@@ -170,6 +170,10 @@ class Storage(Protocol):
         """
         ...
 
+    async def find_lease(self, thread_id: ThreadId) -> Lease | None:
+        """Return the lease that keeps others away from a thread now, or None."""
+        ...
+
     async def release_lease(self, lease: Lease) -> None:
         """Give the thread free; harmless if it was lost."""
         ...

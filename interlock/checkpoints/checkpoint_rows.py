@@ -1,0 +1,211 @@
+"""LangGraph checkpoints as rows, and back.
+
+A checkpoint's row holds everything but channel values. Each value lies in a row of its own,
+by channel and version, written once when the channel changed; a big one lies in `blobs` by
+its hash, so that a value that passes through a task write and two channels is stored once.
+"""
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import (
+    WRITES_IDX_MAP,
+    ChannelVersions,
+    Checkpoint,
+    CheckpointMetadata,
+    CheckpointTuple,
+    get_checkpoint_id,
+    get_serializable_checkpoint_metadata,
+)
+from langgraph.checkpoint.serde.base import SerializerProtocol
+
+from interlock.checkpoints.named_sql import load_statements
+from interlock.checkpoints.sqlite_file import DIALECT
+from interlock.contracts.plain import derive_bytes_hash
+
+_SQL = load_statements(DIALECT)
+MAX_INLINE_BYTES: Final = 4096
+"""Serialised values above this go to `blobs` by hash."""
+
+Row: TypeAlias = tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a checkpoint lies, or where the newest is asked for.
+
+    Attributes:
+        thread_id: The thread.
+        namespace: Empty for the root graph.
+        checkpoint_id: None for the newest.
+    """
+
+    thread_id: str
+    namespace: str
+    checkpoint_id: str | None
+
+    def derive_config(self, checkpoint_id: str) -> RunnableConfig:
+        """Return the config of a checkpoint in the same namespace."""
+        return {
+            "configurable": {
+                "thread_id": self.thread_id,
+                "checkpoint_ns": self.namespace,
+                "checkpoint_id": checkpoint_id,
+            }
+        }
+
+
+@dataclass(slots=True)
+class EncodedRows:
+    """Rows that are ready to be inserted, serialised before they were queued."""
+
+    checkpoint: Row | None = None
+    values: list[Row] = field(default_factory=list)
+    writes: list[tuple[bool, Row]] = field(default_factory=list)
+    blobs: list[Row] = field(default_factory=list)
+
+    def insert(self, connection: sqlite3.Connection) -> None:
+        """Insert everything."""
+        if self.blobs:
+            connection.executemany(_SQL["insert_blob"], self.blobs)
+        if self.checkpoint is not None:
+            connection.execute(_SQL["insert_checkpoint"], self.checkpoint)
+        if self.values:
+            connection.executemany(_SQL["insert_channel_value"], self.values)
+        for is_special, row in self.writes:
+            connection.execute(_SQL["replace_write" if is_special else "insert_write"], row)
+
+
+def parse_place(config: RunnableConfig) -> Place:
+    """Return what a config names."""
+    configurable = config["configurable"]
+    return Place(
+        str(configurable["thread_id"]),
+        configurable.get("checkpoint_ns") or "",
+        get_checkpoint_id(config) or None,
+    )
+
+
+def encode_checkpoint(
+    serde: SerializerProtocol,
+    config: RunnableConfig,
+    *,
+    checkpoint: Checkpoint,
+    metadata: CheckpointMetadata,
+    new_versions: ChannelVersions,
+) -> EncodedRows:
+    """Return the rows of a checkpoint: its own, and one for every channel that changed."""
+    place = parse_place(config)
+    values = checkpoint["channel_values"]
+    document = {key: value for key, value in checkpoint.items() if key != "channel_values"}
+    kept_metadata = get_serializable_checkpoint_metadata(config, metadata)
+    kind, data = serde.dumps_typed([document, kept_metadata])
+    rows = EncodedRows(
+        checkpoint=(
+            place.thread_id,
+            place.namespace,
+            checkpoint["id"],
+            place.checkpoint_id,
+            kept_metadata.get("run_id"),
+            kind,
+            data,
+        )
+    )
+    for channel, version in new_versions.items():
+        if channel in values:
+            packed = _pack(serde, values[channel], place.thread_id, rows=rows)
+            rows.values.append((place.thread_id, place.namespace, channel, str(version), *packed))
+    return rows
+
+
+def encode_writes(
+    serde: SerializerProtocol,
+    config: RunnableConfig,
+    *,
+    writes: Sequence[tuple[str, Any]],
+    task_id: str,
+    task_path: str,
+) -> EncodedRows:
+    """Return the rows of a task's writes; LangGraph's special ones replace earlier ones."""
+    place = parse_place(config)
+    key = (place.thread_id, place.namespace, place.checkpoint_id, task_path, task_id)
+    rows = EncodedRows()
+    for position, (channel, value) in enumerate(writes):
+        index = WRITES_IDX_MAP.get(channel, position)
+        packed = _pack(serde, value, place.thread_id, rows=rows)
+        rows.writes.append((index < 0, (*key, index, channel, *packed)))
+    return rows
+
+
+def _pack(
+    serde: SerializerProtocol, value: object, thread_id: str, *, rows: EncodedRows
+) -> tuple[str, bytes | None, str | None]:
+    """Serialise a value; return format, data and hash, one of the last two None."""
+    kind, data = serde.dumps_typed(value)
+    if len(data) <= MAX_INLINE_BYTES:
+        return kind, data, None
+    blob_hash = derive_bytes_hash(data)
+    rows.blobs.append((thread_id, blob_hash, data))
+    return kind, None, blob_hash
+
+
+def load_tuple(
+    connection: sqlite3.Connection, serde: SerializerProtocol, place: Place
+) -> CheckpointTuple | None:
+    """Return a checkpoint, or the newest of its namespace, or None."""
+    if place.checkpoint_id is None:
+        name, parameters = "load_newest_checkpoint", (place.thread_id, place.namespace)
+        row = connection.execute(_SQL[name], parameters).fetchone()
+    else:
+        which = (place.thread_id, place.namespace, place.checkpoint_id)
+        row = connection.execute(_SQL["load_checkpoint"], which).fetchone()
+    if row is None:
+        return None
+    checkpoint_id, parent_id, kind, data = row
+    document, metadata = serde.loads_typed((kind, data))
+    return build_tuple(
+        connection,
+        serde,
+        Place(place.thread_id, place.namespace, checkpoint_id),
+        parent_id=parent_id,
+        document=document,
+        metadata=metadata,
+    )
+
+
+def build_tuple(
+    connection: sqlite3.Connection,
+    serde: SerializerProtocol,
+    place: Place,
+    *,
+    parent_id: str | None,
+    document: Mapping[str, Any],
+    metadata: CheckpointMetadata,
+) -> CheckpointTuple:
+    """Return a checkpoint from its row, with its channel values and task writes."""
+    which = (place.thread_id, place.namespace, str(place.checkpoint_id))
+    versions = {name: str(version) for name, version in document["channel_versions"].items()}
+    values = connection.execute(
+        _SQL["load_channel_values"], (place.thread_id, place.namespace, json.dumps(versions))
+    )
+    checkpoint: Any = {
+        **document,
+        "channel_values": {
+            channel: serde.loads_typed((kind, data)) for channel, kind, data in values
+        },
+    }
+    writes = connection.execute(_SQL["load_writes"], which)
+    return CheckpointTuple(
+        config=place.derive_config(str(place.checkpoint_id)),
+        checkpoint=checkpoint,
+        metadata=metadata,
+        parent_config=None if parent_id is None else place.derive_config(parent_id),
+        pending_writes=[
+            (task_id, channel, serde.loads_typed((kind, data)))
+            for task_id, channel, kind, data in writes
+        ],
+    )

@@ -1,0 +1,252 @@
+"""Group commit: one thread that owns one connection and shares its commits.
+
+Callers queue operations, functions of the connection, and wait. The thread takes all
+that is queued, runs it in one transaction, commits once, and only then lets the callers
+go on: the classic group commit (DeWitt et al., "Implementation Techniques for Main
+Memory Database Systems", 1984). Operations run in the order they were queued in. One
+that raises fails alone: if it had written nothing the rest is kept as it is, else the
+transaction is rolled back and run again with a savepoint around each operation. An
+operation may therefore run twice and must have no effect outside the database.
+"""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import count
+from queue import Empty, SimpleQueue
+from typing import Any, Final, TypeAlias, TypeVar
+
+from interlock.checkpoints.sqlite_errors import translate_error
+from interlock.checkpoints.write_hook import WriteHook
+from interlock.contracts.errors import StorageError
+
+T = TypeVar("T")
+Operation: TypeAlias = Callable[[sqlite3.Connection], T]
+MAX_BATCH: Final = 512
+"""Most operations in one transaction, so that the first of them does not wait for ever."""
+
+
+@dataclass(slots=True, eq=False)
+class _Request:
+    """One queued operation, who waits for it, and what came of it."""
+
+    operation: Operation[Any]
+    is_write: bool
+    loop: asyncio.AbstractEventLoop | None
+    waiter: Any  # an asyncio or a concurrent future, told apart by `loop`
+    value: Any = None
+    error: Exception | None = None
+
+
+class DatabaseThread:
+    """One connection and the one thread that may use it."""
+
+    def __init__(
+        self,
+        place: str,
+        open_connection: Callable[[], sqlite3.Connection],
+        *,
+        write_hook: WriteHook | None = None,
+    ) -> None:
+        """Prepare; `start` opens the connection.
+
+        Args:
+            place: The database's URL, for messages.
+            open_connection: Called once, on the thread.
+            write_hook: Called around every commit of writes.
+        """
+        self._place = place
+        self._open_connection = open_connection
+        self._write_hook = write_hook
+        self._commits = count(1)
+        self._queue: SimpleQueue[_Request | None] = SimpleQueue()
+        self._lock = threading.Lock()
+        self._is_open = False
+        self._thread = threading.Thread(target=self._serve, name=f"storage {place}", daemon=True)
+        self._started: Future[None] = Future()
+
+    async def start(self) -> None:
+        """Open the connection on the thread.
+
+        Raises:
+            StorageError: It could not be opened.
+        """
+        self._thread.start()
+        await asyncio.wrap_future(self._started)
+        self._is_open = True
+
+    async def run(self, operation: Operation[T], *, is_write: bool) -> T:
+        """Queue an operation and wait for its commit.
+
+        A caller that is cancelled leaves its operation queued: it may still be committed.
+
+        Raises:
+            StorageError: The storage is closed, or the database failed.
+        """
+        loop = asyncio.get_running_loop()
+        waiter: asyncio.Future[T] = loop.create_future()
+        self._submit(_Request(operation, is_write, loop, waiter))
+        return await waiter
+
+    def run_blocking(self, operation: Operation[T], *, is_write: bool) -> T:
+        """Do as `run` does, blocking the calling thread."""
+        waiter: Future[T] = Future()
+        self._submit(_Request(operation, is_write, None, waiter))
+        return waiter.result()
+
+    async def stop(self) -> None:
+        """Finish what is queued, close the connection and end the thread."""
+        with self._lock:
+            was_open, self._is_open = self._is_open, False
+            if was_open:
+                self._queue.put(None)
+        if was_open:
+            await asyncio.to_thread(self._thread.join)
+
+    def _submit(self, request: _Request) -> None:
+        with self._lock:
+            if not self._is_open:
+                raise StorageError(
+                    f"The storage {self._place} is not open. Use it inside "
+                    "`async with open_storage(...)`, before it is closed."
+                )
+            self._queue.put(request)
+
+    def _serve(self) -> None:
+        """Be the thread: open, serve batches until told to stop, close."""
+        try:
+            connection = self._open_connection()
+        except Exception as exc:  # noqa: BLE001 - handed to whoever awaits start()
+            self._started.set_exception(translate_error(exc, place=self._place))
+            return
+        self._started.set_result(None)
+        try:
+            is_going_on = True
+            while is_going_on:
+                batch, is_going_on = self._take_batch()
+                self._run_batch(connection, batch)
+                _settle(batch)
+        finally:
+            connection.close()
+
+    def _take_batch(self) -> tuple[list[_Request], bool]:
+        """Wait for a request, then take what else is there; say whether to go on after it."""
+        batch: list[_Request] = []
+        request = self._queue.get()
+        try:
+            while request is not None:
+                batch.append(request)
+                if len(batch) >= MAX_BATCH:
+                    return batch, True
+                request = self._queue.get_nowait()
+        except Empty:
+            return batch, True
+        return batch, False
+
+    def _run_batch(self, connection: sqlite3.Connection, batch: Sequence[_Request]) -> None:
+        """Run a batch: its writes in one transaction, then its reads in another."""
+        writes = [request for request in batch if request.is_write]
+        reads = [request for request in batch if not request.is_write]
+        for part, is_write in ((writes, True), (reads, False)):
+            if not part:
+                continue
+            try:
+                self._run_transaction(connection, part, is_write=is_write)
+            except Exception as exc:  # noqa: BLE001 - handed to every caller of the batch
+                _roll_back(connection)
+                for request in part:
+                    request.error = translate_error(exc, place=self._place)
+
+    def _run_transaction(
+        self, connection: sqlite3.Connection, part: Sequence[_Request], *, is_write: bool
+    ) -> None:
+        begin = "BEGIN IMMEDIATE" if is_write else "BEGIN"
+        connection.execute(begin)
+        if not self._run_optimistically(connection, part):
+            _roll_back(connection)
+            connection.execute(begin)
+            self._run_with_savepoints(connection, part)
+        if is_write:
+            self._commit(connection)
+        else:
+            connection.execute("COMMIT")
+
+    def _run_optimistically(self, connection: sqlite3.Connection, part: Sequence[_Request]) -> bool:
+        """Run all; return False when one failed half-way, so that all must be run again."""
+        for request in part:
+            before = connection.total_changes
+            try:
+                request.value = request.operation(connection)
+            except Exception as exc:  # noqa: BLE001 - handed to its own caller
+                if connection.total_changes != before or not connection.in_transaction:
+                    return False
+                request.error = translate_error(exc, place=self._place)
+        return True
+
+    def _run_with_savepoints(
+        self, connection: sqlite3.Connection, part: Sequence[_Request]
+    ) -> None:
+        """Run all, each so that it can be undone alone.
+
+        Raises:
+            sqlite3.Error: SQLite gave up the transaction itself.
+        """
+        for request in part:
+            request.value = request.error = None
+            connection.execute("SAVEPOINT operation")
+            try:
+                request.value = request.operation(connection)
+            except Exception as exc:
+                if not connection.in_transaction:
+                    raise
+                request.error = translate_error(exc, place=self._place)
+                connection.execute("ROLLBACK TO operation")
+            connection.execute("RELEASE operation")
+
+    def _commit(self, connection: sqlite3.Connection) -> None:
+        if self._write_hook is None:
+            connection.execute("COMMIT")
+            return
+        index = next(self._commits)
+        self._write_hook.before_commit(index)
+        connection.execute("COMMIT")
+        self._write_hook.after_commit(index)
+
+
+def _roll_back(connection: sqlite3.Connection) -> None:
+    """Undo the open transaction, if one is; a failure here shows at the next BEGIN."""
+    if connection.in_transaction:
+        with suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
+
+
+def _settle(batch: Sequence[_Request]) -> None:
+    """Let every caller go on, waking each event loop once."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[_Request]] = {}
+    for request in batch:
+        if request.loop is None:
+            _resolve(request)
+        else:
+            by_loop.setdefault(request.loop, []).append(request)
+    for loop, requests in by_loop.items():
+        try:
+            loop.call_soon_threadsafe(_resolve_all, requests)
+        except RuntimeError:  # the loop was closed meanwhile: nobody waits there any more
+            continue
+
+
+def _resolve_all(requests: Sequence[_Request]) -> None:
+    for request in requests:
+        if not request.waiter.done():
+            _resolve(request)
+
+
+def _resolve(request: _Request) -> None:
+    if request.error is None:
+        request.waiter.set_result(request.value)
+    else:
+        request.waiter.set_exception(request.error)

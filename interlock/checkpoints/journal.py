@@ -1,0 +1,175 @@
+"""The journal of handoffs and its payloads, append-only (I8, I12)."""
+
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from interlock.checkpoints.database import Database
+from interlock.checkpoints.named_sql import load_statements
+from interlock.checkpoints.run_ledger import dump_time
+from interlock.checkpoints.sqlite_file import DIALECT
+from interlock.contracts.errors import StorageError
+from interlock.contracts.handoff import Handoff, Verdict
+from interlock.contracts.ids import PayloadHash, StepId, ThreadId
+from interlock.contracts.plain import Plain, decode_plain, derive_bytes_hash, encode_plain
+from interlock.contracts.storage import OpenAttempt, ThreadCounts
+
+_SQL = load_statements(DIALECT)
+_Row = tuple[object, ...]
+
+
+class Journal:
+    """What is read from the journal and the outcomes."""
+
+    def __init__(self, database: Database) -> None:
+        """Use a database."""
+        self._database = database
+
+    async def load_handoffs(
+        self, thread_id: ThreadId, *, step_id: StepId | None, payloads: bool
+    ) -> Sequence[Handoff]:
+        """Return the journal of a thread or of one step, oldest first."""
+
+        def operation(connection: sqlite3.Connection) -> Sequence[Handoff]:
+            which = (thread_id, step_id)
+            found: dict[str, bytes] = {}
+            if payloads:
+                found = dict(connection.execute(_SQL["load_handoff_payloads"], which))
+            rows = connection.execute(_SQL["load_handoffs"], which)
+            return [_parse_handoff(row, payloads=found) for row in rows]
+
+        return await self._database.read(operation)
+
+    async def load_payload(self, thread_id: ThreadId, payload_hash: PayloadHash) -> Plain:
+        """Return a value stored by hash.
+
+        Raises:
+            StorageError: There is no such payload on this thread.
+        """
+
+        def operation(connection: sqlite3.Connection) -> Plain:
+            row = connection.execute(_SQL["load_payload"], (thread_id, payload_hash)).fetchone()
+            if row is None:
+                raise StorageError(
+                    f"Thread {thread_id!r} has no payload {payload_hash!r}. "
+                    "Check that thread and hash belong together."
+                )
+            return decode_plain(row[0])
+
+        return await self._database.read(operation)
+
+    async def count_thread(self, thread_id: ThreadId) -> ThreadCounts:
+        """Return where a thread stands; reads indexes and open attempts only."""
+
+        def operation(connection: sqlite3.Connection) -> ThreadCounts:
+            which = (thread_id,)
+            handoffs, attempts, retries = connection.execute(
+                _SQL["count_handoffs"], which
+            ).fetchone()
+            return ThreadCounts(
+                settled=dict(connection.execute(_SQL["count_settled"], which)),
+                running=[
+                    _parse_attempt(row)
+                    for row in connection.execute(_SQL["load_open_attempts"], which)
+                ],
+                attempts=attempts,
+                retries=retries,
+                handoffs=handoffs,
+            )
+
+        return await self._database.read(operation)
+
+
+def derive_handoff_rows(handoffs: Iterable[Handoff]) -> list[_Row]:
+    """Return the rows of handoffs, without their payloads."""
+    return [
+        (
+            handoff.id,
+            handoff.thread_id,
+            handoff.superstep,
+            handoff.kind,
+            handoff.sender,
+            handoff.receiver,
+            handoff.step_id,
+            handoff.attempt,
+            handoff.worker,
+            handoff.payload_hash,
+            None if handoff.verdict is None else handoff.verdict.model_dump_json(),
+            handoff.status,
+            None if handoff.queued_at is None else dump_time(handoff.queued_at),
+            None if handoff.started_at is None else dump_time(handoff.started_at),
+            dump_time(handoff.ended_at),
+            handoff.input_tokens,
+            handoff.output_tokens,
+            handoff.trace_id,
+        )
+        for handoff in handoffs
+    ]
+
+
+def derive_payload_rows(
+    thread_id: ThreadId, *, handoffs: Iterable[Handoff], payloads: Iterable[bytes]
+) -> list[_Row]:
+    """Return the rows of payloads: of handoffs that carry theirs, and of encoded values.
+
+    A handoff without a payload names one by hash that is stored already, or is None itself.
+    """
+    rows: list[_Row] = []
+    for handoff in handoffs:
+        if handoff.payload is not None:
+            data = encode_plain(handoff.payload)
+            rows.append((thread_id, handoff.payload_hash, len(data), data))
+    rows.extend((thread_id, derive_bytes_hash(data), len(data), data) for data in payloads)
+    return rows
+
+
+def insert_payloads(connection: sqlite3.Connection, rows: Sequence[_Row]) -> None:
+    """Store payloads, each once a thread."""
+    connection.executemany(_SQL["insert_payload"], rows)
+
+
+def insert_handoffs(connection: sqlite3.Connection, rows: Sequence[_Row]) -> None:
+    """Append handoffs; one whose id is stored is ignored."""
+    connection.executemany(_SQL["insert_handoff"], rows)
+
+
+def _parse_handoff(row: Sequence[Any], *, payloads: Mapping[str, bytes]) -> Handoff:
+    (identifier, thread_id, superstep, kind, sender, receiver, step_id, attempt, worker) = row[:9]
+    (payload_hash, verdict, status, queued_at, started_at, ended_at) = row[9:15]
+    data = payloads.get(payload_hash)
+    return Handoff(
+        id=identifier,
+        thread_id=thread_id,
+        superstep=superstep,
+        kind=kind,
+        sender=sender,
+        receiver=receiver,
+        step_id=step_id,
+        attempt=attempt,
+        worker=worker,
+        payload=None if data is None else decode_plain(data),
+        payload_hash=payload_hash,
+        verdict=None if verdict is None else Verdict.model_validate_json(verdict),
+        status=status,
+        queued_at=_parse_time(queued_at),
+        started_at=_parse_time(started_at),
+        ended_at=datetime.fromisoformat(ended_at),
+        input_tokens=row[15],
+        output_tokens=row[16],
+        trace_id=row[17],
+    )
+
+
+def _parse_time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def _parse_attempt(row: Sequence[Any]) -> OpenAttempt:
+    step_id, attempt, worker, started_at, ended_at = row
+    return OpenAttempt(
+        step_id=step_id,
+        attempt=attempt,
+        worker=worker or "",
+        started_at=datetime.fromisoformat(started_at or ended_at),
+    )

@@ -1,0 +1,92 @@
+"""Deleting, copying and pruning checkpoints; the journal is not touched here."""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+
+from langgraph.checkpoint.serde.base import SerializerProtocol
+
+from interlock.checkpoints.database_thread import Operation
+from interlock.checkpoints.named_sql import load_statements
+from interlock.checkpoints.sqlite_file import DIALECT
+
+_SQL = load_statements(DIALECT)
+_Guard = Callable[[str], Operation[None]]
+
+
+def delete_thread(connection: sqlite3.Connection, thread_id: str) -> None:
+    """Delete every checkpoint, channel value and task write of a thread."""
+    for name in (
+        "delete_thread_checkpoints",
+        "delete_thread_channel_values",
+        "delete_thread_writes",
+        "delete_thread_blobs",
+    ):
+        connection.execute(_SQL[name], (thread_id,))
+
+
+def delete_for_runs(
+    connection: sqlite3.Connection,
+    serde: SerializerProtocol,
+    run_ids: Iterable[str],
+    *,
+    derive_guard: _Guard,
+) -> None:
+    """Delete the checkpoints that these LangGraph runs wrote, on every thread."""
+    rows = [
+        row
+        for run_id in run_ids
+        for row in connection.execute(_SQL["list_run_checkpoints"], (run_id,)).fetchall()
+    ]
+    threads = sorted({str(row[0]) for row in rows})
+    for thread_id in threads:
+        derive_guard(thread_id)(connection)
+    _delete_checkpoints(connection, rows)
+    for thread_id in threads:
+        _delete_unused_values(connection, serde, thread_id)
+
+
+def copy_thread(connection: sqlite3.Connection, source_id: str, target_id: str) -> None:
+    """Copy every checkpoint of a thread, parents included, to another thread."""
+    for name in ("copy_checkpoints", "copy_channel_values", "copy_writes", "copy_blobs"):
+        connection.execute(_SQL[name], (source_id, target_id))
+
+
+def keep_newest(connection: sqlite3.Connection, serde: SerializerProtocol, thread_id: str) -> None:
+    """Delete all checkpoints of a thread but the newest of each namespace.
+
+    A namespace with delta channels is left whole: their values are rebuilt from ancestors.
+    """
+    newest: dict[str, bool] = {}
+    doomed: list[Sequence[object]] = []
+    rows = connection.execute(_SQL["list_checkpoint_ids"], (thread_id,)).fetchall()
+    for namespace, checkpoint_id, _parent_id, kind, data in rows:
+        if namespace not in newest:
+            _document, metadata = serde.loads_typed((kind, data))
+            newest[namespace] = bool(metadata.get("counters_since_delta_snapshot"))
+        elif not newest[namespace]:
+            doomed.append((thread_id, namespace, checkpoint_id))
+    _delete_checkpoints(connection, doomed)
+    _delete_unused_values(connection, serde, thread_id)
+
+
+def _delete_checkpoints(connection: sqlite3.Connection, keys: Sequence[Sequence[object]]) -> None:
+    connection.executemany(_SQL["delete_checkpoint"], keys)
+    connection.executemany(_SQL["delete_checkpoint_writes"], keys)
+
+
+def _delete_unused_values(
+    connection: sqlite3.Connection, serde: SerializerProtocol, thread_id: str
+) -> None:
+    """Delete channel values and blobs that no checkpoint of the thread names any more."""
+    used: set[tuple[str, str, str]] = set()
+    for row in connection.execute(_SQL["list_checkpoint_ids"], (thread_id,)):
+        namespace, _checkpoint_id, _parent_id, kind, data = row
+        document, _metadata = serde.loads_typed((kind, data))
+        used.update(
+            (namespace, channel, str(version))
+            for channel, version in document["channel_versions"].items()
+        )
+    held = connection.execute(_SQL["list_channel_versions"], (thread_id,)).fetchall()
+    unused = [(thread_id, *key) for key in held if tuple(key) not in used]
+    connection.executemany(_SQL["delete_channel_value"], unused)
+    connection.execute(_SQL["delete_unused_blobs"], (thread_id,))

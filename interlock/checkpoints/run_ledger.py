@@ -1,0 +1,132 @@
+"""The run ledger: an accepted run never vanishes, and an ended one never changes (I9)."""
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from interlock.checkpoints.database import Database
+from interlock.checkpoints.named_sql import load_statements
+from interlock.checkpoints.sqlite_file import DIALECT
+from interlock.contracts.clock import Clock
+from interlock.contracts.errors import FinishedRunError, UnfinishedRunError, UnknownThreadError
+from interlock.contracts.ids import ThreadId
+from interlock.contracts.outcome import TERMINAL_RUN_STATUSES, RunStatus
+from interlock.contracts.plain import decode_plain, encode_plain
+from interlock.contracts.run_record import RunRecord
+from interlock.contracts.storage import RunUpdate
+
+_SQL = load_statements(DIALECT)
+
+
+class RunLedger:
+    """Runs, one a thread."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        """Use a database and a clock."""
+        self._database = database
+        self._clock = clock
+
+    async def accept(self, run: RunRecord) -> None:
+        """Write a run down, durably.
+
+        Raises:
+            UnfinishedRunError: The thread has a run under way.
+            FinishedRunError: The thread's run has ended.
+        """
+        row = (
+            run.thread_id,
+            run.goal,
+            encode_plain(run.context).decode(),
+            run.status,
+            dump_time(run.accepted_at),
+            dump_time(run.updated_at),
+            run.cancel_reason,
+            encode_plain(run.result).decode(),
+            int(run.stepwise),
+        )
+
+        def operation(connection: sqlite3.Connection) -> None:
+            status = _load_status(connection, run.thread_id)
+            if status in TERMINAL_RUN_STATUSES:
+                raise FinishedRunError(thread_id=run.thread_id, status=str(status))
+            if status is not None:
+                raise UnfinishedRunError(thread_id=run.thread_id, status=status)
+            connection.execute(_SQL["insert_run"], row)
+
+        await self._database.write(operation)
+
+    async def load(self, thread_id: ThreadId) -> RunRecord | None:
+        """Return the thread's run, or None."""
+
+        def operation(connection: sqlite3.Connection) -> RunRecord | None:
+            row = connection.execute(_SQL["load_run"], (thread_id,)).fetchone()
+            return None if row is None else _parse_run(row)
+
+        return await self._database.read(operation)
+
+    async def list(self, *, status: RunStatus | None) -> Sequence[RunRecord]:
+        """Return all runs, newest first, without results."""
+
+        def operation(connection: sqlite3.Connection) -> Sequence[RunRecord]:
+            if status is None:
+                rows = connection.execute(_SQL["list_runs"])
+            else:
+                rows = connection.execute(_SQL["list_runs_by_status"], (status,))
+            return [_parse_run(row) for row in rows]
+
+        return await self._database.read(operation)
+
+    async def request_cancel(self, thread_id: ThreadId, *, why: str) -> None:
+        """Ask whoever runs the thread to stop it; the first reason stays.
+
+        Raises:
+            UnknownThreadError: There is no such run.
+        """
+
+        def operation(connection: sqlite3.Connection) -> None:
+            if _load_status(connection, thread_id) is None:
+                raise UnknownThreadError(thread_id=thread_id)
+            connection.execute(_SQL["request_cancel"], (why, thread_id))
+
+        await self._database.write(operation)
+
+    def derive_update(self, thread_id: ThreadId, update: RunUpdate) -> Sequence[object]:
+        """Return the parameters of `apply_update`."""
+        return (
+            update.status,
+            encode_plain(update.result).decode(),
+            dump_time(self._clock.now()),
+            thread_id,
+        )
+
+
+def apply_update(connection: sqlite3.Connection, parameters: Sequence[object]) -> None:
+    """Change a run's status, unless it is terminal (I9)."""
+    connection.execute(_SQL["update_run"], parameters)
+
+
+def dump_time(instant: datetime) -> str:
+    """Return an instant as ISO 8601 in UTC, so that equal texts are equal instants."""
+    return instant.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _load_status(connection: sqlite3.Connection, thread_id: str) -> str | None:
+    row = connection.execute(_SQL["load_run_status"], (thread_id,)).fetchone()
+    return None if row is None else str(row[0])
+
+
+def _parse_run(row: Sequence[Any]) -> RunRecord:
+    thread_id, goal, context, status, accepted_at, updated_at, cancel_reason, stepwise = row[:8]
+    return RunRecord(
+        thread_id=thread_id,
+        goal=goal,
+        context=json.loads(context),
+        status=status,
+        accepted_at=datetime.fromisoformat(accepted_at),
+        updated_at=datetime.fromisoformat(updated_at),
+        cancel_reason=cancel_reason,
+        stepwise=bool(stepwise),
+        result=decode_plain(row[8].encode()) if len(row) > 8 else None,  # noqa: PLR2004
+    )

@@ -1,0 +1,237 @@
+"""One storage on one database: what the rooms above are handed (`contracts.storage.Storage`)."""
+
+import sqlite3
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from interlock.checkpoints import journal, outcomes, question_ledger, run_ledger
+from interlock.checkpoints.database import Database
+from interlock.checkpoints.leases import Leases
+from interlock.checkpoints.revivable import build_serializer
+from interlock.checkpoints.saver import Saver
+from interlock.checkpoints.sqlite_file import SqliteFile
+from interlock.checkpoints.storage_url import parse_storage_url
+from interlock.checkpoints.strict_msgpack import require_strict_msgpack
+from interlock.checkpoints.write_hook import WriteHook
+from interlock.contracts.clock import Clock, SystemClock
+from interlock.contracts.handoff import Handoff
+from interlock.contracts.ids import PayloadHash, QuestionId, StepId, ThreadId
+from interlock.contracts.outcome import RunStatus, StepOutcome
+from interlock.contracts.plain import Plain
+from interlock.contracts.question import Answer, Question
+from interlock.contracts.run_record import RunRecord
+from interlock.contracts.storage import (
+    Batch,
+    Lease,
+    RecordedAnswer,
+    Storage,
+    ThreadCounts,
+)
+
+
+class SqlStorage:
+    """Saver, journal, run ledger, outcomes, questions, leases and payloads on one database.
+
+    Build it anywhere, await `connect` before the first use, `aclose` after the last. It may
+    be used from several event loops and threads. Every method raises StorageError, or one
+    of its kinds, where the database fails or is not open.
+    """
+
+    def __init__(
+        self, url: str, *, clock: Clock | None = None, write_hook: WriteHook | None = None
+    ) -> None:
+        """Prepare a storage; nothing is opened yet.
+
+        Args:
+            url: `sqlite:///relative.db`, `sqlite:////absolute/path.db` or `memory://`.
+            clock: Decides when leases expire; the machine's if left out.
+            write_hook: Called around every commit, for tests.
+
+        Raises:
+            ConfigurationError: The URL is unknown, or LangGraph's strict mode is off.
+        """
+        require_strict_msgpack()
+        self._url = parse_storage_url(url)
+        clock = clock or SystemClock()
+        file = SqliteFile(self._url.text, self._url.path)
+        self._database = Database(file, write_hook=write_hook)
+        self._leases = Leases(self._database, clock)
+        self._runs = run_ledger.RunLedger(self._database, clock)
+        self._journal = journal.Journal(self._database)
+        self._questions = question_ledger.QuestionLedger(self._database, clock)
+        self._saver = Saver(self._database, self._leases, serde=build_serializer())
+
+    @property
+    def url(self) -> str:
+        """The URL it was opened with."""
+        return self._url.text
+
+    @property
+    def checkpointer(self) -> Saver:
+        """The LangGraph saver on this database; may be taken before `connect`."""
+        return self._saver
+
+    async def connect(self) -> None:
+        """Open the database and bring its schema up to date; safe to repeat.
+
+        Raises:
+            StorageError: It cannot be opened; StorageSchemaError, StorageCorruptError and
+                StorageReadOnlyError leave it untouched.
+        """
+        await self._database.connect()
+
+    async def aclose(self) -> None:
+        """Write what is queued, give held threads free, close; safe to repeat."""
+        if self._database.is_open:
+            try:
+                await self._leases.release_all()
+            finally:
+                await self._database.aclose()
+
+    async def accept_run(self, run: RunRecord) -> None:
+        """Write a run down, durably, before its first node.
+
+        Raises:
+            UnfinishedRunError: The thread has a run under way.
+            FinishedRunError: The thread's run has ended.
+        """
+        await self._runs.accept(run)
+
+    async def load_run(self, thread_id: ThreadId) -> RunRecord | None:
+        """Return the thread's run, or None."""
+        return await self._runs.load(thread_id)
+
+    async def list_runs(self, *, status: RunStatus | None = None) -> Sequence[RunRecord]:
+        """Return all runs, newest first, without results."""
+        return await self._runs.list(status=status)
+
+    async def request_cancel(self, thread_id: ThreadId, *, why: str) -> None:
+        """Ask whoever runs the thread to stop it; needs no lease. Ignored on ended runs.
+
+        Raises:
+            UnknownThreadError: There is no such run.
+        """
+        await self._runs.request_cancel(thread_id, why=why)
+
+    async def acquire_lease(self, thread_id: ThreadId, *, ttl: timedelta) -> Lease:
+        """Take the thread, with a token greater than any before.
+
+        Raises:
+            ThreadBusyError: A live process, or another run of this process, holds it.
+        """
+        return await self._leases.acquire(thread_id, ttl=ttl)
+
+    async def renew_lease(self, lease: Lease, *, ttl: timedelta) -> Lease:
+        """Extend a lease, and learn whether anybody asked to cancel.
+
+        Raises:
+            LeaseLostError: Another process took the thread over.
+        """
+        return await self._leases.renew(lease, ttl=ttl)
+
+    async def find_lease(self, thread_id: ThreadId) -> Lease | None:
+        """Return the lease that keeps others away from a thread now, or None."""
+        return await self._leases.find(thread_id)
+
+    async def release_lease(self, lease: Lease) -> None:
+        """Give the thread free; harmless if it was lost."""
+        await self._leases.release(lease.thread_id, lease.token)
+
+    async def commit(self, thread_id: ThreadId, batch: Batch) -> None:
+        """Write a batch in one durable transaction, if the thread's lease is this process's.
+
+        Raises:
+            LeaseLostError: Another process took the thread over; nothing was written.
+            ThreadBusyError: This storage never held the thread, and another process does.
+        """
+        guard = self._leases.derive_guard(thread_id)
+        payload_rows = journal.derive_payload_rows(
+            thread_id, handoffs=batch.handoffs, payloads=batch.payloads
+        )
+        handoff_rows = journal.derive_handoff_rows(batch.handoffs)
+        outcome_rows = outcomes.derive_outcome_rows(
+            thread_id, superstep=batch.superstep, outcomes=batch.outcomes
+        )
+        question_rows = question_ledger.derive_question_rows(batch.questions)
+        update = None if batch.run is None else self._runs.derive_update(thread_id, batch.run)
+
+        def operation(connection: sqlite3.Connection) -> None:
+            guard(connection)
+            journal.insert_payloads(connection, payload_rows)
+            journal.insert_handoffs(connection, handoff_rows)
+            outcomes.insert_outcomes(connection, outcome_rows)
+            question_ledger.insert_questions(connection, question_rows)
+            question_ledger.close_questions(connection, thread_id, batch.closed)
+            question_ledger.apply_answers(connection, thread_id, batch.applied)
+            if update is not None:
+                run_ledger.apply_update(connection, update)
+
+        await self._database.write(operation)
+
+    async def load_outcomes(
+        self, thread_id: ThreadId, *, superstep: str
+    ) -> Mapping[StepId, StepOutcome]:
+        """Return what has settled in one dispatch superstep, waiting steps included."""
+        return await outcomes.load_outcomes(self._database, thread_id, superstep=superstep)
+
+    async def load_handoffs(
+        self, thread_id: ThreadId, *, step_id: StepId | None = None, payloads: bool = False
+    ) -> Sequence[Handoff]:
+        """Return the journal of a thread, oldest first."""
+        return await self._journal.load_handoffs(thread_id, step_id=step_id, payloads=payloads)
+
+    async def count_thread(self, thread_id: ThreadId) -> ThreadCounts:
+        """Return where a thread stands."""
+        return await self._journal.count_thread(thread_id)
+
+    async def load_payload(self, thread_id: ThreadId, payload_hash: PayloadHash) -> Plain:
+        """Return a value stored by hash.
+
+        Raises:
+            StorageError: There is no such payload on this thread.
+        """
+        return await self._journal.load_payload(thread_id, payload_hash)
+
+    async def record_answers(
+        self, thread_id: ThreadId, answers: Mapping[QuestionId, Answer]
+    ) -> None:
+        """Record answers durably, all or none, once each (I10); needs no lease.
+
+        Raises:
+            UnknownQuestionError: No such question on this thread.
+            StaleAnswerError: It has another answer, was closed, or another content was seen.
+            InvalidAnswerError: The decision is not allowed for the question.
+        """
+        await self._questions.record(thread_id, answers)
+
+    async def load_answers(self, thread_id: ThreadId) -> Mapping[QuestionId, RecordedAnswer]:
+        """Return the recorded answers of a thread, applied or not."""
+        return await self._questions.load_answers(thread_id)
+
+    async def list_questions(self, thread_id: ThreadId | None = None) -> Sequence[Question]:
+        """Return open, unanswered questions, oldest first; of all threads if none is named."""
+        return await self._questions.list_open(thread_id)
+
+
+@asynccontextmanager
+async def open_storage(
+    url: str, *, clock: Clock | None = None, write_hook: WriteHook | None = None
+) -> AsyncIterator[Storage]:
+    """Open a storage, and close it at the end of the block.
+
+    Args:
+        url: `sqlite:///relative.db`, `sqlite:////absolute/path.db` or `memory://`.
+        clock: Decides when leases expire; the machine's if left out.
+        write_hook: Called around every commit, for tests.
+
+    Raises:
+        ConfigurationError: The URL is unknown, or LangGraph's strict mode is off.
+        StorageError: The database cannot be opened.
+    """
+    storage = SqlStorage(url, clock=clock, write_hook=write_hook)
+    try:
+        await storage.connect()
+        yield storage
+    finally:
+        await storage.aclose()

@@ -1,0 +1,347 @@
+"""Whole-graph validation: everything that is wrong with a task graph, at once.
+
+Structure is checked here; what only the criteria room can know (does an expression
+compile, is a check registered) is asked through `CriterionInspector`.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from graphlib import CycleError, TopologicalSorter
+from typing import Any, Protocol
+
+from interlock.contracts.criteria import Criterion
+from interlock.contracts.errors import PlanError, PlanProblem
+from interlock.contracts.fallback import UseValue, UseWorker
+from interlock.contracts.ids import StepId, WorkerName
+from interlock.contracts.plan import Step, TaskGraph
+from interlock.contracts.worker import Worker
+
+
+class CriterionInspector(Protocol):
+    """What validation asks of the criteria room."""
+
+    def find_criterion_problem(self, criterion: Criterion) -> str | None:
+        """Return why a criterion can never be decided, or None."""
+        ...
+
+    def find_expression_problem(self, expression: str, *, names: Collection[str]) -> str | None:
+        """Return why a CEL expression over these names cannot be evaluated, or None."""
+        ...
+
+    def find_schema_problem(self, json_schema: Mapping[str, Any]) -> str | None:
+        """Return why a JSON Schema is not one, or None."""
+        ...
+
+    def find_value_problem(self, value: object, json_schema: Mapping[str, Any]) -> str | None:
+        """Return why a value does not satisfy a JSON Schema, or None."""
+        ...
+
+
+def validate_task_graph(
+    graph: TaskGraph,
+    workers: Mapping[WorkerName, Worker],
+    *,
+    inspector: CriterionInspector,
+    context_keys: Collection[str] = (),
+) -> None:
+    """Return if the graph may run.
+
+    Args:
+        graph: The plan.
+        workers: By name, all that steps and fallbacks may use.
+        inspector: Knows CEL, JSON Schema and the registered checks.
+        context_keys: Keys of the shared context that exist before the first step.
+
+    Raises:
+        PlanError: It may not; lists every problem, in plan order.
+    """
+    problems = find_plan_problems(graph, workers, inspector=inspector, context_keys=context_keys)
+    if problems:
+        raise PlanError(problems)
+
+
+def find_plan_problems(
+    graph: TaskGraph,
+    workers: Mapping[WorkerName, Worker],
+    *,
+    inspector: CriterionInspector,
+    context_keys: Collection[str] = (),
+) -> Sequence[PlanProblem]:
+    """Return every problem of a graph, in plan order; none for a good one."""
+    return tuple(_Validation(graph, workers, inspector, frozenset(context_keys)).find())
+
+
+def draw_ring(names: Sequence[str]) -> str:
+    """Return a cycle drawn as a ring: each name needs the next, the last needs the first."""
+    line = " -> ".join(names)
+    width = len(line)
+    if len(names) == 1:
+        return f"    {line}\n    ^{' ' * max(width - 2, 0)}|\n    +{'-' * max(width - 2, 0)}+"
+    return f"    {line}\n    ^{' ' * (width - 2)}|\n    +{'-' * (width - 2)}+"
+
+
+def suggest_names(name: str, known: Iterable[str]) -> str:
+    """Return a sentence with the nearest known names, or all of them if few."""
+    known = sorted(known)
+    near = get_close_matches(name, known, n=3, cutoff=0.5)
+    if near:
+        return f"Did you mean {' or '.join(repr(item) for item in near)}?"
+    shown = ", ".join(known[:12]) + (", ..." if len(known) > 12 else "")  # noqa: PLR2004
+    return f"Known: {shown or 'none'}."
+
+
+class _Validation:
+    """One pass over one graph."""
+
+    def __init__(
+        self,
+        graph: TaskGraph,
+        workers: Mapping[WorkerName, Worker],
+        inspector: CriterionInspector,
+        context_keys: frozenset[str],
+    ) -> None:
+        self.graph = graph
+        self.workers = workers
+        self.inspector = inspector
+        self.context_keys = context_keys
+        self.steps = graph.index_steps()
+        self.publishers: dict[str, list[StepId]] = {}
+        for step in graph.steps:
+            for key in step.publishes:
+                self.publishers.setdefault(key, []).append(step.id)
+        self.ancestors: Mapping[StepId, frozenset[StepId]] = {}
+
+    def find(self) -> Iterator[PlanProblem]:
+        if not self.graph.steps:
+            yield PlanProblem("no_steps", "The task graph has no steps. Add at least one.")
+        yield from self._find_duplicates()
+        rings = list(self._find_rings())
+        for step in self.graph.steps:
+            yield from self._find_worker_problems(step)
+            yield from self._find_need_problems(step)
+            yield from self._find_input_problems(step)
+            yield from self._find_criterion_problems(step)
+            yield from self._find_fallback_problems(step)
+            yield from self._find_context_problems(step, has_rings=bool(rings))
+        yield from rings
+
+    def _find_duplicates(self) -> Iterator[PlanProblem]:
+        seen: set[StepId] = set()
+        for step in self.graph.steps:
+            if step.id in seen:
+                yield PlanProblem(
+                    "duplicate_step",
+                    f"Step id {step.id!r} is used more than once. Give each step its own id.",
+                    step.id,
+                )
+            seen.add(step.id)
+
+    def _find_rings(self) -> Iterator[PlanProblem]:
+        edges = {
+            step.id: {need.step for need in step.needs if need.step in self.steps}
+            for step in self.graph.steps
+        }
+        while True:
+            try:
+                TopologicalSorter(edges).prepare()
+            except CycleError as exc:
+                ring: list[StepId] = list(reversed(exc.args[1]))[:-1]
+                start = ring.index(min(ring))
+                ring = ring[start:] + ring[:start]
+                following = ring[1] if len(ring) > 1 else ring[0]
+                edges[ring[0]].discard(following)
+                yield PlanProblem(
+                    "cycle",
+                    "These steps need each other in a ring, so none could start:\n"
+                    f"{draw_ring(ring)}\n    Remove one of these needs.",
+                    ring[0],
+                )
+            else:
+                return
+
+    def _find_worker_problems(self, step: Step) -> Iterator[PlanProblem]:
+        if step.worker not in self.workers:
+            yield PlanProblem(
+                "unknown_worker",
+                f"Step {step.id!r} is given to worker {step.worker!r}, which the team does not "
+                f"have. {suggest_names(step.worker, self.workers)}",
+                step.id,
+            )
+
+    def _find_need_problems(self, step: Step) -> Iterator[PlanProblem]:
+        seen: set[StepId] = set()
+        for need in step.needs:
+            if need.step not in self.steps:
+                yield PlanProblem(
+                    "unknown_dependency",
+                    f"Step {step.id!r} depends on {need.step!r}, which the task graph does not "
+                    f"have. {suggest_names(need.step, self.steps)} Add the step or correct the id.",
+                    step.id,
+                )
+            if need.step in seen:
+                yield PlanProblem(
+                    "duplicate_need",
+                    f"Step {step.id!r} names {need.step!r} twice in its needs. Name it once.",
+                    step.id,
+                )
+            seen.add(need.step)
+
+    def _find_input_problems(self, step: Step) -> Iterator[PlanProblem]:
+        needed = {need.step for need in step.needs}
+        for name, path in (step.inputs or {}).items():
+            source, *parts = path.split(".")
+            if source not in needed:
+                yield PlanProblem(
+                    "unknown_input",
+                    f"Input {name!r} of step {step.id!r} is read from {path!r}, but {source!r} is "
+                    f"not among the step's needs. {suggest_names(source, needed)}",
+                    step.id,
+                )
+            elif (missing := self._find_missing_part(StepId(source), parts)) is not None:
+                yield PlanProblem(
+                    "unknown_input_path",
+                    f"Input {name!r} of step {step.id!r} is read from {path!r}, which step "
+                    f"{source!r} cannot produce: {missing}",
+                    step.id,
+                )
+        for name in step.arguments:
+            if name in (step.inputs or {}):
+                yield PlanProblem(
+                    "duplicate_input",
+                    f"Step {step.id!r} has {name!r} both in its inputs and its arguments. "
+                    "Rename one.",
+                    step.id,
+                )
+
+    def _find_missing_part(self, source: StepId, parts: Sequence[str]) -> str | None:
+        step = self.steps.get(source)
+        worker = self.workers.get(step.worker) if step else None
+        if step is None or (schema := self._get_output_schema(step, worker)) is None:
+            return None
+        closed = (
+            step.output_schema is None and worker is not None and isinstance(worker.output, type)
+        )
+        return _find_missing_property(schema, parts, closed=closed)
+
+    @staticmethod
+    def _get_output_schema(step: Step, worker: Worker | None) -> Mapping[str, Any] | None:
+        if step.output_schema is not None:
+            return step.output_schema
+        return worker.derive_output_schema() if worker else None
+
+    def _find_criterion_problems(self, step: Step) -> Iterator[PlanProblem]:
+        for criterion in step.criteria:
+            if problem := self.inspector.find_criterion_problem(criterion):
+                yield PlanProblem(
+                    "bad_criterion", f"A criterion of step {step.id!r} {problem}", step.id
+                )
+        if step.output_schema is not None and (
+            problem := self.inspector.find_schema_problem(step.output_schema)
+        ):
+            yield PlanProblem(
+                "bad_schema", f"The output schema of step {step.id!r} {problem}", step.id
+            )
+        if step.approval is not None and (
+            problem := self.inspector.find_expression_problem(
+                step.approval, names=("inputs", "context")
+            )
+        ):
+            yield PlanProblem(
+                "bad_approval", f"The approval condition of step {step.id!r} {problem}", step.id
+            )
+
+    def _find_fallback_problems(self, step: Step) -> Iterator[PlanProblem]:
+        chain = [step.worker]
+        for fallback in step.fallback:
+            if isinstance(fallback, UseWorker):
+                yield from self._find_chain_problems(step, chain, fallback.worker)
+                chain.append(fallback.worker)
+            elif isinstance(fallback, UseValue) and step.output_schema is not None:
+                problem = self.inspector.find_value_problem(fallback.value, step.output_schema)
+                if problem:
+                    yield PlanProblem(
+                        "bad_fallback_value",
+                        f"The fallback value of step {step.id!r} does not satisfy the step's "
+                        f"output schema: {problem}",
+                        step.id,
+                    )
+
+    def _find_chain_problems(
+        self, step: Step, chain: list[WorkerName], worker: WorkerName
+    ) -> Iterator[PlanProblem]:
+        if worker in chain:
+            ring = chain[chain.index(worker) :]
+            yield PlanProblem(
+                "endless_fallback",
+                f"The fallback chain of step {step.id!r} comes back to worker {worker!r} and "
+                f"cannot end:\n{draw_ring(ring)}\n    Name another worker, or end the chain with "
+                "use_value, skip, ask_person or abandon.",
+                step.id,
+            )
+        elif worker not in self.workers:
+            yield PlanProblem(
+                "unknown_worker",
+                f"A fallback of step {step.id!r} uses worker {worker!r}, which the team does not "
+                f"have. {suggest_names(worker, self.workers)}",
+                step.id,
+            )
+
+    def _find_context_problems(self, step: Step, *, has_rings: bool) -> Iterator[PlanProblem]:
+        for key in step.publishes:
+            first = self.publishers[key][0]
+            if step.id != first:
+                yield PlanProblem(
+                    "conflicting_publish",
+                    f"Steps {first!r} and {step.id!r} both publish the context key {key!r}. "
+                    "Let one of them publish it, or use two keys.",
+                    step.id,
+                )
+        for key in step.context:
+            if key in self.context_keys or (has_rings and key in self.publishers):
+                continue
+            before = self._get_ancestors(step.id) if not has_rings else frozenset()
+            if not any(publisher in before for publisher in self.publishers.get(key, ())):
+                yield PlanProblem(
+                    "unknown_context_key",
+                    f"Step {step.id!r} reads the context key {key!r}, which neither the run's "
+                    "context nor any step before it provides. "
+                    f"{suggest_names(key, [*self.context_keys, *self.publishers])}",
+                    step.id,
+                )
+
+    def _get_ancestors(self, step_id: StepId) -> frozenset[StepId]:
+        found: set[StepId] = set()
+        todo = [step_id]
+        while todo:
+            for need in self.steps[todo.pop()].needs:
+                if need.step in self.steps and need.step not in found:
+                    found.add(need.step)
+                    todo.append(need.step)
+        return frozenset(found)
+
+
+def _find_missing_property(
+    schema: Mapping[str, Any], parts: Sequence[str], *, closed: bool
+) -> str | None:
+    """Return which part of a path no instance of a schema can have; None if any might."""
+    root = schema
+    here: Any = schema
+    for part in parts:
+        here = _follow_reference(root, here)
+        properties = here.get("properties") if isinstance(here, Mapping) else None
+        if not isinstance(properties, Mapping) or here.get("anyOf") or here.get("allOf"):
+            return None
+        if part not in properties:
+            extra = here.get("additionalProperties", not closed)
+            return None if extra else f"it has no {part!r}. {suggest_names(part, properties)}"
+        here = properties[part]
+    return None
+
+
+def _follow_reference(root: Mapping[str, Any], here: Any) -> Any:  # noqa: ANN401 - JSON Schema
+    reference = here.get("$ref") if isinstance(here, Mapping) else None
+    if not isinstance(reference, str) or not reference.startswith("#/"):
+        return here
+    for part in reference[2:].split("/"):
+        root = root.get(part, {}) if isinstance(root, Mapping) else {}
+    return root

@@ -1,0 +1,54 @@
+"""JSON Schema criteria: validators compiled once, errors with the place that is wrong."""
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError, best_match
+from referencing.exceptions import Unresolvable
+
+from interlock.contracts.criteria import Finding
+from interlock.contracts.plain import Plain
+from interlock.criteria.cel_expressions import shorten_evidence
+
+
+@lru_cache(maxsize=1024)
+def _compile(schema_text: str) -> Draft202012Validator:
+    schema = json.loads(schema_text)
+    Draft202012Validator.check_schema(schema)
+    return Draft202012Validator(schema)
+
+
+def find_schema_problem(json_schema: Mapping[str, Any]) -> str | None:
+    """Return why a JSON Schema is not one, or None."""
+    try:
+        _compile(json.dumps(json_schema, sort_keys=True))
+    except SchemaError as exc:
+        return f"is not a JSON Schema: {exc.message} at {exc.json_path}"
+    except (TypeError, ValueError) as exc:
+        return f"is not JSON: {exc}"
+    return None
+
+
+def find_value_problem(value: Plain, json_schema: Mapping[str, Any]) -> str | None:
+    """Return why a value does not satisfy a JSON Schema, or None."""
+    finding = review_schema(value, json_schema)
+    return None if finding.passed else finding.message
+
+
+def review_schema(value: Plain, json_schema: Mapping[str, Any]) -> Finding:
+    """Return the finding of one schema on one value; the most telling error becomes the message."""
+    try:
+        error = best_match(_compile(json.dumps(json_schema, sort_keys=True)).iter_errors(value))
+    except (SchemaError, Unresolvable, RecursionError) as exc:
+        return Finding(passed=False, message=f"could not be decided: {exc}"[:300])
+    if error is None:
+        return Finding(passed=True)
+    place = "output" + error.json_path[1:]
+    return Finding(
+        passed=False,
+        message=f"{place}: {error.message}"[:500],
+        evidence={place: shorten_evidence(error.instance)},
+    )

@@ -1,0 +1,1 @@
+"""The demonstration: a retail desk with real tickets, over a shop of its own."""

@@ -1,0 +1,1 @@
+"""Wiring only: which nodes there are and which edges lead between them."""

@@ -1,0 +1,161 @@
+"""How each kind of agent is called: brief in, value out.
+
+A function of the brief, a Runnable, a chat model, a compiled graph, another team. Chosen once
+when the step graph is built.
+"""
+
+import inspect
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from langchain_core.language_models import BaseLanguageModel
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langchain_core.prompts import BasePromptTemplate
+from langchain_core.runnables import Runnable, RunnableConfig, RunnableSequence
+from langgraph.pregel import Pregel
+
+from interlock.contracts.brief import Brief
+from interlock.contracts.errors import ConfigurationError, TransientError
+from interlock.contracts.plain import thaw
+from interlock.contracts.worker import Worker
+from interlock.nodes.brief_message import render_brief
+from interlock.nodes.thread_call import call_in_thread
+
+
+class TeamFailedError(TransientError):
+    """A nested team's run failed; the message says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentResult:
+    """What an agent gave.
+
+    Attributes:
+        value: Its value, not yet plain.
+        gaps: What a nested team's result lacks, in words.
+        failure: Why it gave none.
+        usage: Tokens that its messages report.
+    """
+
+    value: object = None
+    gaps: tuple[str, ...] = ()
+    failure: Exception | None = None
+    usage: Mapping[str, int] = field(default_factory=dict)
+
+
+CallAgent: TypeAlias = Callable[[Brief, RunnableConfig], Awaitable[AgentResult]]
+
+
+def build_function_call(worker: Worker) -> CallAgent:
+    """Return the call of a worker that is a function or a Runnable other than a graph.
+
+    Raises:
+        ConfigurationError: The agent is none of the kinds that can work.
+    """
+    agent = worker.agent
+    if isinstance(agent, Runnable):
+        return _build_runnable_call(agent)
+    if not callable(agent):
+        raise ConfigurationError(
+            f"Worker {worker.name!r} has the agent {agent!r}, which cannot be called. Give it an "
+            "async or sync function of the brief, a Runnable, a compiled graph, or a team."
+        )
+    is_async = inspect.iscoroutinefunction(agent) or inspect.iscoroutinefunction(
+        getattr(agent, "__call__", None)  # noqa: B004 - the bound method is what is asked about
+    )
+
+    async def call(brief: Brief, config: RunnableConfig) -> AgentResult:
+        del config  # a function finds it through LangGraph's own context
+        result = await agent(brief) if is_async else await call_in_thread(agent, brief)
+        if inspect.isawaitable(result):
+            result = await result
+        return AgentResult(value=_unwrap_message(result))
+
+    return call
+
+
+def _build_runnable_call(agent: Runnable[Any, Any]) -> CallAgent:
+    async def call(brief: Brief, config: RunnableConfig) -> AgentResult:
+        result = await agent.ainvoke(_shape_for_runnable(agent, brief), config)
+        return AgentResult(value=_unwrap_message(result), usage=_sum_messages([result]))
+
+    return call
+
+
+def _shape_for_runnable(agent: Runnable[Any, Any], brief: Brief) -> object:
+    first = agent.first if isinstance(agent, RunnableSequence) else agent
+    if isinstance(first, BaseLanguageModel):
+        return [HumanMessage(render_brief(brief))]
+    if isinstance(first, BasePromptTemplate):
+        return {**thaw(brief.inputs), **brief.dump(), "brief": render_brief(brief)}
+    return brief
+
+
+def shape_graph_input(graph: Pregel[Any, Any, Any, Any], brief: Brief) -> dict[str, Any]:
+    """Return a compiled graph's input: messages, the brief, or the inputs by name.
+
+    A graph whose input has `messages` gets one human message; one that has `brief` gets the
+    brief as a plain dict; any other gets the step's inputs, instruction and feedback by name.
+    """
+    names = set(graph.get_input_jsonschema().get("properties", {}))
+    shaped: dict[str, Any] = {}
+    if "messages" in names:
+        shaped["messages"] = [HumanMessage(render_brief(brief))]
+    if "brief" in names:
+        shaped["brief"] = brief.dump()
+    if not shaped:
+        offered = {"instruction": brief.instruction, "feedback": list(brief.feedback)}
+        offered.update(thaw(brief.inputs))
+        shaped = {name: value for name, value in offered.items() if name in names} or offered
+    return shaped
+
+
+def read_graph_output(output: Any) -> AgentResult:  # noqa: ANN401 - any graph's output
+    """Return a graph's value: `structured_response`, the last message's text, `output`, or all."""
+    if not isinstance(output, Mapping):
+        return AgentResult(value=output)
+    messages = output.get("messages")
+    usage = _sum_messages(messages if isinstance(messages, list) else ())
+    if output.get("structured_response") is not None:
+        return AgentResult(value=output["structured_response"], usage=usage)
+    if isinstance(messages, list) and messages:
+        return AgentResult(value=_unwrap_message(messages[-1]), usage=usage)
+    if "output" in output:
+        return AgentResult(value=output["output"])
+    return AgentResult(value={key: item for key, item in output.items() if key != "brief"})
+
+
+def read_team_output(output: Mapping[str, Any]) -> AgentResult:
+    """Return a nested team's value: the outputs of the steps that no other step needs, by id.
+
+    A run that is not completed says so: its gaps travel with the value, or it is a failure.
+    """
+    result = output.get("result") or {}
+    status = result.get("status")
+    if status not in {"completed", "degraded"}:
+        reason = result.get("reason") or "; ".join(result.get("gaps", ())) or "no result"
+        return AgentResult(failure=TeamFailedError(f"The team's run is {status}: {reason}"))
+    usage = result.get("usage", {})
+    return AgentResult(
+        value={step: result["outputs"].get(step) for step in result["final_steps"]},
+        gaps=tuple(result.get("gaps", ())),
+        usage={name: usage.get(name, 0) for name in ("input_tokens", "output_tokens")},
+    )
+
+
+def _unwrap_message(value: object) -> object:
+    return value.text if isinstance(value, BaseMessage) else value
+
+
+def _sum_messages(messages: Iterable[object]) -> dict[str, int]:
+    """Return the tokens that messages report; zero where they report none."""
+    reported = [
+        message.usage_metadata
+        for message in messages
+        if isinstance(message, AIMessage) and message.usage_metadata is not None
+    ]
+    return {
+        "input_tokens": sum(usage["input_tokens"] for usage in reported),
+        "output_tokens": sum(usage["output_tokens"] for usage in reported),
+    }

@@ -1,0 +1,379 @@
+"""The dispatch node: starts every step the moment its own needs have settled (I3).
+
+One superstep, no barrier. Steps are LangGraph tasks, issued in one deterministic order in a
+bounded window, each waiting inside for what it needs; each runs the step graph. A settled
+outcome is in our own storage before anybody hears of it, keyed by thread, superstep and step:
+that record is what counts on resume (I6), LangGraph's replay is only the quick way.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.errors import GraphBubbleUp, GraphDrained, GraphInterrupt
+from langgraph.func import task
+from langgraph.pregel import Pregel
+from langgraph.runtime import Runtime
+from langgraph.types import Interrupt
+
+from interlock.contracts.errors import ConfigurationError, ContractError
+from interlock.contracts.ids import StepId, ThreadId
+from interlock.contracts.outcome import StepOutcome, Usage
+from interlock.contracts.plan import Step, TaskGraph
+from interlock.contracts.plan_order import derive_issue_order, derive_remaining_seconds
+from interlock.contracts.storage import Storage
+from interlock.nodes.assignment import MissingInputError, build_assignment, find_unmet_need
+from interlock.nodes.board import Board, SuspendedError
+from interlock.nodes.live_run import LiveRun
+from interlock.nodes.place import Place
+from interlock.nodes.run_state import RunContext, RunState, as_plain, require_schema_version
+from interlock.nodes.settlement import settle_step
+from interlock.nodes.slots import Slot
+from interlock.nodes.step_run import CURRENT_STEP, StepRun
+from interlock.nodes.team import Team
+
+_MIN_WINDOW = 256
+_UNLIMITED_WINDOW = 1024
+_WINDOW_PER_SLOT = 4
+
+DispatchNode = Callable[[RunState, RunnableConfig, Runtime[RunContext]], Awaitable[RunState]]
+
+
+def build_dispatch_node(team: Team, step_graph: Pregel[Any, Any, Any, Any]) -> DispatchNode:
+    """Return the dispatch node of a team's run graph.
+
+    Args:
+        team: At work.
+        step_graph: Compiled; runs one step's life.
+    """
+
+    async def dispatch(
+        state: RunState, config: RunnableConfig, runtime: Runtime[RunContext]
+    ) -> RunState:
+        """Run all steps that can run now, to settlement or to a question.
+
+        Reads: plan, outcomes, answers, scope. Writes: outcomes, answers. Effects: those of the
+        workers; every settled outcome is durable. Interrupts: those of the workers, combined.
+        """
+        require_schema_version(state)
+        refuse_max_concurrency(config)
+        superstep = await _open_superstep(team, state, runtime)
+
+        async def run_step_graph(assignment: dict[str, Any]) -> dict[str, Any]:
+            result: dict[str, Any] = await step_graph.ainvoke({"assignment": assignment})
+            return result
+
+        return await superstep.run(run_step_graph)
+
+    return dispatch
+
+
+def refuse_max_concurrency(config: RunnableConfig) -> None:
+    """Return unless the config limits LangGraph's own concurrency.
+
+    Raises:
+        ConfigurationError: It does, and would deadlock a node that awaits tasks.
+    """
+    limit = config.get("max_concurrency")
+    if limit is not None:
+        raise ConfigurationError(
+            f"The config sets max_concurrency={limit!r}, which would deadlock dispatch. Leave it "
+            f"out and set RunPolicy(max_parallel={limit!r}), or Worker(max_parallel=...)."
+        )
+
+
+async def _open_superstep(
+    team: Team, state: RunState, runtime: Runtime[RunContext]
+) -> "_Superstep":
+    info = runtime.execution_info
+    if info is None or info.thread_id is None:
+        raise ConfigurationError(
+            "A run graph needs a checkpointer and a thread_id. Compile it with storage.checkpointer"
+            ", or use Orchestrator."
+        )
+    thread_id = ThreadId(info.thread_id)
+    storage = await team.open_storage()
+    plan = TaskGraph.model_validate(state["plan"])
+    scope = state.get("scope", "")
+    known = {
+        StepId(step): StepOutcome.model_validate(outcome)
+        for step, outcome in state["outcomes"].items()
+    }
+    stored = await storage.load_outcomes(thread_id, superstep=info.checkpoint_id)
+    live = team.find_live(thread_id, scope)
+    await _load_usage(team, live, storage, known)
+    return _Superstep(
+        team=team,
+        storage=storage,
+        live=live,
+        thread_id=thread_id,
+        id=info.checkpoint_id,
+        state=state,
+        steps=plan.index_steps(),
+        known=known,
+        stored={StepId(path.removeprefix(scope)): outcome for path, outcome in stored.items()},
+        started_at=datetime.fromisoformat(state["started_at"]),
+    )
+
+
+async def _load_usage(
+    team: Team, live: LiveRun, storage: Storage, known: Mapping[StepId, StepOutcome]
+) -> None:
+    """Count what the run has cost so far, so that budgets hold over resumes (I11)."""
+    if live.usage is not None:
+        return
+    usage = sum((outcome.usage for outcome in known.values()), Usage())
+    if team.spec.policy.budget.attempts is not None:
+        counts = await storage.count_thread(live.thread_id)
+        usage = usage.model_copy(update={"attempts": max(usage.attempts, counts.attempts)})
+    live.usage = usage
+
+
+@dataclass(slots=True, kw_only=True)
+class _Superstep:
+    """One dispatch superstep."""
+
+    team: Team
+    storage: Storage
+    live: LiveRun
+    thread_id: ThreadId
+    id: str
+    state: RunState
+    steps: Mapping[StepId, Step]
+    known: Mapping[StepId, StepOutcome]
+    stored: Mapping[StepId, StepOutcome]
+    started_at: datetime
+    board: Board = field(init=False)
+    todo: Mapping[StepId, Step] = field(init=False)
+    priority: Mapping[StepId, float] = field(init=False)
+    publishers: Mapping[str, StepId] = field(init=False)
+    interrupts: list[Interrupt] = field(default_factory=list)
+    drained: bool = False
+
+    def __post_init__(self) -> None:
+        terminal = {step: o for step, o in self.known.items() if o.is_terminal}
+        self.board = Board(terminal)
+        self.todo = {
+            step_id: step for step_id, step in self.steps.items() if self._is_open(step_id)
+        }
+        self.priority = derive_remaining_seconds(self.todo)
+        self.publishers = {key: step.id for step in self.steps.values() for key in step.publishes}
+        for step_id, outcome in self.known.items():
+            if not outcome.is_terminal and step_id not in self.todo:
+                self.board.suspend(step_id)
+
+    def _is_open(self, step_id: StepId) -> bool:
+        """Return whether a step has neither settled nor an unanswered question.
+
+        A cancelled run closes its open questions too.
+        """
+        outcome = self.known.get(step_id)
+        if outcome is None:
+            return True
+        if outcome.is_terminal or outcome.question is None:
+            return False
+        return outcome.question.id in self.state["answers"] or self.live.cancel_reason is not None
+
+    async def run(
+        self, run_step_graph: Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
+    ) -> RunState:
+        self.live.open_board(self.board)
+        try:
+            await self._issue_all(run_step_graph)
+        finally:
+            self.live.close_board(self.board)
+        if self.drained or (self.live.drain_reason is not None and self._has_unsettled()):
+            raise GraphDrained(self.live.drain_reason or "drain")
+        if self.interrupts:
+            raise GraphInterrupt(tuple(self.interrupts))
+        return self._build_update()
+
+    async def _issue_all(
+        self, run_step_graph: Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
+    ) -> None:
+        """Issue the steps' tasks in one order, at most a window of them unfinished."""
+        limit = self.live.slots_limit
+        window = max(_MIN_WINDOW, _WINDOW_PER_SLOT * limit) if limit else _UNLIMITED_WINDOW
+        order: Sequence[StepId] = derive_issue_order(self.todo, slots=limit)
+        if self.state.get("stepwise"):
+            order = [step for step in order if self._is_ready(step)][:1]
+        open_futures: dict[asyncio.Future[Any], StepId] = {}
+        room = asyncio.Event()
+
+        def wake(_: "asyncio.Future[Any]") -> None:
+            room.set()
+
+        for step_id in order:
+            while len(open_futures) >= window:
+                room.clear()
+                if not any(future.done() for future in open_futures):
+                    await room.wait()
+                finished = [future for future in open_futures if future.done()]
+                for future in finished:
+                    self._collect(open_futures.pop(future), future)
+            body: Any = self._build_task(step_id, run_step_graph)
+            call: Any = task(name=f"step:{step_id}")(body)
+            issued: asyncio.Future[Any] = asyncio.ensure_future(call(step_id))
+            issued.add_done_callback(wake)
+            open_futures[issued] = step_id
+        if open_futures:
+            await asyncio.wait(open_futures)
+        for future, step_id in open_futures.items():
+            self._collect(step_id, future)
+
+    def _is_ready(self, step_id: StepId) -> bool:
+        return all(need.step in self.board.outcomes for need in self.steps[step_id].needs)
+
+    def _build_task(
+        self,
+        step_id: StepId,
+        run_step_graph: Callable[[dict[str, Any]], Awaitable[dict[str, Any]]],
+    ) -> Callable[[str], Awaitable[dict[str, Any]]]:
+        """Return one step's task, a function of its own: LangGraph names the function."""
+
+        async def run_step(step: str) -> dict[str, Any]:
+            outcome = self.stored.get(step_id)
+            if outcome is None:
+                try:
+                    outcome = await self._settle(self.steps[step_id], run_step_graph)
+                except BaseException:
+                    self.board.suspend(step_id)
+                    raise
+            outcome = outcome.model_copy(update={"step_id": step_id})
+            self.board.settle(outcome)
+            return {"step": step, "outcome": as_plain(outcome)}
+
+        return run_step
+
+    async def _settle(
+        self,
+        step: Step,
+        run_step_graph: Callable[[dict[str, Any]], Awaitable[dict[str, Any]]],
+    ) -> StepOutcome:
+        if self.live.cancel_reason is not None:
+            return await self._settle_unstarted(step, "cancelled", self.live.cancel_reason)
+        try:
+            needed = await self.board.wait_for_needs(step)
+        except SuspendedError:
+            if self.live.cancel_reason is not None:
+                return await self._settle_unstarted(step, "cancelled", self.live.cancel_reason)
+            raise
+        if (reason := find_unmet_need(step, needed)) is not None:
+            return await self._settle_unstarted(step, "blocked", reason)
+        return await self._run(step, needed, run_step_graph)
+
+    async def _run(
+        self,
+        step: Step,
+        needed: Mapping[StepId, StepOutcome],
+        run_step_graph: Callable[[dict[str, Any]], Awaitable[dict[str, Any]]],
+    ) -> StepOutcome:
+        queued_at = self.team.clock.now()
+        slot = self.live.slots.open_slot(step.worker, priority=self.priority[step.id])
+        try:
+            await slot.take_or_suspend()
+            run = self._build_step_run(step, slot=slot, queued_at=queued_at)
+            assignment = await build_assignment(
+                step,
+                needed,
+                outcomes=self.board.outcomes,
+                state=self.state,
+                load=self._load_value,
+                waiting=self.known.get(step.id),
+                publishers=self.publishers,
+            )
+            CURRENT_STEP.set(run)
+            result = await run_step_graph(assignment)
+        except MissingInputError as exc:
+            return await self._settle_unstarted(step, "blocked", str(exc))
+        except SuspendedError:
+            if self.live.cancel_reason is not None:
+                return await self._settle_unstarted(step, "cancelled", self.live.cancel_reason)
+            raise
+        finally:
+            slot.give_back()
+        return StepOutcome.model_validate(result["outcome"])
+
+    def _build_step_run(self, step: Step, *, slot: Slot, queued_at: datetime) -> StepRun:
+        return StepRun(
+            step=step,
+            place=self._get_place(step.id),
+            storage=self.storage,
+            live=self.live,
+            slot=slot,
+            queued_at=queued_at,
+            policy=self.team.spec.policy,
+            run_started_at=self.started_at,
+        )
+
+    def _get_place(self, step_id: StepId) -> Place:
+        path = StepId(f"{self.state.get('scope', '')}{step_id}")
+        return Place(thread_id=self.thread_id, superstep=self.id, path=path)
+
+    async def _load_value(self, outcome: StepOutcome) -> Any:  # noqa: ANN401 - a plain value
+        if outcome.value_ref is None:
+            return outcome.value
+        return await self.storage.load_payload(self.thread_id, outcome.value_ref)
+
+    async def _settle_unstarted(self, step: Step, status: str, reason: str) -> StepOutcome:
+        waited = self.known.get(step.id)
+        outcome = StepOutcome.model_validate(
+            {
+                "step_id": step.id,
+                "status": status,
+                "reason": reason,
+                "attempts": waited.attempts if waited else 0,
+                "usage": waited.usage if waited else Usage(),
+            }
+        )
+        return await settle_step(
+            self.team,
+            self.storage,
+            outcome,
+            place=self._get_place(step.id),
+        )
+
+    def _collect(self, step_id: StepId, future: "asyncio.Future[Any]") -> None:
+        """Take up one finished task: its outcome, its interrupts, or its failure."""
+        try:
+            result = future.result()
+        except GraphInterrupt as exc:
+            self.interrupts.extend(exc.args[0])
+        except SuspendedError:
+            pass
+        except GraphDrained:
+            self.drained = True
+        except GraphBubbleUp as exc:
+            raise ContractError(f"Step {step_id!r} raised {exc!r} out of its graph.") from exc
+        else:
+            if result["step"] != step_id or result["outcome"]["step_id"] != step_id:
+                raise ContractError(
+                    f"LangGraph gave step {step_id!r} the result of {result['step']!r}. The "
+                    "thread's plan and its checkpoint do not belong together; nothing was taken."
+                )
+            # A replayed result: its task did not run, so the board does not know it yet.
+            if step_id not in self.board.outcomes and step_id not in self.board.waiting:
+                self.board.settle(StepOutcome.model_validate(result["outcome"]))
+
+    def _has_unsettled(self) -> bool:
+        done = self.board.outcomes.keys() | self.board.waiting.keys()
+        return any(step_id not in done for step_id in self.todo)
+
+    def _build_update(self) -> RunState:
+        settled = {**self.known, **self.board.outcomes, **self.board.waiting}
+        taken = {
+            outcome.question.id
+            for step_id, outcome in self.known.items()
+            if outcome.question is not None and step_id in self.todo
+        }
+        return RunState(
+            outcomes={step_id: as_plain(outcome) for step_id, outcome in settled.items()},
+            answers={
+                question: answer
+                for question, answer in self.state["answers"].items()
+                if question not in taken
+            },
+        )

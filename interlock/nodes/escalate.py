@@ -1,0 +1,177 @@
+"""The escalate node: one interrupt that carries every open question to a person (I10).
+
+Answers come by question id, some or all. In Studio they bypass the facade, so this node checks
+ids, hashes and allowed decisions itself; what is refused is asked again, with the reason.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from langgraph.runtime import Runtime
+from langgraph.types import interrupt
+
+from interlock.contracts.errors import AnswerError, PlanError
+from interlock.contracts.handoff import Handoff
+from interlock.contracts.ids import QuestionId, ThreadId, derive_handoff_id
+from interlock.contracts.plain import derive_hash
+from interlock.contracts.plan import TaskGraph
+from interlock.contracts.question import Answer, Question
+from interlock.contracts.storage import Batch
+from interlock.nodes.answer_shapes import build_request, find_answer_problem, parse_answers
+from interlock.nodes.planner import tell_plan, validate_plan
+from interlock.nodes.run_state import RunContext, RunState, as_plain, require_schema_version
+from interlock.nodes.team import Team
+from interlock.telemetry.events import HandoffRecorded
+
+EscalateNode = Callable[[RunState, Runtime[RunContext]], Awaitable[RunState]]
+
+
+def build_escalate_node(team: Team) -> EscalateNode:
+    """Return the escalate node of a team's run graph."""
+
+    async def escalate(state: RunState, runtime: Runtime[RunContext]) -> RunState:
+        """Ask what is open, unless answers are recorded already.
+
+        Reads: plan_question, outcomes, answers. Writes: answers, answer_problems, and what an
+        answer about the plan changes. Effects: answers are in the journal. Interrupts: one, with
+        every open question; what stands before it only reads.
+        """
+        require_schema_version(state)
+        info = runtime.execution_info
+        thread_id = ThreadId(str(info.thread_id) if info is not None else "")
+        superstep = info.checkpoint_id if info is not None else ""
+        if team.find_live(thread_id, state["scope"]).cancel_reason is not None:
+            return RunState(answer_problems=[])
+        questions = list_open_questions(state)
+        storage = await team.open_storage()
+        recorded = await storage.load_answers(thread_id)
+        answers = {q.id: recorded[q.id].answer for q in questions if q.id in recorded}
+        problems: list[str] = []
+        if not answers:
+            resumed = interrupt(build_request(questions, state["answer_problems"]))
+            answers, problems = await _take(team, thread_id, questions, resumed)
+        accepted: dict[str, dict[str, Any]] = {
+            question_id: as_plain(answer) for question_id, answer in answers.items()
+        }
+        await _journal(team, thread_id, superstep, questions, answers)
+        update = RunState(
+            answers={**state["answers"], **accepted},
+            answer_problems=problems,
+        )
+        return {**update, **_answer_plan(team, state, thread_id, answers)}
+
+    return escalate
+
+
+def list_open_questions(state: RunState) -> list[Question]:
+    """Return what has been asked and not answered, in plan order."""
+    plan_question = state.get("plan_question")
+    if plan_question is not None:
+        return [Question.model_validate(plan_question)]
+    waiting = (
+        Question.model_validate(outcome["question"])
+        for outcome in state.get("outcomes", {}).values()
+        if outcome["status"] == "waiting" and outcome["question"] is not None
+    )
+    return [question for question in waiting if question.id not in state["answers"]]
+
+
+async def _take(
+    team: Team, thread_id: ThreadId, questions: Sequence[Question], resumed: object
+) -> tuple[dict[QuestionId, Answer], list[str]]:
+    """Return the answers that can be used, and in words why the others cannot."""
+    answers, problems = parse_answers(resumed)
+    by_id = {question.id: question for question in questions}
+    storage = await team.open_storage()
+    usable: dict[QuestionId, Answer] = {}
+    for question_id, answer in answers.items():
+        if question_id not in by_id:
+            known = ", ".join(by_id)
+            problems.append(f"There is no open question {question_id!r} here. Open: {known}.")
+        elif (problem := find_answer_problem(by_id[question_id], answer)) is not None:
+            problems.append(problem)
+        else:
+            try:
+                await storage.record_answers(thread_id, {question_id: answer})
+            except AnswerError as exc:
+                problems.append(str(exc))
+            else:
+                usable[question_id] = answer
+    return usable, problems
+
+
+async def _journal(
+    team: Team,
+    thread_id: ThreadId,
+    superstep: str,
+    questions: Sequence[Question],
+    answers: Mapping[QuestionId, Answer],
+) -> None:
+    now = team.clock.now()
+    handoffs: list[Handoff] = []
+    for question in questions:
+        if (answer := answers.get(question.id)) is None:
+            continue
+        payload = {"question_id": question.id, "answer": as_plain(answer)}
+        handoffs.append(
+            Handoff(
+                id=derive_handoff_id(
+                    thread_id,
+                    superstep=superstep,
+                    step_id=question.step_id or "",
+                    attempt=0,
+                    kind=f"answer/{question.id}",
+                ),
+                thread_id=thread_id,
+                superstep=superstep,
+                kind="answer",
+                sender="person",
+                receiver="supervisor",
+                step_id=question.step_id,
+                payload=payload,
+                payload_hash=derive_hash(payload),
+                started_at=question.asked_at,
+                ended_at=now,
+            )
+        )
+    storage = await team.open_storage()
+    await storage.commit(thread_id, Batch(handoffs=handoffs, applied=tuple(answers)))
+    for handoff in handoffs:
+        team.emit(HandoffRecorded(thread_id=thread_id, at=now, handoff=handoff))
+
+
+def _answer_plan(
+    team: Team, state: RunState, thread_id: ThreadId, answers: Mapping[QuestionId, Answer]
+) -> RunState:
+    """Return what an answer about the plan changes; nothing if there is none."""
+    asked: Mapping[str, Any] | None = state.get("plan_question")
+    if asked is None or asked["id"] not in answers:
+        return RunState()
+    answer = answers[QuestionId(asked["id"])]
+    closed = RunState(plan_question=None, answers=state["answers"])
+    match answer.type:
+        case "approve":
+            tell_plan(team, thread_id, TaskGraph.model_validate(state["plan"]))
+            return {**closed, **RunState(plan_status="accepted")}
+        case "edit":
+            return {**closed, **_take_edited_plan(team, state, thread_id, answer)}
+        case "reject" | "respond":
+            problems = [f"A person refused the plan: {answer.message}"]
+            return {**closed, **_ask_again(team, state, problems)}
+
+
+def _take_edited_plan(team: Team, state: RunState, thread_id: ThreadId, answer: Answer) -> RunState:
+    try:
+        plan = TaskGraph.model_validate(answer.value)
+        validate_plan(team, plan, context=state["context"])
+    except (ValueError, PlanError) as exc:
+        return _ask_again(team, state, [f"A person's edited plan was refused: {exc}"])
+    tell_plan(team, thread_id, plan)
+    return RunState(plan=as_plain(plan), plan_status="accepted")
+
+
+def _ask_again(team: Team, state: RunState, problems: list[str]) -> RunState:
+    is_fixed = isinstance(team.spec.planner, TaskGraph)
+    if is_fixed or state["plan_attempts"] >= team.spec.policy.max_plan_attempts:
+        return RunState(plan_status="failed", failure="; ".join(problems))
+    return RunState(plan_status="invalid", plan_problems=problems)

@@ -1,0 +1,137 @@
+"""The finish node: says honestly how a run ended (I7)."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Literal
+
+from langgraph.runtime import Runtime
+
+from interlock.contracts.ids import StepId, ThreadId
+from interlock.contracts.outcome import RunResult, StepOutcome, Usage
+from interlock.contracts.plain import Plain
+from interlock.contracts.plan import TaskGraph
+from interlock.contracts.storage import Batch, RunUpdate, Storage
+from interlock.nodes.run_state import RunContext, RunState, as_plain, require_schema_version
+from interlock.nodes.team import Team
+
+FinishNode = Callable[[RunState, Runtime[RunContext]], Awaitable[RunState]]
+
+
+def build_finish_node(team: Team) -> FinishNode:
+    """Return the finish node of a team's run graph."""
+
+    async def finish(state: RunState, runtime: Runtime[RunContext]) -> RunState:
+        """Sum up the run.
+
+        Reads: plan, outcomes, failure. Writes: status, result. Effects: the run's status is in
+        the ledger, unless it is a nested team's. Interrupts: none.
+        """
+        require_schema_version(state)
+        info = runtime.execution_info
+        thread_id = ThreadId(str(info.thread_id) if info is not None else "")
+        storage = await team.open_storage()
+        cancel_reason = team.find_live(thread_id, state["scope"]).cancel_reason
+        result = build_result(state, thread_id, cancel_reason=cancel_reason)
+        dumped = as_plain(result)
+        if not state["scope"]:
+            update = RunUpdate(status=result.status, result=dumped)
+            await storage.commit(thread_id, Batch(run=update))
+        final = list_final_steps(state)
+        summary: dict[str, Plain] = {
+            "status": result.status,
+            "reason": result.reason,
+            "gaps": list(result.gaps),
+            "usage": result.usage.model_dump(),
+            "final_steps": final,
+            "outputs": await _load_outputs(storage, thread_id, state, final),
+        }
+        return RunState(status=result.status, result=summary)
+
+    return finish
+
+
+def list_final_steps(state: RunState) -> list[StepId]:
+    """Return the steps that no other step needs, in plan order."""
+    if not state.get("plan"):
+        return []
+    plan = TaskGraph.model_validate(state["plan"])
+    needed = {need.step for step in plan.steps for need in step.needs}
+    return [step.id for step in plan.steps if step.id not in needed]
+
+
+async def _load_outputs(
+    storage: Storage, thread_id: ThreadId, state: RunState, steps: Sequence[StepId]
+) -> dict[StepId, Plain]:
+    outputs: dict[StepId, Plain] = {}
+    for step_id in steps:
+        raw = state["outcomes"].get(step_id)
+        if raw is None or raw["status"] not in {"accepted", "degraded"}:
+            continue
+        reference = raw["value_ref"]
+        is_nested = bool(state["scope"])
+        if reference is None:
+            outputs[step_id] = raw["value"]
+        elif is_nested:
+            outputs[step_id] = await storage.load_payload(thread_id, reference)
+        else:
+            outputs[step_id] = {"value_ref": reference}
+    return outputs
+
+
+def build_result(
+    state: RunState, thread_id: ThreadId, *, cancel_reason: str | None = None
+) -> RunResult:
+    """Return how a run stands; values that travel by reference are left out of `outputs`."""
+    outcomes = {
+        StepId(step): StepOutcome.model_validate(raw)
+        for step, raw in state.get("outcomes", {}).items()
+    }
+    return RunResult(
+        status=_derive_status(state, outcomes, is_cancelled=cancel_reason is not None),
+        outputs={
+            step: outcome.value
+            for step, outcome in outcomes.items()
+            if outcome.status in {"accepted", "degraded"} and outcome.value_ref is None
+        },
+        outcomes=outcomes,
+        gaps=tuple(_word_gaps(outcomes)),
+        usage=sum((outcome.usage for outcome in outcomes.values()), Usage()),
+        thread_id=thread_id,
+        reason=state.get("failure") or cancel_reason,
+    )
+
+
+def _derive_status(
+    state: RunState, outcomes: Mapping[StepId, StepOutcome], *, is_cancelled: bool
+) -> Literal["completed", "degraded", "failed", "waiting", "cancelled"]:
+    statuses = {outcome.status for outcome in outcomes.values()}
+    if "cancelled" in statuses or (is_cancelled and not outcomes):
+        return "cancelled"
+    if state.get("failure") is not None or statuses & {"failed", "blocked"}:
+        return "failed"
+    if "waiting" in statuses:
+        return "waiting"
+    # I7: completed only if every step was accepted, on accepted facts.
+    plan = state.get("plan") or {"steps": ()}
+    every = bool(outcomes) and all(
+        (outcome := outcomes.get(StepId(step["id"]))) is not None
+        and outcome.status == "accepted"
+        and not outcome.rests_on
+        for step in plan["steps"]
+    )
+    return "completed" if every else "degraded"
+
+
+def _word_gaps(outcomes: Mapping[StepId, StepOutcome]) -> list[str]:
+    gaps: list[str] = []
+    for step_id, outcome in outcomes.items():
+        if outcome.status == "skipped":
+            gaps.append(f"{outcome.gap} (step {step_id!r} was skipped: {outcome.reason})")
+        elif outcome.status == "degraded":
+            words = outcome.gap or f"settled for a declared value: {outcome.reason}"
+            gaps.append(f"step {step_id!r} is degraded: {words}")
+        elif outcome.status != "accepted":
+            gaps.append(f"step {step_id!r} is {outcome.status}: {outcome.reason}")
+        if outcome.rests_on and outcome.status in {"accepted", "degraded"}:
+            names = ", ".join(repr(step) for step in outcome.rests_on)
+            gaps.append(f"step {step_id!r} rests on degraded facts from {names}")
+    return gaps

@@ -1,0 +1,52 @@
+"""The intake node: checks what a run is started with, and fills in what is missing."""
+
+from collections.abc import Awaitable, Callable
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.runtime import Runtime
+
+from interlock.contracts.errors import ConfigurationError
+from interlock.contracts.plain import parse_plain
+from interlock.nodes.dispatch import refuse_max_concurrency
+from interlock.nodes.run_state import SCHEMA_VERSION, RunContext, RunState
+from interlock.nodes.team import Team
+
+IntakeNode = Callable[[RunState, RunnableConfig, Runtime[RunContext]], Awaitable[RunState]]
+
+
+def build_intake_node(team: Team) -> IntakeNode:
+    """Return the intake node of a team's run graph."""
+
+    async def intake(
+        state: RunState, config: RunnableConfig, runtime: Runtime[RunContext]
+    ) -> RunState:
+        """Begin a run.
+
+        Reads: goal, context, scope. Writes: every channel's first value; the run's context is
+        stored, since LangGraph forgets it on resume. Effects and interrupts: none.
+        """
+        refuse_max_concurrency(config)
+        goal = state.get("goal")
+        if not isinstance(goal, str) or not goal.strip():
+            raise ConfigurationError(
+                f"The run was started with the goal {goal!r}. Give it a goal in words."
+            )
+        return RunState(
+            schema_version=SCHEMA_VERSION,
+            context=parse_plain(state.get("context") or {}),
+            scope=state.get("scope", ""),
+            stepwise=bool((runtime.context or {}).get("stepwise", state.get("stepwise", False))),
+            started_at=team.clock.now().isoformat(),
+            plan=None,
+            plan_status="missing",
+            plan_attempts=0,
+            plan_problems=[],
+            plan_question=None,
+            outcomes={},
+            answers={},
+            answer_problems=[],
+            failure=None,
+            result=None,
+        )
+
+    return intake

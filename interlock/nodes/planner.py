@@ -1,0 +1,213 @@
+"""The planner node: asks for a task graph and lets none pass that could not run."""
+
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from langgraph.errors import GraphBubbleUp
+from langgraph.runtime import Runtime
+from pydantic import ValidationError
+
+from interlock.contracts.errors import PlanError
+from interlock.contracts.handoff import Handoff
+from interlock.contracts.ids import StepId, ThreadId, derive_handoff_id, derive_question_id
+from interlock.contracts.outcome import StepOutcome
+from interlock.contracts.plain import derive_hash
+from interlock.contracts.plan import TaskGraph
+from interlock.contracts.plan_validation import validate_task_graph
+from interlock.contracts.question import Question
+from interlock.contracts.storage import Batch
+from interlock.contracts.worker import Planner, PlannerLike, PlanRequest
+from interlock.nodes.run_state import RunContext, RunState, as_plain, require_schema_version
+from interlock.nodes.team import Team
+from interlock.telemetry.events import HandoffRecorded, PlanAccepted, PlanRefused, QuestionAsked
+
+PlannerNode = Callable[[RunState, Runtime[RunContext]], Awaitable[RunState]]
+
+
+def build_planner_node(team: Team) -> PlannerNode:
+    """Return the planner node of a team's run graph."""
+
+    async def planner(state: RunState, runtime: Runtime[RunContext]) -> RunState:
+        """Ask the planner once, and validate the whole graph that comes back.
+
+        Reads: goal, context, plan, plan_problems, outcomes. Writes: plan, plan_status,
+        plan_attempts, plan_problems, plan_question. Effects: the plan is in the journal, and the
+        question whether it may run, if one is asked. Interrupts: none.
+        """
+        require_schema_version(state)
+        attempt = state["plan_attempts"] + 1
+        try:
+            plan = await _ask(team.spec.planner, _build_request(team, state, attempt))
+            plan = plan.model_copy(update={"version": attempt})
+            validate_plan(team, plan, context=state["context"])
+        except GraphBubbleUp:
+            raise
+        except PlanError as exc:
+            problems = [problem.message for problem in exc.problems]
+            return _refuse(team, runtime, attempt=attempt, problems=problems)
+        except Exception as exc:  # noqa: BLE001 - user code; the planner is asked again
+            problems = [f"The planner raised {type(exc).__name__}: {exc}"[:2000]]
+            return _refuse(team, runtime, attempt=attempt, problems=problems)
+        return await _propose(team, state, runtime, plan=plan)
+
+    return planner
+
+
+def validate_plan(team: Team, plan: TaskGraph, *, context: Mapping[str, Any]) -> None:
+    """Return if a plan may run with this team and this context.
+
+    Raises:
+        PlanError: It may not.
+    """
+    validate_task_graph(plan, team.spec.workers, inspector=team.criteria, context_keys=context)
+
+
+async def _ask(planner: PlannerLike, request: PlanRequest) -> TaskGraph:
+    if isinstance(planner, TaskGraph):
+        return planner
+    if isinstance(planner, Planner):
+        answer: object = await planner.plan(request)
+    else:
+        answer = planner(request)
+        if inspect.isawaitable(answer):
+            answer = await answer
+    if isinstance(answer, TaskGraph):
+        return answer
+    try:
+        return TaskGraph.model_validate(answer)
+    except ValidationError as exc:
+        raise TypeError(f"it returned {answer!r}, which is not a TaskGraph: {exc}") from exc
+
+
+def _build_request(team: Team, state: RunState, attempt: int) -> PlanRequest:
+    previous = state["plan"]
+    return PlanRequest(
+        goal=state["goal"],
+        workers=team.derive_cards(),
+        context=state["context"],
+        attempt=attempt,
+        problems=tuple(state["plan_problems"]),
+        previous=TaskGraph.model_validate(previous) if previous else None,
+        outcomes={
+            StepId(step): StepOutcome.model_validate(outcome)
+            for step, outcome in state["outcomes"].items()
+        },
+    )
+
+
+def _refuse(
+    team: Team,
+    runtime: Runtime[RunContext],
+    *,
+    attempt: int,
+    problems: list[str],
+) -> RunState:
+    is_fixed = isinstance(team.spec.planner, TaskGraph)
+    is_last = is_fixed or attempt >= team.spec.policy.max_plan_attempts
+    team.emit(
+        PlanRefused(
+            thread_id=_get_thread_id(runtime),
+            at=team.clock.now(),
+            attempt=attempt,
+            problems=tuple(problems),
+        )
+    )
+    update = RunState(plan_attempts=attempt, plan_problems=problems, plan_status="invalid")
+    if is_last:
+        words = "\n".join(f"  - {problem}" for problem in problems)
+        update["plan_status"] = "failed"
+        update["failure"] = f"No valid plan after {attempt} attempt(s). The last one:\n{words}"
+    return update
+
+
+async def _propose(
+    team: Team, state: RunState, runtime: Runtime[RunContext], *, plan: TaskGraph
+) -> RunState:
+    thread_id = _get_thread_id(runtime)
+    superstep = _get_superstep(runtime)
+    now = team.clock.now()
+    dumped = as_plain(plan)
+    handoff = Handoff(
+        id=derive_handoff_id(
+            thread_id,
+            superstep=superstep,
+            step_id=state["scope"],
+            attempt=plan.version,
+            kind="plan",
+        ),
+        thread_id=thread_id,
+        superstep=superstep,
+        kind="plan",
+        sender="planner",
+        receiver="supervisor",
+        attempt=plan.version,
+        payload=dumped,
+        payload_hash=derive_hash(dumped),
+        ended_at=now,
+    )
+    question = None
+    if team.spec.policy.approve_plan:
+        question = _build_question(team, state, thread_id, superstep, plan)
+    storage = await team.open_storage()
+    batch = Batch(handoffs=(handoff,), questions=(question,) if question else ())
+    await storage.commit(thread_id, batch)
+    team.emit(HandoffRecorded(thread_id=thread_id, at=now, handoff=handoff))
+    if question is not None:
+        team.emit(QuestionAsked(thread_id=thread_id, at=now, question=question))
+    elif not state["scope"]:
+        tell_plan(team, thread_id, plan)
+    return RunState(
+        plan=dumped,
+        plan_attempts=plan.version,
+        plan_problems=[],
+        plan_status="proposed" if question else "accepted",
+        plan_question=as_plain(question) if question else None,
+    )
+
+
+def tell_plan(team: Team, thread_id: ThreadId, plan: TaskGraph) -> None:
+    """Tell listeners that a plan will run."""
+    team.emit(
+        PlanAccepted(
+            thread_id=thread_id,
+            at=team.clock.now(),
+            version=plan.version,
+            total=len(plan.steps),
+        )
+    )
+
+
+def _build_question(
+    team: Team, state: RunState, thread_id: ThreadId, superstep: str, plan: TaskGraph
+) -> Question:
+    args = as_plain(plan)
+    text = f"May this plan of {len(plan.steps)} steps run for the goal {state['goal']!r}?"
+    shown = derive_hash({"kind": "plan", "args": args, "text": text})
+    return Question(
+        id=derive_question_id(
+            thread_id,
+            superstep=superstep,
+            step_id=state["scope"],
+            kind=f"plan/{plan.version}",
+            shown_hash=shown,
+        ),
+        thread_id=thread_id,
+        kind="plan",
+        name="plan",
+        args=args,
+        description=text,
+        allowed=("approve", "edit", "reject", "respond"),
+        shown_hash=shown,
+        asked_at=team.clock.now(),
+    )
+
+
+def _get_thread_id(runtime: Runtime[RunContext]) -> ThreadId:
+    info = runtime.execution_info
+    return ThreadId(str(info.thread_id) if info is not None else "")
+
+
+def _get_superstep(runtime: Runtime[RunContext]) -> str:
+    info = runtime.execution_info
+    return info.checkpoint_id if info is not None else ""

@@ -1,0 +1,102 @@
+"""The run graph's state: plain JSON in named channels, versioned.
+
+Every channel has one writer a superstep, and no channel has a reducer, so nothing that a
+worker or a model returns can be taken for an instruction to LangGraph.
+"""
+
+from typing import Any, Final, Literal, TypeAlias
+
+from typing_extensions import TypedDict
+
+from interlock.contracts.errors import SchemaVersionError
+from interlock.contracts.plain import Plain
+
+SCHEMA_VERSION: Final = 1
+"""Version of `RunState` and `StepState`; raised when an old checkpoint would be misread."""
+
+RunRoute: TypeAlias = Literal["planner", "dispatch", "escalate", "finish"]
+RUN_ROUTES: Final[tuple[RunRoute, ...]] = ("planner", "dispatch", "escalate", "finish")
+
+
+class RunInput(TypedDict, total=False):
+    """What starts a run; Studio draws its form from this.
+
+    Attributes:
+        goal: What the run is for.
+        context: The shared context that it starts with.
+    """
+
+    goal: str
+    context: dict[str, Any]
+
+
+class RunState(TypedDict, total=False):
+    """All that a run remembers between supersteps.
+
+    Attributes:
+        schema_version: Of this state.
+        goal: What the run is for.
+        context: The shared context that it was started with.
+        scope: The path of steps above, in nested teams; empty in a run of its own.
+        stepwise: Whether dispatch returns after every settled step.
+        started_at: When the run's first node ran, ISO 8601.
+        plan: The accepted or proposed task graph, dumped.
+        plan_status: Where the plan stands.
+        plan_attempts: How often the planner was asked.
+        plan_problems: Why it has to be asked again.
+        plan_question: The open question whether the plan may run, dumped.
+        outcomes: Step id to dumped outcome; terminal, or waiting for a person.
+        answers: Question id to dumped answer, not yet taken by its step.
+        answer_problems: Why answers given to the last interrupt were refused.
+        route: Where the supervisor sends the run next.
+        failure: Why the run cannot go on, if no single step says it.
+        status: How the run ended.
+        result: The dumped result.
+    """
+
+    schema_version: int
+    goal: str
+    context: dict[str, Any]
+    scope: str
+    stepwise: bool
+    started_at: str
+    plan: dict[str, Any] | None
+    plan_status: Literal["missing", "invalid", "proposed", "accepted", "failed"]
+    plan_attempts: int
+    plan_problems: list[str]
+    plan_question: dict[str, Any] | None
+    outcomes: dict[str, dict[str, Any]]
+    answers: dict[str, dict[str, Any]]
+    answer_problems: list[str]
+    route: RunRoute
+    failure: str | None
+    status: str
+    result: dict[str, Any] | None
+
+
+class RunContext(TypedDict, total=False):
+    """What a caller sets for one run; a form in Studio.
+
+    Attributes:
+        stepwise: Return to the supervisor after every settled step, so that each handoff is a
+            checkpoint to look at, edit and fork from.
+    """
+
+    stepwise: bool
+
+
+def require_schema_version(state: RunState) -> None:
+    """Return if this release can read the state.
+
+    Raises:
+        SchemaVersionError: It cannot; the thread stays as it is.
+    """
+    seen = state.get("schema_version", 0)
+    if seen != SCHEMA_VERSION:
+        raise SchemaVersionError(seen=seen, known=SCHEMA_VERSION)
+
+
+def as_plain(model: Any) -> dict[str, Plain]:  # noqa: ANN401 - any contract model
+    """Return a contract model as the plain dict that channels hold."""
+    dumped: dict[str, Plain] = model.model_dump(mode="json")
+    return dumped

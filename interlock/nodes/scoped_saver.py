@@ -1,0 +1,144 @@
+"""A saver that opens only one worker's own namespace (I4).
+
+LangGraph lends its saver to every subgraph through the config, where a tool could use it to
+read the whole thread. Workers are lent this one instead.
+"""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import (
+    BaseCheckpointSaver,
+    ChannelVersions,
+    Checkpoint,
+    CheckpointMetadata,
+    CheckpointTuple,
+)
+
+from interlock.contracts.errors import PermanentError
+
+
+class ForeignNamespaceError(PermanentError):
+    """A worker reached for checkpoints that are not its own."""
+
+
+class ScopedSaver(BaseCheckpointSaver[Any]):
+    """Delegates to a saver, inside one namespace and what lies below it."""
+
+    def __init__(self, saver: BaseCheckpointSaver[Any], *, thread_id: str, namespace: str) -> None:
+        """Wrap a saver.
+
+        Args:
+            saver: The saver that stores.
+            thread_id: The only thread that is open.
+            namespace: The only namespace that is open, with those below it.
+        """
+        super().__init__(serde=saver.serde)
+        self._saver = saver
+        self._thread_id = thread_id
+        self._namespace = namespace
+
+    @property
+    def config_specs(self) -> list[Any]:
+        """The wrapped saver's."""
+        return self._saver.config_specs
+
+    def get_next_version(self, current: Any, channel: None) -> Any:  # noqa: ANN401
+        """Return the wrapped saver's next version."""
+        return self._saver.get_next_version(current, channel)
+
+    def with_allowlist(self, extra_allowlist: Any) -> "ScopedSaver":  # noqa: ANN401
+        """Return the same scope on the wrapped saver with more types allowed."""
+        return ScopedSaver(
+            self._saver.with_allowlist(extra_allowlist),
+            thread_id=self._thread_id,
+            namespace=self._namespace,
+        )
+
+    def _require_own(self, config: RunnableConfig | None) -> RunnableConfig:
+        conf = (config or {}).get("configurable", {})
+        namespace = str(conf.get("checkpoint_ns", ""))
+        is_own = namespace == self._namespace or namespace.startswith(
+            (f"{self._namespace}|", f"{self._namespace}:")
+        )
+        if config is None or conf.get("thread_id") != self._thread_id or not is_own:
+            raise ForeignNamespaceError(
+                f"A worker asked for checkpoints of {conf.get('thread_id')!r}/{namespace!r}, which "
+                f"are not its own. A worker sees its brief and its own state ({self._namespace!r})."
+            )
+        return config
+
+    async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        """Return a checkpoint of the own namespace."""
+        return await self._saver.aget_tuple(self._require_own(config))
+
+    def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        """Return a checkpoint of the own namespace."""
+        return self._saver.get_tuple(self._require_own(config))
+
+    async def alist(
+        self,
+        config: RunnableConfig | None,
+        *,
+        filter: dict[str, Any] | None = None,  # noqa: A002 - LangGraph's name
+        before: RunnableConfig | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[CheckpointTuple]:
+        """Go through the checkpoints of the own namespace."""
+        own = self._require_own(config)
+        async for found in self._saver.alist(own, filter=filter, before=before, limit=limit):
+            yield found
+
+    def list(
+        self,
+        config: RunnableConfig | None,
+        *,
+        filter: dict[str, Any] | None = None,  # noqa: A002 - LangGraph's name
+        before: RunnableConfig | None = None,
+        limit: int | None = None,
+    ) -> Iterator[CheckpointTuple]:
+        """Go through the checkpoints of the own namespace."""
+        own = self._require_own(config)
+        return self._saver.list(own, filter=filter, before=before, limit=limit)
+
+    async def aput(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        """Store a checkpoint in the own namespace."""
+        own = self._require_own(config)
+        return await self._saver.aput(own, checkpoint, metadata, new_versions)
+
+    def put(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        """Store a checkpoint in the own namespace."""
+        return self._saver.put(self._require_own(config), checkpoint, metadata, new_versions)
+
+    async def aput_writes(
+        self,
+        config: RunnableConfig,
+        writes: Sequence[tuple[str, Any]],
+        task_id: str,
+        task_path: str = "",
+    ) -> None:
+        """Store pending writes in the own namespace."""
+        await self._saver.aput_writes(self._require_own(config), writes, task_id, task_path)
+
+    def put_writes(
+        self,
+        config: RunnableConfig,
+        writes: Sequence[tuple[str, Any]],
+        task_id: str,
+        task_path: str = "",
+    ) -> None:
+        """Store pending writes in the own namespace."""
+        self._saver.put_writes(self._require_own(config), writes, task_id, task_path)

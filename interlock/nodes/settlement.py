@@ -1,0 +1,149 @@
+"""Settling a step: its outcome, its last handoffs and its question in one durable transaction.
+
+Called by promote, park and degrade, and by dispatch for steps that never start. The stored
+outcome is what counts on resume (I6); it is durable before any dependent starts (I8).
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from interlock.contracts.handoff import Handoff
+from interlock.contracts.ids import derive_handoff_id
+from interlock.contracts.outcome import StepOutcome
+from interlock.contracts.plain import derive_bytes_hash, derive_hash, encode_plain
+from interlock.contracts.storage import Batch, Storage
+from interlock.nodes.place import Place
+from interlock.nodes.team import Team
+from interlock.telemetry.events import HandoffRecorded, QuestionAsked, StepSettled
+
+MAX_INLINE_BYTES = 16 * 1024
+"""Values encoded longer than this travel by reference."""
+
+
+async def settle_step(
+    team: Team,
+    storage: Storage,
+    outcome: StepOutcome,
+    *,
+    place: Place,
+    handoffs: Sequence[Handoff] = (),
+    payloads: Sequence[bytes] = (),
+    encoded: bytes | None = None,
+) -> StepOutcome:
+    """Write an outcome with what goes with it, and return it as it travels in the state.
+
+    Args:
+        team: For the clock and the listeners.
+        storage: Where to write.
+        outcome: With its value inline.
+        place: Where the outcome belongs.
+        handoffs: Recorded in the same transaction.
+        payloads: Encoded payloads of these handoffs.
+        encoded: The value's encoding, if the caller has it.
+    """
+    now = team.clock.now()
+    travelling, stored = _put_by_reference(outcome, encoded)
+    recorded = list(handoffs)
+    if outcome.status != "accepted":
+        recorded.append(_record_settlement(outcome, place, now))
+    if outcome.question is not None:
+        recorded.append(_record_question(outcome, place, now))
+    scoped = travelling.model_copy(update={"step_id": place.path})
+    batch = Batch(
+        superstep=place.superstep,
+        handoffs=recorded,
+        outcomes=(scoped,),
+        questions=(outcome.question,) if outcome.question else (),
+        payloads=(*payloads, *stored),
+    )
+    await storage.commit(place.thread_id, batch)
+    if team.is_heard(place.thread_id):
+        _tell(team, outcome, recorded, place=place, now=now)
+    return travelling
+
+
+def _put_by_reference(
+    outcome: StepOutcome, encoded: bytes | None
+) -> tuple[StepOutcome, tuple[bytes, ...]]:
+    if outcome.value is None:
+        return outcome, ()
+    data = encode_plain(outcome.value) if encoded is None else encoded
+    if len(data) <= MAX_INLINE_BYTES:
+        return outcome, ()
+    reference = derive_bytes_hash(data)
+    return outcome.model_copy(update={"value": None, "value_ref": reference}), (data,)
+
+
+def _record_settlement(outcome: StepOutcome, place: Place, now: datetime) -> Handoff:
+    payload = {"reason": outcome.reason, "gap": outcome.gap, "value": outcome.value}
+    return Handoff(
+        id=derive_handoff_id(
+            place.thread_id,
+            superstep=place.superstep,
+            step_id=place.path,
+            attempt=outcome.attempts,
+            kind=f"settlement/{outcome.status}",
+        ),
+        thread_id=place.thread_id,
+        superstep=place.superstep,
+        kind="settlement",
+        sender="supervisor",
+        receiver="supervisor",
+        step_id=place.path,
+        attempt=outcome.attempts,
+        worker=outcome.worker,
+        payload=payload,
+        payload_hash=derive_hash(payload),
+        status=outcome.status,
+        ended_at=now,
+    )
+
+
+def _record_question(outcome: StepOutcome, place: Place, now: datetime) -> Handoff:
+    question = outcome.question
+    assert question is not None  # noqa: S101 - the caller has looked
+    payload = question.model_dump(mode="json")
+    return Handoff(
+        id=derive_handoff_id(
+            place.thread_id,
+            superstep=place.superstep,
+            step_id=place.path,
+            attempt=0,
+            kind=f"question/{question.id}",
+        ),
+        thread_id=place.thread_id,
+        superstep=place.superstep,
+        kind="question",
+        sender="supervisor",
+        receiver="person",
+        step_id=place.path,
+        attempt=outcome.attempts,
+        payload=payload,
+        payload_hash=derive_hash(payload),
+        ended_at=now,
+    )
+
+
+def _tell(
+    team: Team,
+    outcome: StepOutcome,
+    handoffs: Sequence[Handoff],
+    *,
+    place: Place,
+    now: datetime,
+) -> None:
+    thread_id = place.thread_id
+    for handoff in handoffs:
+        team.emit(HandoffRecorded(thread_id=thread_id, at=now, handoff=handoff))
+    if outcome.question is not None:
+        team.emit(QuestionAsked(thread_id=thread_id, at=now, question=outcome.question))
+    team.emit(
+        StepSettled(
+            thread_id=thread_id,
+            at=now,
+            step_id=place.path,
+            status=outcome.status,
+            attempts=outcome.attempts,
+            reason=outcome.reason,
+        )
+    )

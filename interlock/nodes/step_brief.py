@@ -1,0 +1,258 @@
+"""The brief node: decides whether a worker may start, and hands it its brief.
+
+Called first in a step's life and again before every further attempt. It also takes up a
+step that waited for a person, at the point where it stopped.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any
+
+from interlock.contracts.brief import Brief, Scratchpad
+from interlock.contracts.handoff import Handoff
+from interlock.contracts.ids import WorkerName, derive_handoff_id
+from interlock.contracts.outcome import Usage
+from interlock.contracts.plain import Plain, derive_bytes_hash, encode_plain, freeze
+from interlock.contracts.question import Answer
+from interlock.contracts.storage import Batch
+from interlock.contracts.worker import Worker
+from interlock.criteria import CelError, evaluate_condition
+from interlock.nodes.board import SuspendedError
+from interlock.nodes.step_run import StepRun, get_step_run
+from interlock.nodes.step_state import FALLBACK, PARK, PROMOTE, REVIEW, StepState
+from interlock.nodes.team import Team
+from interlock.telemetry.events import AttemptStarted, HandoffRecorded
+
+
+def build_brief_node(team: Team) -> Callable[[StepState], Awaitable[StepState]]:
+    """Return the brief node of a team's step graph."""
+
+    async def brief(state: StepState) -> StepState:
+        """Prepare the next attempt, or take up the step where an answer left it.
+
+        Reads: assignment, attempt, worker, feedback, notes, wait_until. Writes: brief, attempt,
+        worker, route and what an answer changes. Effects: the brief is in the journal before the
+        worker starts (I8); waits for the backoff and for the worker's slot. Interrupts: none.
+        """
+        run = get_step_run()
+        update = _take_up(state, run) if "attempt" not in state else StepState()
+        if "route" in update:
+            return update
+        merged: StepState = {**state, **update}
+        if (route := _find_gate(merged, run)) is not None:
+            return {**update, **route}
+        if (stop := _find_exhausted_budget(team, merged, run)) is not None:
+            return {**update, **stop}
+        await _wait_for_turn(team, merged, run)
+        return {**update, **await _hand_over(team, merged, run)}
+
+    return brief
+
+
+def build_brief(
+    team: Team, state: StepState, run: StepRun, *, scratchpad: Scratchpad | None = None
+) -> Brief:
+    """Return the brief of the attempt that the state stands at, deep-frozen."""
+    assignment = state["assignment"]
+    details = state.get("brief") or {}
+    deadline = details.get("deadline")
+    return Brief(
+        step_id=run.step.id,
+        attempt=state["attempt"],
+        instruction=run.step.instruction,
+        inputs=freeze(assignment["inputs"]),
+        context=freeze(assignment["context"]),
+        criteria=team.criteria.describe(run.step, find_worker(team, state)),
+        feedback=tuple(state.get("feedback", ())),
+        deadline=datetime.fromisoformat(deadline) if deadline else None,
+        scratchpad=scratchpad or Scratchpad(tuple(state.get("notes", ()))),
+    )
+
+
+def find_worker(team: Team, state: StepState) -> Worker:
+    """Return the worker whose turn it is."""
+    return team.spec.workers[WorkerName(state["worker"])]
+
+
+def _take_up(state: StepState, run: StepRun) -> StepState:
+    """Return where a step begins: fresh, or where its carry and the answer put it."""
+    assignment = state["assignment"]
+    fresh = StepState(
+        attempt=0,
+        worker=run.step.worker,
+        worker_attempts=0,
+        chain=0,
+        approved=False,
+        feedback=[],
+        notes=[],
+        usage=Usage().model_dump(),
+        output=None,
+        wait_until=None,
+    )
+    carry: StepState = assignment.get("carry") or StepState()
+    begun: StepState = {**fresh, **carry}
+    if assignment.get("answer") is None:
+        return begun
+    answer = Answer.model_validate(assignment["answer"])
+    kind: str = assignment["question_kind"]
+    if kind == "before_step":
+        return {**begun, **_apply_to_start(begun, assignment, answer)}
+    return {**begun, **_apply_to_output(begun, answer)}
+
+
+def _apply_to_start(state: StepState, assignment: dict[str, Any], answer: Answer) -> StepState:
+    match answer.type:
+        case "approve":
+            return StepState(approved=True)
+        case "edit":
+            return StepState(approved=True, assignment={**assignment, "inputs": answer.value})
+        case "respond":
+            return StepState(approved=True, feedback=[*state["feedback"], _quote(answer)])
+        case "reject":
+            return StepState(
+                route=FALLBACK, verdict=_fail(f"A person refused the step: {answer.message}")
+            )
+
+
+def _apply_to_output(state: StepState, answer: Answer) -> StepState:
+    match answer.type:
+        case "approve":
+            return StepState(route=PROMOTE, verdict=_accept("approved by a person"))
+        case "edit":
+            output = {"value": answer.value, "by_person": True}
+            return StepState(route=REVIEW, output=output)
+        case "respond":
+            feedback = [*state["feedback"], _quote(answer)]
+            return StepState(feedback=feedback, worker_attempts=0, wait_until=None)
+        case "reject":
+            return StepState(
+                route=FALLBACK,
+                chain=state["chain"] + 1,
+                verdict=_fail(f"A person refused the output: {answer.message}"),
+            )
+
+
+def _quote(answer: Answer) -> str:
+    return f"A person answered: {answer.message}"
+
+
+def _fail(reason: str) -> dict[str, Plain]:
+    return {"action": "fallback", "findings": [], "reason": reason, "error": None}
+
+
+def _accept(reason: str) -> dict[str, Plain]:
+    return {"action": "accept", "findings": [], "reason": reason, "error": None}
+
+
+def _find_gate(state: StepState, run: StepRun) -> StepState | None:
+    """Return the way to a person, if one must be asked before the worker starts."""
+    if run.step.approval is None or state["approved"] or state["attempt"] > 0:
+        return None
+    assignment = state["assignment"]
+    inputs = assignment["inputs"]
+    values = {"inputs": inputs, "context": assignment["context"]}
+    try:
+        if not evaluate_condition(run.step.approval, values):
+            return None
+        reason = f"{run.step.approval} is true"
+    except CelError as exc:
+        reason = f"{run.step.approval} could not be decided: {exc}"
+    question = {"kind": "before_step", "args": inputs, "reason": reason}
+    return StepState(route=PARK, question=question)
+
+
+def _find_exhausted_budget(team: Team, state: StepState, run: StepRun) -> StepState | None:
+    """Return the way to the fallbacks, if no further attempt may start (I11)."""
+    reason = _name_exhausted(team, state, run)
+    if reason is None:
+        return None
+    return StepState(route=FALLBACK, verdict={**_fail(reason), "error": "BudgetExhausted"})
+
+
+def _name_exhausted(team: Team, state: StepState, run: StepRun) -> str | None:
+    spent = Usage.model_validate(state["usage"])
+    total = run.live.usage or Usage()
+    for name, budget, usage in (
+        ("step", run.step.budget, spent),
+        ("run", run.policy.budget, total),
+    ):
+        if budget is None:
+            continue
+        if budget.attempts is not None and usage.attempts >= budget.attempts:
+            return f"the {name}'s budget of {budget.attempts} attempts is used up"
+        if budget.tokens is not None and usage.tokens >= budget.tokens:
+            return f"the {name}'s budget of {budget.tokens} tokens is used up ({usage.tokens})"
+        since = run.run_started_at if name == "run" else run.queued_at
+        if budget.wall_time is not None and team.clock.now() - since >= budget.wall_time:
+            return f"the {name}'s wall time of {budget.wall_time} is used up"
+    return None
+
+
+async def _wait_for_turn(team: Team, state: StepState, run: StepRun) -> None:
+    """Wait for the backoff, without a slot, then for a slot of the worker."""
+    until = state.get("wait_until")
+    if until:
+        left = (datetime.fromisoformat(until) - team.clock.now()).total_seconds()
+        if left > 0:
+            run.slot.give_back()
+            await team.clock.sleep(left)
+    if run.live.is_stopping or not await run.slot.take(WorkerName(state["worker"])):
+        raise SuspendedError
+
+
+async def _hand_over(team: Team, state: StepState, run: StepRun) -> StepState:
+    now = team.clock.now()
+    timeout = run.step.timeout or run.policy.timeout
+    details: dict[str, Plain] = {
+        "started_at": now.isoformat(),
+        "deadline": (now + timeout).isoformat() if timeout else None,
+    }
+    begun: StepState = {**state, "attempt": state["attempt"] + 1, "brief": details}
+    data = encode_plain(build_brief(team, begun, run).dump())
+    handoff = _record(begun, run, data, started=now)
+    await run.storage.commit(run.thread_id, Batch(handoffs=(handoff,), payloads=(data,)))
+    worker = WorkerName(state["worker"])
+    if team.is_heard(run.thread_id):
+        team.emit(HandoffRecorded(thread_id=run.thread_id, at=now, handoff=handoff))
+        team.emit(
+            AttemptStarted(
+                thread_id=run.thread_id,
+                at=now,
+                step_id=run.path,
+                worker=worker,
+                attempt=begun["attempt"],
+            )
+        )
+    return StepState(
+        attempt=begun["attempt"],
+        worker_attempts=state["worker_attempts"] + 1,
+        brief={**details, "hash": handoff.payload_hash},
+        output=None,
+        verdict=None,
+        wait_until=None,
+        route=worker,
+    )
+
+
+def _record(state: StepState, run: StepRun, data: bytes, *, started: datetime) -> Handoff:
+    return Handoff(
+        id=derive_handoff_id(
+            run.thread_id,
+            superstep=run.superstep,
+            step_id=run.path,
+            attempt=state["attempt"],
+            kind="brief",
+        ),
+        thread_id=run.thread_id,
+        superstep=run.superstep,
+        kind="brief",
+        sender="supervisor",
+        receiver=state["worker"],
+        step_id=run.path,
+        attempt=state["attempt"],
+        worker=WorkerName(state["worker"]),
+        payload_hash=derive_bytes_hash(data),
+        queued_at=run.queued_at,
+        started_at=started,
+        ended_at=started,
+    )

@@ -1,0 +1,47 @@
+"""The degrade node: settles a step for less than accepted, and says so."""
+
+from collections.abc import Awaitable, Callable
+
+from interlock.contracts.ids import StepId, WorkerName
+from interlock.contracts.outcome import StepOutcome, Usage
+from interlock.nodes.settlement import settle_step
+from interlock.nodes.step_run import get_step_run
+from interlock.nodes.step_state import StepState
+from interlock.nodes.team import Team
+
+
+def build_degrade_node(team: Team) -> Callable[[StepState], Awaitable[StepState]]:
+    """Return the degrade node of a team's step graph."""
+
+    async def degrade(state: StepState) -> StepState:
+        """Settle the step as degraded, skipped, failed or cancelled.
+
+        Reads: settlement, verdict, attempt, usage, assignment. Writes: outcome. Effects: the
+        outcome is durable. Interrupts: none.
+        """
+        run = get_step_run()
+        settlement = state["settlement"] or {}
+        verdict = state.get("verdict") or {}
+        status = settlement["status"]
+        reason = str(settlement["reason"])
+        outcome = StepOutcome(
+            step_id=run.step.id,
+            status=status,
+            value=settlement.get("value"),
+            worker=WorkerName(state["worker"]),
+            attempts=state["attempt"],
+            reason=reason,
+            gap=settlement.get("gap"),
+            rests_on=tuple(StepId(step) for step in state["assignment"]["rests_on"]),
+            findings=tuple(verdict.get("findings", ())),
+            usage=Usage.model_validate(state["usage"]),
+        )
+        travelling = await settle_step(
+            team,
+            run.storage,
+            outcome,
+            place=run.place,
+        )
+        return StepState(outcome=travelling.model_dump(mode="json"))
+
+    return degrade

@@ -1,0 +1,111 @@
+"""The park node: puts a step aside until a person has decided."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from interlock.contracts.ids import StepId, derive_question_id
+from interlock.contracts.outcome import StepOutcome, Usage
+from interlock.contracts.plain import Plain, derive_hash
+from interlock.contracts.question import Decision, Question
+from interlock.nodes.settlement import settle_step
+from interlock.nodes.step_run import StepRun, get_step_run
+from interlock.nodes.step_state import StepState
+from interlock.nodes.team import Team
+
+_CARRIED: Final = (
+    "attempt",
+    "worker",
+    "worker_attempts",
+    "chain",
+    "approved",
+    "feedback",
+    "notes",
+    "usage",
+    "output",
+    "brief",
+)
+"""What a step needs to go on after the answer, in another superstep."""
+
+
+def build_park_node(team: Team) -> Callable[[StepState], Awaitable[StepState]]:
+    """Return the park node of a team's step graph."""
+
+    async def park(state: StepState) -> StepState:
+        """Settle the step as waiting, with its question; other steps go on.
+
+        Reads: question, verdict and what is carried. Writes: outcome. Effects: the question is
+        durable. Interrupts: none; escalate asks.
+        """
+        run = get_step_run()
+        question = _build_question(team, state, run)
+        carry: dict[str, Plain] = {name: state.get(name) for name in _CARRIED}
+        outcome = StepOutcome(
+            step_id=run.step.id,
+            status="waiting",
+            attempts=state["attempt"],
+            reason=question.description,
+            rests_on=tuple(StepId(step) for step in state["assignment"]["rests_on"]),
+            question=question,
+            usage=Usage.model_validate(state["usage"]),
+            carry={**carry, "inputs": state["assignment"]["inputs"]},
+        )
+        travelling = await settle_step(
+            team,
+            run.storage,
+            outcome,
+            place=run.place,
+        )
+        return StepState(outcome=travelling.model_dump(mode="json"))
+
+    return park
+
+
+def _build_question(team: Team, state: StepState, run: StepRun) -> Question:
+    asked = state["question"] or {}
+    kind = asked["kind"]
+    args = asked.get("args")
+    description, allowed = _word(kind, run, state, reason=str(asked.get("reason")))
+    shown = derive_hash({"kind": kind, "step": run.path, "args": args, "text": description})
+    return Question(
+        id=derive_question_id(
+            run.thread_id,
+            superstep=run.superstep,
+            step_id=run.path,
+            kind=f"{kind}/{state['attempt']}",
+            shown_hash=shown,
+        ),
+        thread_id=run.thread_id,
+        kind=kind,
+        step_id=run.path,
+        name=run.step.id,
+        args=args,
+        description=description,
+        allowed=allowed,
+        shown_hash=shown,
+        asked_at=team.clock.now(),
+    )
+
+
+def _word(
+    kind: str, run: StepRun, state: StepState, *, reason: str
+) -> tuple[str, tuple[Decision, ...]]:
+    if kind == "before_step":
+        text = (
+            f"May worker {state['worker']!r} start step {run.path!r} "
+            f"({run.step.instruction})? Asked because {reason}."
+        )
+        return text, ("approve", "edit", "reject", "respond")
+    has_value = "value" in (state.get("output") or {})
+    words = (
+        f"Step {run.path!r} ({run.step.instruction}) was not accepted after "
+        f"{state['attempt']} attempt{'s' * (state['attempt'] != 1)}: {reason}. "
+    )
+    if has_value:
+        return (
+            f"{words}Let its output pass, edit it, refuse it, or tell the worker what to do?",
+            ("approve", "edit", "reject", "respond"),
+        )
+    return (
+        f"{words}Give an output yourself, give it up, or tell the worker what to do?",
+        ("edit", "reject", "respond"),
+    )

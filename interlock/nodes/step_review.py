@@ -1,0 +1,154 @@
+"""The review node: the supervisor's validation of one attempt (I1).
+
+Every worker's only edge leads here. It decides accept, retry, fallback or park, and writes the
+decision to the state; the conditional edge behind it only looks the decision up.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
+
+from interlock.contracts.criteria import Finding
+from interlock.contracts.handoff import Verdict, VerdictAction
+from interlock.contracts.ids import WorkerName
+from interlock.contracts.outcome import Usage
+from interlock.contracts.plain import Plain
+from interlock.contracts.policy import derive_backoff_seconds
+from interlock.contracts.storage import Batch
+from interlock.nodes.output_handoff import record_output
+from interlock.nodes.step_brief import build_brief, find_worker
+from interlock.nodes.step_run import StepRun, get_step_run
+from interlock.nodes.step_state import BRIEF, DEGRADE, FALLBACK, PARK, PROMOTE, StepState
+from interlock.nodes.team import Team
+from interlock.telemetry.events import AttemptRefused, HandoffRecorded
+
+
+def build_review_node(team: Team) -> Callable[[StepState], Awaitable[StepState]]:
+    """Return the review node of a team's step graph."""
+
+    async def review(state: StepState) -> StepState:
+        """Decide what becomes of an attempt.
+
+        Reads: output, brief, attempt, worker. Writes: verdict, route, usage, feedback,
+        wait_until. Effects: a refused attempt is in the journal before the next one starts.
+        Interrupts: none.
+        """
+        run = get_step_run()
+        output = state["output"] or {}
+        counted = _count_usage(state, output, run)
+        if "error" in output:
+            update = _decide_on_error(team, state, run, error=output["error"])
+        else:
+            findings = await team.criteria.review(
+                output["value"],
+                build_brief(team, state, run),
+                step=run.step,
+                worker=None if output.get("by_person") else find_worker(team, state),
+            )
+            update = _decide_on_findings(state, run, findings)
+        update["usage"] = counted
+        if update["route"] != PROMOTE:
+            await _record_refusal(team, {**state, **update}, run)
+        return update
+
+    return review
+
+
+def _count_usage(state: StepState, output: dict[str, Plain], run: StepRun) -> dict[str, Plain]:
+    if output.get("by_person"):
+        return state["usage"]
+    spent = Usage(
+        attempts=1,
+        input_tokens=int(output.get("input_tokens", 0)),
+        output_tokens=int(output.get("output_tokens", 0)),
+    )
+    run.live.add_usage(spent)
+    total: dict[str, Plain] = (Usage.model_validate(state["usage"]) + spent).model_dump()
+    return total
+
+
+def _decide_on_findings(state: StepState, run: StepRun, findings: Sequence[Finding]) -> StepState:
+    failed = [finding for finding in findings if not finding.passed]
+    if not failed:
+        return StepState(route=PROMOTE, verdict=_dump("accept", findings))
+    words = [_word_finding(finding) for finding in failed]
+    reason = "; ".join(words)
+    output = state["output"] or {}
+    if output.get("by_person"):
+        verdict = _dump("park", findings, reason=f"the edited output was refused: {reason}")
+        question = {"kind": "output", "args": output.get("value"), "reason": verdict["reason"]}
+        return StepState(route=PARK, verdict=verdict, question=question)
+    feedback = [f"Attempt {state['attempt']}: {line}" for line in words]
+    if state["worker_attempts"] < run.retry.max_attempts:
+        verdict = _dump("retry", findings, reason=reason)
+        return StepState(route=BRIEF, verdict=verdict, feedback=feedback)
+    verdict = _dump("fallback", findings, reason=reason)
+    return StepState(route=FALLBACK, verdict=verdict, feedback=feedback)
+
+
+def _word_finding(finding: Finding) -> str:
+    """Return a finding as feedback: what was asked, what was wrong, what was seen."""
+    words = f"{finding.criterion}: {finding.message}" if finding.criterion else finding.message
+    if finding.evidence is None:
+        return words
+    return f"{words} (saw {finding.evidence})"[:1000]
+
+
+def _decide_on_error(
+    team: Team, state: StepState, run: StepRun, *, error: dict[str, Plain]
+) -> StepState:
+    reason = f"{error['type']}: {error['message']}"
+    if run.live.cancel_reason is not None:
+        settlement = {"status": "cancelled", "reason": run.live.cancel_reason}
+        verdict = _dump("fail", (), reason=run.live.cancel_reason, error=error["type"])
+        return StepState(route=DEGRADE, verdict=verdict, settlement=settlement)
+    feedback = [f"Attempt {state['attempt']} failed: {reason}"]
+    if not error["is_permanent"] and state["worker_attempts"] < run.retry.max_attempts:
+        seconds = _derive_wait_seconds(state, run, error)
+        return StepState(
+            route=BRIEF,
+            verdict=_dump("retry", (), reason=reason, error=error["type"]),
+            feedback=feedback,
+            wait_until=(team.clock.now() + timedelta(seconds=seconds)).isoformat(),
+        )
+    verdict = _dump("fallback", (), reason=reason, error=error["type"])
+    return StepState(route=FALLBACK, verdict=verdict, feedback=feedback)
+
+
+def _derive_wait_seconds(state: StepState, run: StepRun, error: dict[str, Plain]) -> float:
+    backoff = derive_backoff_seconds(
+        run.retry, attempt=state["worker_attempts"], seed=f"{run.thread_id}/{run.path}"
+    )
+    return max(backoff, float(error.get("retry_after_seconds") or 0.0))
+
+
+def _dump(
+    action: VerdictAction,
+    findings: Sequence[Finding],
+    *,
+    reason: str | None = None,
+    error: str | None = None,
+) -> dict[str, Plain]:
+    verdict = Verdict(action=action, findings=tuple(findings), reason=reason, error=error)
+    dumped: dict[str, Plain] = verdict.model_dump(mode="json")
+    return dumped
+
+
+async def _record_refusal(team: Team, state: StepState, run: StepRun) -> None:
+    now = team.clock.now()
+    handoff, data = record_output(state, run, now=now)
+    await run.storage.commit(run.thread_id, Batch(handoffs=(handoff,), payloads=(data,)))
+    if not team.is_heard(run.thread_id):
+        return
+    verdict = state["verdict"] or {}
+    team.emit(HandoffRecorded(thread_id=run.thread_id, at=now, handoff=handoff))
+    team.emit(
+        AttemptRefused(
+            thread_id=run.thread_id,
+            at=now,
+            step_id=run.path,
+            worker=WorkerName(state["worker"]),
+            attempt=state["attempt"],
+            action=str(verdict.get("action")),
+            reason=str(verdict.get("reason")),
+        )
+    )

@@ -1,0 +1,80 @@
+"""The live part of one step: handed from dispatch to the step graph's nodes, never to a worker.
+
+It travels in a context variable because LangGraph's config reaches the worker and its tools.
+The worker node clears it before the worker runs (I4).
+"""
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import datetime
+
+from interlock.contracts.errors import ContractError
+from interlock.contracts.ids import StepId, ThreadId
+from interlock.contracts.plan import Step
+from interlock.contracts.policy import Retry, RunPolicy
+from interlock.contracts.storage import Storage
+from interlock.nodes.live_run import LiveRun
+from interlock.nodes.place import Place
+from interlock.nodes.slots import Slot
+
+
+@dataclass(slots=True, kw_only=True)
+class StepRun:
+    """One step under way.
+
+    Attributes:
+        step: As planned.
+        place: Where its outcome belongs.
+        storage: Where its handoffs and its outcome go.
+        live: The run's live part.
+        slot: Its place among those that work at once.
+        queued_at: When all that it needs had settled.
+        policy: The run's.
+        run_started_at: For the run's wall-time budget.
+    """
+
+    step: Step
+    place: Place
+    storage: Storage
+    live: LiveRun
+    slot: Slot
+    queued_at: datetime
+    policy: RunPolicy
+    run_started_at: datetime
+
+    @property
+    def thread_id(self) -> ThreadId:
+        """The run's thread."""
+        return self.place.thread_id
+
+    @property
+    def superstep(self) -> str:
+        """Checkpoint id of the dispatch superstep."""
+        return self.place.superstep
+
+    @property
+    def path(self) -> StepId:
+        """The step's id, prefixed by its team's scope; what the journal calls it."""
+        return self.place.path
+
+    @property
+    def retry(self) -> Retry:
+        """The step's retry policy, or the run's."""
+        return self.step.retry or self.policy.retry
+
+
+CURRENT_STEP: ContextVar[StepRun | None] = ContextVar("interlock_current_step", default=None)
+
+
+def get_step_run() -> StepRun:
+    """Return the step that the calling node works on.
+
+    Raises:
+        ContractError: The step graph was invoked by something other than dispatch.
+    """
+    current = CURRENT_STEP.get()
+    if current is None:
+        raise ContractError(
+            "A step graph runs only inside its run graph's dispatch node. Invoke the run graph."
+        )
+    return current

@@ -1,0 +1,61 @@
+"""The step graph's state: one step's life, from brief to settlement."""
+
+from typing import Any, Final, Literal, TypeAlias
+
+from typing_extensions import TypedDict
+
+StepRoute: TypeAlias = Literal[
+    "worker", "brief", "review", "promote", "fallback", "park", "degrade"
+]
+
+BRIEF: Final = "brief"
+REVIEW: Final = "review"
+PROMOTE: Final = "promote"
+FALLBACK: Final = "fallback"
+PARK: Final = "park"
+DEGRADE: Final = "degrade"
+STEP_NODES: Final = (BRIEF, REVIEW, PROMOTE, FALLBACK, PARK, DEGRADE)
+"""The step graph's own nodes; no worker may have one of these names."""
+
+
+class StepState(TypedDict, total=False):
+    """All that a step remembers; nothing of any other step (I4).
+
+    Attributes:
+        assignment: What dispatch handed in: step id, thread, superstep, inputs, context, what
+            they rest on, and for a step that waited, where it goes on and the answer.
+        attempt: Attempts so far, from 1; never reset.
+        worker: Whose turn it is.
+        worker_attempts: Attempts by this worker.
+        chain: Fallbacks used up.
+        approved: Whether a person let the worker start.
+        feedback: What the next attempt is told.
+        notes: The worker's scratchpad.
+        wait_until: No attempt before this instant, ISO 8601.
+        brief: This attempt's brief without inputs and context: deadline, hash, times.
+        output: Envelope of what came back: `value`, or `error` with its class and words.
+        verdict: The dumped verdict on it.
+        settlement: How the step is to be settled, when not by acceptance.
+        question: What to ask, when parking.
+        usage: The dumped cost so far.
+        route: Where the step goes next; a node's name.
+        outcome: The dumped outcome, at the end.
+    """
+
+    assignment: dict[str, Any]
+    attempt: int
+    worker: str
+    worker_attempts: int
+    chain: int
+    approved: bool
+    feedback: list[str]
+    notes: list[str]
+    wait_until: str | None
+    brief: dict[str, Any] | None
+    output: dict[str, Any] | None
+    verdict: dict[str, Any] | None
+    settlement: dict[str, Any] | None
+    question: dict[str, Any] | None
+    usage: dict[str, Any]
+    route: str
+    outcome: dict[str, Any] | None

@@ -1,0 +1,102 @@
+"""What the nodes of one team share: its declaration, and what it is handed to work with."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+from interlock.contracts.clock import Clock
+from interlock.contracts.ids import ThreadId, WorkerName
+from interlock.contracts.policy import RunPolicy
+from interlock.contracts.storage import Storage
+from interlock.contracts.worker import Check, PlannerLike, Worker, WorkerCard
+from interlock.criteria import CriteriaEngine
+from interlock.nodes.live_run import LiveRun
+from interlock.nodes.slots import WorkerSlots
+from interlock.telemetry.events import Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TeamSpec:
+    """A team as declared: who, who plans, under which rules.
+
+    Attributes:
+        workers: By name.
+        planner: A fixed plan, a planner, or a function.
+        policy: What holds for a run.
+        checks: Registered checks by name.
+    """
+
+    workers: Mapping[WorkerName, Worker]
+    planner: PlannerLike
+    policy: RunPolicy
+    checks: Mapping[str, Check]
+
+
+@dataclass(slots=True, kw_only=True)
+class Team:
+    """A team at work in one process.
+
+    Attributes:
+        spec: As declared.
+        open_storage: Returns the storage, opening it on first use.
+        clock: Time.
+        criteria: Decides criteria.
+        slots: Use of workers over all runs.
+        live: Runs under way in this process, by thread and scope.
+        listeners: Who is told of events, by thread.
+    """
+
+    spec: TeamSpec
+    open_storage: Callable[[], Awaitable[Storage]]
+    clock: Clock
+    criteria: CriteriaEngine
+    slots: WorkerSlots
+    live: dict[tuple[ThreadId, str], LiveRun] = field(default_factory=dict)
+    listeners: dict[ThreadId, list[Callable[[Event], None]]] = field(default_factory=dict)
+
+    @classmethod
+    def build(
+        cls, spec: TeamSpec, *, open_storage: Callable[[], Awaitable[Storage]], clock: Clock
+    ) -> "Team":
+        """Return a team ready to work."""
+        return cls(
+            spec=spec,
+            open_storage=open_storage,
+            clock=clock,
+            criteria=CriteriaEngine(spec.checks),
+            slots=WorkerSlots({w.name: w.max_parallel for w in spec.workers.values()}),
+        )
+
+    def find_live(self, thread_id: ThreadId, scope: str) -> LiveRun:
+        """Return the live part of a run, making it if this process has none yet."""
+        key = (thread_id, scope)
+        if key not in self.live:
+            self.live[key] = LiveRun(
+                thread_id=thread_id, slots_limit=self.spec.policy.max_parallel, workers=self.slots
+            )
+        return self.live[key]
+
+    def forget_live(self, thread_id: ThreadId) -> None:
+        """Drop the live parts of a thread's runs."""
+        for key in [key for key in self.live if key[0] == thread_id]:
+            del self.live[key]
+
+    def emit(self, event: Event) -> None:
+        """Tell who listens to the event's thread."""
+        for listener in self.listeners.get(event.thread_id, ()):
+            listener(event)
+
+    def is_heard(self, thread_id: ThreadId) -> bool:
+        """Return whether anybody listens, so that costly events need not be made for nobody."""
+        return bool(self.listeners.get(thread_id))
+
+    def derive_cards(self) -> tuple[WorkerCard, ...]:
+        """Return what a planner is told of the workers."""
+        return tuple(
+            WorkerCard(
+                name=worker.name,
+                description=worker.description,
+                output_schema=worker.derive_output_schema(),
+                max_parallel=worker.max_parallel,
+            )
+            for worker in self.spec.workers.values()
+        )

@@ -1,0 +1,44 @@
+"""Sync workers off the event loop, each in a daemon thread of its own.
+
+The loop's default pool has few threads and joins them at exit, so a worker that hangs past
+its timeout would hold up other steps and then the process. A daemon thread holds up neither.
+"""
+
+import asyncio
+import contextvars
+import threading
+from collections.abc import Callable
+from typing import Any
+
+
+async def call_in_thread(function: Callable[..., Any], *args: object) -> Any:  # noqa: ANN401
+    """Return what a sync function returns, run with the caller's context variables.
+
+    On cancellation the thread runs on to its end and its result is dropped.
+    """
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Any] = loop.create_future()
+    context = contextvars.copy_context()
+
+    def set_result(result: object, error: BaseException | None) -> None:
+        if future.done():
+            return
+        if error is None:
+            future.set_result(result)
+        else:
+            future.set_exception(error)
+
+    def run() -> None:
+        result: object = None
+        error: BaseException | None = None
+        try:
+            result = context.run(function, *args)
+        except StopIteration as exc:
+            error = RuntimeError(f"the function raised StopIteration: {exc}")
+        except BaseException as exc:  # noqa: BLE001 - handed to the awaiting caller as it is
+            error = exc
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(set_result, result, error)
+
+    threading.Thread(target=run, name="interlock-worker", daemon=True).start()
+    return await future

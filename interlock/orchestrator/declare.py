@@ -1,0 +1,84 @@
+"""From what a user declares to a team at work."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from interlock.contracts.clock import Clock, SystemClock
+from interlock.contracts.errors import ConfigurationError
+from interlock.contracts.ids import WorkerName
+from interlock.contracts.policy import RunPolicy
+from interlock.contracts.storage import Storage
+from interlock.contracts.worker import Check, PlannerLike, Worker
+from interlock.graphs.run_graph import RunGraph, build_graph
+from interlock.nodes.team import Team, TeamSpec
+from interlock.orchestrator.lazy_storage import LazyStorage
+
+Checks = Mapping[str, Check] | Sequence[Callable[..., Any]]
+
+DEFAULT_STORAGE = "sqlite:///interlock.db"
+
+
+def build_run_graph(
+    *,
+    workers: Sequence[Worker],
+    planner: PlannerLike,
+    policy: RunPolicy | None = None,
+    storage: str | Storage = DEFAULT_STORAGE,
+    checks: Checks = (),
+    clock: Clock | None = None,
+) -> RunGraph:
+    """Return a team's run graph, not compiled: for Studio, and for those who compile it.
+
+    Compile it with a checkpointer, best `storage.checkpointer` of the same storage, and invoke
+    it with `durability="sync"` and a `thread_id`. `Orchestrator` does all that, and adds leases,
+    the run ledger, and answers by id.
+
+    Args:
+        workers: Who can be given steps.
+        planner: A task graph, a planner, or a function of a `PlanRequest`.
+        policy: What holds for a run.
+        storage: A URL, opened on first use, or an opened storage.
+        checks: Registered checks: by name, or functions whose own names count.
+        clock: Time; the machine's if left out.
+
+    Raises:
+        ConfigurationError: The declaration cannot work; the message says why.
+    """
+    spec = build_spec(workers=workers, planner=planner, policy=policy, checks=checks)
+    source = LazyStorage(storage, clock=clock)
+    return build_graph(Team.build(spec, open_storage=source.open, clock=clock or SystemClock()))
+
+
+def build_spec(
+    *,
+    workers: Sequence[Worker],
+    planner: PlannerLike,
+    policy: RunPolicy | None,
+    checks: Checks,
+) -> TeamSpec:
+    """Return a team's declaration.
+
+    Raises:
+        ConfigurationError: There is no worker, or two have one name.
+    """
+    by_name: dict[WorkerName, Worker] = {}
+    for worker in workers:
+        if worker.name in by_name:
+            raise ConfigurationError(
+                f"Two workers are called {worker.name!r}. Give each its own name."
+            )
+        by_name[worker.name] = worker
+    if not by_name:
+        raise ConfigurationError("The team has no workers. Give it at least one il.Worker(...).")
+    return TeamSpec(
+        workers=by_name,
+        planner=planner,
+        policy=policy or RunPolicy(),
+        checks=_name_checks(checks),
+    )
+
+
+def _name_checks(checks: Checks) -> dict[str, Check]:
+    if isinstance(checks, Mapping):
+        return dict(checks)
+    return {check.__name__: check for check in checks}

@@ -1,0 +1,259 @@
+"""Driving one thread: from an input to a finish or a question, under its lease.
+
+Never a scalar resume: answers go in by interrupt id, with strict resume on, so that an answer
+can only reach the question it was given to (I10).
+"""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import timedelta
+from typing import Any, Final, cast
+
+from langgraph.errors import GraphDrained
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.runtime import RunControl
+from langgraph.types import Command, Interrupt, StateSnapshot
+
+from interlock.contracts.errors import DrainedError, LeaseLostError
+from interlock.contracts.ids import QuestionId, StepId, ThreadId
+from interlock.contracts.outcome import RunResult, StepOutcome
+from interlock.contracts.plain import Plain
+from interlock.contracts.question import Answer, Question
+from interlock.contracts.run_record import RunRecord
+from interlock.contracts.storage import Batch, RunUpdate, Storage
+from interlock.nodes.answer_shapes import is_request
+from interlock.nodes.finish import build_result
+from interlock.nodes.live_run import LiveRun
+from interlock.nodes.run_state import RunState, as_plain
+from interlock.nodes.team import Team
+from interlock.orchestrator.lease_keeper import LeaseKeeper
+from interlock.orchestrator.worker_questions import derive_resume_value, list_questions
+from interlock.telemetry.events import QuestionAsked
+
+RunGraphCompiled = CompiledStateGraph[Any, Any, Any, Any]
+_RECURSION_LIMIT: Final = 1_000_000
+"""The supervisor bounds its own loops: every pass settles a step, asks a person, or ends."""
+
+
+def build_config(thread_id: ThreadId) -> dict[str, Any]:
+    """Return the config that every call on a thread uses."""
+    return {
+        "configurable": {"thread_id": thread_id, "__pregel_strict_resume": True},
+        "recursion_limit": _RECURSION_LIMIT,
+    }
+
+
+class Drive:
+    """One thread being driven in this process."""
+
+    def __init__(
+        self, team: Team, graph: RunGraphCompiled, storage: Storage, *, record: RunRecord
+    ) -> None:
+        """Prepare; nothing runs yet."""
+        self._team = team
+        self._graph = graph
+        self._storage = storage
+        self._record = record
+        self._thread_id = record.thread_id
+        self._config: Any = build_config(record.thread_id)
+        self._control = RunControl()
+        self._task: asyncio.Task[Any] | None = None
+        self._lost: LeaseLostError | None = None
+        self._drain_reason: str | None = None
+        self._live: LiveRun = team.find_live(record.thread_id, "")
+
+    async def run(self, *, ttl: timedelta) -> RunResult:
+        """Drive the thread until it is finished or waits for a person.
+
+        Raises:
+            ThreadBusyError: Another process, or another call here, drives it.
+            LeaseLostError: Another process took it over on the way.
+            DrainedError: It was asked to stop.
+        """
+        lease = await self._storage.acquire_lease(self._thread_id, ttl=ttl)
+        self._task = asyncio.current_task()
+        keeper = LeaseKeeper(
+            self._storage, lease, ttl=ttl, on_cancel=self.cancel, on_lost=self._on_lost
+        )
+        reason = lease.cancel_reason or self._record.cancel_reason
+        if reason is not None:
+            self.cancel(reason)
+        try:
+            async with keeper:
+                return await self._run_to_stop()
+        except GraphDrained as exc:
+            reason = self._drain_reason or str(exc)
+            raise DrainedError(thread_id=self._thread_id, reason=reason) from exc
+        except asyncio.CancelledError:
+            if self._lost is not None:
+                raise self._lost from None
+            if self._drain_reason is not None:
+                raise DrainedError(thread_id=self._thread_id, reason=self._drain_reason) from None
+            raise
+        finally:
+            self._task = None
+            self._team.forget_live(self._thread_id)
+
+    def cancel(self, reason: str) -> None:
+        """Stop the run, keeping what is done."""
+        for live in self._list_live():
+            live.cancel(reason)
+
+    def drain(self, reason: str) -> None:
+        """Let running workers end, start nothing more, and stop."""
+        self._drain_reason = self._drain_reason or reason
+        self._control.request_drain(reason)
+        for live in self._list_live():
+            live.drain(reason)
+
+    def abort(self) -> None:
+        """Stop at once; running attempts are run again on resume."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def has_answers(self) -> bool:
+        """Return whether recorded answers could move the thread on."""
+        snapshot = await self._graph.aget_state(self._config)
+        return bool(await self._collect_resume(snapshot.interrupts))
+
+    def _list_live(self) -> Sequence[LiveRun]:
+        return [self._live]
+
+    def _on_lost(self, error: LeaseLostError) -> None:
+        self._lost = error
+        self.abort()
+
+    async def _run_to_stop(self) -> RunResult:
+        snapshot = await self._graph.aget_state(self._config)
+        step: Any = await self._choose_first_input(snapshot)
+        if step is _NOTHING:
+            return await self._stop(snapshot)
+        while True:
+            await self._storage.commit(self._thread_id, Batch(run=RunUpdate(status="running")))
+            await self._graph.ainvoke(
+                step,
+                self._config,
+                context={"stepwise": self._record.stepwise},
+                durability="sync",
+                control=self._control,
+            )
+            snapshot = await self._graph.aget_state(self._config)
+            resume = await self._collect_resume(snapshot.interrupts)
+            if not resume:
+                return await self._stop(snapshot)
+            step = Command(resume=resume)
+
+    async def _choose_first_input(self, snapshot: StateSnapshot) -> Any:  # noqa: ANN401 - LangGraph's
+        """Return how to go on: from the start, with answers, from the checkpoint, or not."""
+        if not snapshot.values:
+            return RunState(goal=self._record.goal, context=self._record.context)
+        resume = await self._collect_resume(snapshot.interrupts)
+        if resume:
+            return Command(resume=resume)
+        is_asked_to_stop = self._live.cancel_reason is not None
+        if self._record.status == "waiting" and snapshot.interrupts and not is_asked_to_stop:
+            return _NOTHING
+        return None
+
+    async def _collect_resume(self, interrupts: Sequence[Interrupt]) -> dict[str, Any]:
+        """Return resume values by interrupt id, for interrupts whose answers are recorded."""
+        if not interrupts or self._live.cancel_reason is not None:
+            return {}
+        recorded = await self._storage.load_answers(self._thread_id)
+        answers = {question_id: entry.answer for question_id, entry in recorded.items()}
+        resume: dict[str, Any] = {}
+        for item in interrupts:
+            questions = self._read(item)
+            known = {q.id: answers[q.id] for q in questions if q.id in answers}
+            if is_request(item.value) and known:
+                resume[item.id] = {"answers": {key: as_plain(known[key]) for key in known}}
+            elif questions and len(known) == len(questions):
+                resume[item.id] = derive_resume_value(item, questions, known)
+        return resume
+
+    def _read(self, item: Interrupt) -> list[Question]:
+        return list_questions(
+            item,
+            thread_id=self._thread_id,
+            step_id=self._live.asked_by.get(item.id),
+            now=self._team.clock.now(),
+        )
+
+    async def _stop(self, snapshot: StateSnapshot) -> RunResult:
+        """Write down where the thread stopped, and return it."""
+        state = cast(RunState, dict(snapshot.values))
+        if state.get("result") is not None:
+            record = await self._storage.load_run(self._thread_id)
+            result = RunResult.model_validate((record or self._record).result)
+            return await resolve_outputs(self._storage, result)
+        open_now = [q for item in snapshot.interrupts for q in self._read(item)]
+        asked = {q.id for q in open_now}
+        stored = await self._storage.list_questions(self._thread_id)
+        waiting = await load_settled(self._storage, self._thread_id, snapshot)
+        parked = {o.question.id for o in waiting.values() if o.question is not None}
+        stale = [q.id for q in stored if q.id not in asked | parked]
+        await self._storage.commit(
+            self._thread_id,
+            Batch(questions=open_now, closed=stale, run=RunUpdate(status="waiting")),
+        )
+        known = {q.id for q in stored}
+        for question in open_now:
+            if question.id not in known:
+                now = self._team.clock.now()
+                self._team.emit(QuestionAsked(thread_id=self._thread_id, at=now, question=question))
+        return await load_waiting_result(self._storage, self._thread_id, snapshot)
+
+
+class _Nothing:
+    """Stands for: there is nothing to run."""
+
+
+_NOTHING: Final = _Nothing()
+
+
+async def load_settled(
+    storage: Storage, thread_id: ThreadId, snapshot: StateSnapshot
+) -> dict[StepId, StepOutcome]:
+    """Return all outcomes: those in the state, and those of the superstep under way."""
+    checkpoint_id = snapshot.config["configurable"].get("checkpoint_id", "")
+    stored = await storage.load_outcomes(thread_id, superstep=checkpoint_id)
+    known = {
+        StepId(step): StepOutcome.model_validate(raw)
+        for step, raw in snapshot.values.get("outcomes", {}).items()
+    }
+    return {**known, **stored}
+
+
+async def load_waiting_result(
+    storage: Storage, thread_id: ThreadId, snapshot: StateSnapshot
+) -> RunResult:
+    """Return how an unfinished run stands, with its open questions."""
+    settled = await load_settled(storage, thread_id, snapshot)
+    state = cast(RunState, dict(snapshot.values))
+    state["outcomes"] = {step: as_plain(outcome) for step, outcome in settled.items()}
+    result = build_result(state, thread_id)
+    questions = await storage.list_questions(thread_id)
+    waiting = result.model_copy(update={"status": "waiting", "questions": tuple(questions)})
+    return await resolve_outputs(storage, waiting)
+
+
+async def resolve_outputs(storage: Storage, result: RunResult) -> RunResult:
+    """Return a result with the values that travelled by reference in their place."""
+    outputs: dict[StepId, Plain] = dict(result.outputs)
+    outcomes = dict(result.outcomes)
+    for step_id, outcome in result.outcomes.items():
+        if outcome.value_ref is None:
+            continue
+        value = await storage.load_payload(result.thread_id, outcome.value_ref)
+        outcomes[step_id] = outcome.model_copy(update={"value": value})
+        if outcome.status in {"accepted", "degraded"}:
+            outputs[step_id] = value
+    return result.model_copy(update={"outputs": outputs, "outcomes": outcomes})
+
+
+def parse_answer_ids(answers: Any) -> dict[QuestionId, Answer]:  # noqa: ANN401 - a user's mapping
+    """Return answers by question id, each as an `Answer`."""
+    with suppress(AttributeError):
+        return {QuestionId(str(key)): Answer.model_validate(item) for key, item in answers.items()}
+    raise TypeError(f"Answers are a mapping of question id to answer, not {answers!r}.")

@@ -1,0 +1,443 @@
+"""`Orchestrator`: the object a user holds."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from typing import Any, Self
+
+from interlock.contracts.clock import Clock, SystemClock
+from interlock.contracts.errors import (
+    ConfigurationError,
+    InvalidAnswerError,
+    ThreadBusyError,
+    UnknownQuestionError,
+    UnknownThreadError,
+)
+from interlock.contracts.handoff import Handoff
+from interlock.contracts.ids import QuestionId, StepId, ThreadId
+from interlock.contracts.outcome import TERMINAL_RUN_STATUSES, RunResult
+from interlock.contracts.plain import Plain, parse_plain
+from interlock.contracts.plan import TaskGraph
+from interlock.contracts.policy import RunPolicy
+from interlock.contracts.question import Answer, Question
+from interlock.contracts.run_record import RunRecord
+from interlock.contracts.storage import Storage
+from interlock.contracts.worker import PlannerLike, Worker
+from interlock.graphs.run_graph import build_graph
+from interlock.nodes.answer_shapes import find_answer_problem
+from interlock.nodes.planner import validate_plan
+from interlock.nodes.team import Team, TeamSpec
+from interlock.orchestrator.declare import DEFAULT_STORAGE, Checks, build_spec
+from interlock.orchestrator.drive import (
+    Drive,
+    RunGraphCompiled,
+    build_config,
+    load_waiting_result,
+    parse_answer_ids,
+    resolve_outputs,
+)
+from interlock.orchestrator.lazy_storage import LazyStorage
+from interlock.orchestrator.status import ThreadStatus
+from interlock.telemetry.events import Event, RunStarted, RunStopped
+
+
+class Orchestrator:
+    """A team with its storage: starts, resumes, answers, streams and stops runs.
+
+    An async context manager: entering opens the storage, leaving closes it. Sync code calls
+    `invoke`, which does both.
+    """
+
+    def __init__(
+        self,
+        *,
+        workers: Sequence[Worker],
+        planner: PlannerLike,
+        storage: str | Storage = DEFAULT_STORAGE,
+        policy: RunPolicy | None = None,
+        checks: Checks = (),
+        clock: Clock | None = None,
+        lease_ttl: timedelta = timedelta(seconds=15),
+    ) -> None:
+        """Declare a team; nothing is opened yet.
+
+        Args:
+            workers: Who can be given steps.
+            planner: A task graph, a planner, or a function of a `PlanRequest`.
+            storage: `sqlite:///path`, `memory://`, or an opened storage.
+            policy: What holds for a run.
+            checks: Registered checks: by name, or functions whose own names count.
+            clock: Time; the machine's if left out.
+            lease_ttl: How long a thread stays this process's after its last sign of life.
+
+        Raises:
+            ConfigurationError: The declaration cannot work; the message says why.
+        """
+        self.team_spec: TeamSpec = build_spec(
+            workers=workers, planner=planner, policy=policy, checks=checks
+        )
+        self._source = LazyStorage(storage, clock=clock)
+        self._clock = clock or SystemClock()
+        self._ttl = lease_ttl
+        self._team = Team.build(self.team_spec, open_storage=self._source.open, clock=self._clock)
+        self._builder = build_graph(self._team)
+        self._storage: Storage | None = None
+        self._graph: RunGraphCompiled | None = None
+        self._drives: dict[ThreadId, Drive] = {}
+        self._is_draining = False
+
+    async def __aenter__(self) -> Self:
+        """Open the storage and compile the graph on it.
+
+        Raises:
+            StorageError: The storage cannot be opened.
+        """
+        self._storage = await self._source.open()
+        self._graph = self._builder.compile(
+            checkpointer=self._storage.checkpointer, name="interlock"
+        )
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        """Close the storage; unfinished runs can be resumed."""
+        self._storage = None
+        self._graph = None
+        await self._source.aclose()
+
+    @property
+    def graph(self) -> RunGraphCompiled:
+        """The compiled LangGraph graph; without a saver until the team is entered."""
+        return self._graph if self._graph is not None else self._builder.compile(name="interlock")
+
+    @property
+    def _open_storage(self) -> Storage:
+        if self._storage is None:
+            raise ConfigurationError(
+                "The team is not open. Write `async with Orchestrator(...) as desk:` around the "
+                "call, or use desk.invoke(...) from sync code."
+            )
+        return self._storage
+
+    async def ainvoke(
+        self,
+        goal: str,
+        *,
+        thread_id: str,
+        context: Mapping[str, object] | None = None,
+        stepwise: bool = False,
+    ) -> RunResult:
+        """Start a run on a new thread and drive it until it is finished or waits for a person.
+
+        Args:
+            goal: What the run is for.
+            thread_id: Names the run; new.
+            context: The shared context that it starts with.
+            stepwise: Return to the supervisor after every settled step.
+
+        Raises:
+            UnfinishedRunError: The thread has a run under way; go on with aresume.
+            FinishedRunError: The thread's run has ended.
+            PlanError: The team's fixed plan cannot run; nothing was started.
+            DrainedError: The run was asked to stop; go on with aresume.
+            LeaseLostError: Another process took the thread over.
+        """
+        record = self._build_record(goal, thread_id, context, stepwise=stepwise)
+        self._require_plan(record)
+        await self._open_storage.accept_run(record)
+        return await self._drive(record, is_resumed=False)
+
+    async def aresume(self, thread_id: str) -> RunResult:
+        """Go on after a crash or a drain; on a finished thread return its result again.
+
+        Raises:
+            UnknownThreadError: No run was ever started there.
+            ThreadBusyError: Another process is running it.
+        """
+        record = await self._load(thread_id)
+        if record.status in TERMINAL_RUN_STATUSES:
+            return await self._load_result(record)
+        return await self._drive(record, is_resumed=True)
+
+    async def aanswer(self, thread_id: str, answers: Mapping[str, Answer]) -> RunResult:
+        """Answer some or all open questions by id, and drive the thread on.
+
+        The answers are durable before anything runs. If another process is running the
+        thread, it takes them up, and the result says where the thread stands.
+
+        Args:
+            thread_id: The thread.
+            answers: Question id to `approve()`, `edit(value)`, `reject(why)` or `respond(text)`.
+
+        Raises:
+            UnknownThreadError: No run was ever started there.
+            UnknownQuestionError: No such question on this thread.
+            StaleAnswerError: It was answered otherwise, or shows something else by now.
+            InvalidAnswerError: The decision is not allowed, or its value is no good.
+        """
+        record = await self._load(thread_id)
+        parsed = parse_answer_ids(answers)
+        await self._require_fitting(record.thread_id, parsed)
+        await self._open_storage.record_answers(record.thread_id, parsed)
+        record = await self._load(thread_id)
+        if record.status in TERMINAL_RUN_STATUSES:
+            return await self._load_result(record)
+        try:
+            return await self._drive(record, is_resumed=True)
+        except ThreadBusyError:
+            return await self._load_waiting(record.thread_id)
+
+    async def astream(
+        self,
+        goal: str | None = None,
+        *,
+        thread_id: str,
+        context: Mapping[str, object] | None = None,
+        answers: Mapping[str, Answer] | None = None,
+        stepwise: bool = False,
+    ) -> AsyncIterator[Event]:
+        """Do what ainvoke does, and yield what happens as it happens; the last is `RunStopped`.
+
+        Without a goal, the thread is resumed, or answered if answers are given. Closing the
+        iterator early stops the run; it can be resumed.
+
+        Raises:
+            InterlockError: What ainvoke, aresume or aanswer raise.
+        """
+        key = ThreadId(thread_id)
+        events: asyncio.Queue[Event | None] = asyncio.Queue()
+        listeners = self._team.listeners.setdefault(key, [])
+        listeners.append(events.put_nowait)
+        call: Coroutine[Any, Any, RunResult]
+        if goal is not None:
+            call = self.ainvoke(goal, thread_id=thread_id, context=context, stepwise=stepwise)
+        elif answers is not None:
+            call = self.aanswer(thread_id, answers)
+        else:
+            call = self.aresume(thread_id)
+        driving = asyncio.ensure_future(call)
+        driving.add_done_callback(lambda _: events.put_nowait(None))
+        try:
+            while (event := await events.get()) is not None:
+                yield event
+            result = await driving
+            yield RunStopped(thread_id=key, at=self._clock.now(), result=result)
+        finally:
+            listeners.remove(events.put_nowait)
+            if not listeners:
+                self._team.listeners.pop(key, None)
+            if not driving.done():
+                driving.cancel()
+                await asyncio.gather(driving, return_exceptions=True)
+
+    async def aquestions(self, thread_id: str | None = None) -> Sequence[Question]:
+        """Return the open questions, oldest first: of one thread, or of all."""
+        key = ThreadId(thread_id) if thread_id is not None else None
+        return await self._open_storage.list_questions(key)
+
+    async def astatus(self, thread_id: str) -> ThreadStatus:
+        """Return where a thread stands; from any process, while it runs.
+
+        Raises:
+            UnknownThreadError: No run was ever started there.
+        """
+        storage = self._open_storage
+        record = await self._load(thread_id)
+        counts = await storage.count_thread(record.thread_id)
+        snapshot = await self.graph.aget_state(build_config(record.thread_id))  # type: ignore[arg-type]
+        plan = snapshot.values.get("plan") if snapshot.values else None
+        lease = await storage.find_lease(record.thread_id)
+        is_over = record.status in TERMINAL_RUN_STATUSES
+        return ThreadStatus(
+            thread_id=record.thread_id,
+            status=record.status,
+            goal=record.goal,
+            total=len(plan["steps"]) if plan else None,
+            settled=counts.settled,
+            running=() if is_over else counts.running,
+            attempts=counts.attempts,
+            retries=counts.retries,
+            handoffs=counts.handoffs,
+            questions=await storage.list_questions(record.thread_id),
+            accepted_at=record.accepted_at,
+            updated_at=record.updated_at,
+            cancel_reason=record.cancel_reason,
+            owner=lease.owner if lease is not None else None,
+        )
+
+    async def acancel(self, thread_id: str, *, why: str) -> ThreadStatus:
+        """Stop a run, keeping what is done; returns where it stands then.
+
+        A run of another process is asked to stop and does so within seconds.
+
+        Raises:
+            UnknownThreadError: No run was ever started there.
+        """
+        key = ThreadId(thread_id)
+        await self._open_storage.request_cancel(key, why=why)
+        if key in self._drives:
+            self._drives[key].cancel(why)
+        else:
+            record = await self._load(thread_id)
+            if record.status not in TERMINAL_RUN_STATUSES:
+                with suppress(ThreadBusyError):
+                    await self._drive(record, is_resumed=True)
+        return await self.astatus(thread_id)
+
+    async def ahandoffs(self, thread_id: str, step: str | None = None) -> Sequence[Handoff]:
+        """Return the journal's records of a thread, oldest first, with their payloads.
+
+        Raises:
+            UnknownThreadError: No run was ever started there.
+        """
+        record = await self._load(thread_id)
+        step_id = StepId(step) if step is not None else None
+        return await self._open_storage.load_handoffs(
+            record.thread_id, step_id=step_id, payloads=True
+        )
+
+    def drain(self, reason: str = "asked to stop") -> None:
+        """Let running workers end their attempts, start nothing more, and stop all runs.
+
+        The calls that drive them raise DrainedError; every run can be resumed. After the
+        policy's `drain_grace`, workers that still run are cut off. Safe to call from a signal
+        handler of the event loop, and to repeat: a second call cuts off at once.
+        """
+        is_second = self._is_draining
+        self._is_draining = True
+        for drive in list(self._drives.values()):
+            drive.drain(reason)
+            if is_second:
+                drive.abort()
+        if not is_second and self._drives:
+            grace = self.team_spec.policy.drain_grace.total_seconds()
+            asyncio.get_running_loop().call_later(grace, self._abort_all)
+
+    def invoke(
+        self, goal: str, *, thread_id: str, context: Mapping[str, object] | None = None
+    ) -> RunResult:
+        """Do what ainvoke does, from sync code: opens the storage, runs, and closes it.
+
+        Raises:
+            ConfigurationError: There is a running event loop; await ainvoke there.
+        """
+        return self._run_sync(
+            lambda: self.ainvoke(goal, thread_id=thread_id, context=context), name="ainvoke"
+        )
+
+    def resume(self, thread_id: str) -> RunResult:
+        """Do what aresume does, from sync code."""
+        return self._run_sync(lambda: self.aresume(thread_id), name="aresume")
+
+    def answer(self, thread_id: str, answers: Mapping[str, Answer]) -> RunResult:
+        """Do what aanswer does, from sync code."""
+        return self._run_sync(lambda: self.aanswer(thread_id, answers), name="aanswer")
+
+    def _run_sync(self, call: Callable[[], Awaitable[RunResult]], *, name: str) -> RunResult:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return asyncio.run(self._run_opened(call))
+        raise ConfigurationError(
+            f"There is a running event loop here. Write `await desk.{name}(...)` instead."
+        )
+
+    async def _run_opened(self, call: Callable[[], Awaitable[RunResult]]) -> RunResult:
+        async with self:
+            return await call()
+
+    def _abort_all(self) -> None:
+        for drive in list(self._drives.values()):
+            drive.abort()
+
+    def _build_record(
+        self,
+        goal: str,
+        thread_id: str,
+        context: Mapping[str, object] | None,
+        *,
+        stepwise: bool,
+    ) -> RunRecord:
+        if not isinstance(goal, str) or not goal.strip():  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError(f"The goal is {goal!r}. Give the run a goal in words.")
+        if not thread_id:
+            raise ConfigurationError(
+                f"The thread id is {thread_id!r}. Give the run a thread id of its own, such as a "
+                "ticket number."
+            )
+        plain: Plain = parse_plain(dict(context or {}))
+        now = self._clock.now()
+        return RunRecord(
+            thread_id=ThreadId(thread_id),
+            goal=goal,
+            context=plain,
+            accepted_at=now,
+            updated_at=now,
+            stepwise=stepwise,
+        )
+
+    def _require_plan(self, record: RunRecord) -> None:
+        """Refuse a fixed plan that cannot run before anything is written down."""
+        planner = self.team_spec.planner
+        if isinstance(planner, TaskGraph):
+            validate_plan(self._team, planner, context=record.context)
+
+    async def _require_fitting(
+        self, thread_id: ThreadId, answers: Mapping[QuestionId, Answer]
+    ) -> None:
+        open_now = {q.id: q for q in await self._open_storage.list_questions(thread_id)}
+        if not answers:
+            raise UnknownQuestionError(
+                question_id="", thread_id=thread_id, open_ids=tuple(open_now)
+            )
+        for question_id, answer in answers.items():
+            question = open_now.get(question_id)
+            problem = find_answer_problem(question, answer) if question is not None else None
+            if problem is not None:
+                raise InvalidAnswerError(question_id=question_id, reason=problem)
+
+    async def _load(self, thread_id: str) -> RunRecord:
+        record = await self._open_storage.load_run(ThreadId(thread_id))
+        if record is None:
+            raise UnknownThreadError(thread_id=thread_id)
+        return record
+
+    async def _load_result(self, record: RunRecord) -> RunResult:
+        return await resolve_outputs(self._open_storage, RunResult.model_validate(record.result))
+
+    async def _load_waiting(self, thread_id: ThreadId) -> RunResult:
+        snapshot = await self.graph.aget_state(build_config(thread_id))  # type: ignore[arg-type]
+        return await load_waiting_result(self._open_storage, thread_id, snapshot)
+
+    async def _drive(self, record: RunRecord, *, is_resumed: bool) -> RunResult:
+        """Drive a thread, and again if answers came in while it was being put down."""
+        while True:
+            drive = Drive(self._team, self.graph, self._open_storage, record=record)
+            result = await self._drive_once(drive, record, is_resumed=is_resumed)
+            if result.status != "waiting" or not await drive.has_answers():
+                return result
+            record = await self._load(record.thread_id)
+            is_resumed = True
+
+    async def _drive_once(self, drive: Drive, record: RunRecord, *, is_resumed: bool) -> RunResult:
+        self._team.emit(
+            RunStarted(
+                thread_id=record.thread_id,
+                at=self._clock.now(),
+                goal=record.goal,
+                is_resumed=is_resumed,
+            )
+        )
+        async with self._registered(record.thread_id, drive):
+            return await drive.run(ttl=self._ttl)
+
+    @asynccontextmanager
+    async def _registered(self, thread_id: ThreadId, drive: Drive) -> AsyncIterator[None]:
+        others = self._drives.get(thread_id)
+        if others is None:
+            self._drives[thread_id] = drive
+        try:
+            yield
+        finally:
+            if self._drives.get(thread_id) is drive:
+                del self._drives[thread_id]

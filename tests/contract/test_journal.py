@@ -1,0 +1,114 @@
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from interlock.checkpoints import SqlStorage
+from interlock.contracts.errors import StorageError
+from interlock.contracts.handoff import Handoff, Verdict
+from interlock.contracts.outcome import StepOutcome
+from interlock.contracts.plain import derive_hash, encode_plain
+from interlock.contracts.storage import Batch, OpenAttempt
+
+
+async def test_handoffs_are_read_back_oldest_first(
+    storage: SqlStorage, make_handoff: Callable[..., Handoff]
+) -> None:
+    """The journal gives every field back, payloads only when asked for."""
+    brief = make_handoff()
+    output = make_handoff("output", verdict=Verdict(action="accept"), input_tokens=3, trace_id="x")
+    other = make_handoff(step_id="write")
+    await storage.commit("t", Batch(handoffs=[brief, output]))
+    await storage.commit("t", Batch(handoffs=[other]))
+    assert await storage.load_handoffs("t", payloads=True) == [brief, output, other]
+    bare = await storage.load_handoffs("t", step_id="read")
+    assert bare == [one.model_copy(update={"payload": None}) for one in (brief, output)]
+
+
+async def test_handoff_is_recorded_once(
+    storage: SqlStorage, make_handoff: Callable[..., Handoff]
+) -> None:
+    """A replay that writes the same handoff again changes nothing."""
+    await storage.commit("t", Batch(handoffs=[make_handoff(receiver="reader")]))
+    await storage.commit("t", Batch(handoffs=[make_handoff(receiver="other")]))
+    (kept,) = await storage.load_handoffs("t")
+    assert kept.receiver == "reader"
+
+
+async def test_payload_is_stored_once_a_thread(
+    storage: SqlStorage, make_handoff: Callable[..., Handoff]
+) -> None:
+    """Many handoffs of one value keep one copy of it, readable by its hash."""
+    value = {"text": "é" * 1000, "n": [1, 2.5, None, True]}
+    for attempt in range(1, 6):
+        await storage.commit("t", Batch(handoffs=[make_handoff(attempt=attempt, payload=value)]))
+    await storage.commit("t", Batch(payloads=[encode_plain(value)]))
+    rows = await storage._database.read(
+        lambda c: c.execute("SELECT count(*), sum(size) FROM payloads").fetchone()
+    )
+    assert rows == (1, len(encode_plain(value)))
+    assert await storage.load_payload("t", derive_hash(value)) == value
+
+
+async def test_unknown_payload_is_an_error(storage: SqlStorage) -> None:
+    """A hash that names nothing on the thread is refused in words."""
+    with pytest.raises(StorageError, match="no payload"):
+        await storage.load_payload("t", "0" * 64)
+
+
+async def test_terminal_outcome_absorbs(storage: SqlStorage) -> None:
+    """I9: the first outcome of a superstep and step stays."""
+    first = StepOutcome(step_id="read", status="accepted", value={"a": 1}, attempts=2)
+    late = StepOutcome(step_id="read", status="failed")
+    await storage.commit("t", Batch(superstep="c1", outcomes=[first]))
+    await storage.commit("t", Batch(superstep="c1", outcomes=[late]))
+    await storage.commit("t", Batch(superstep="c2", outcomes=[late]))
+    assert await storage.load_outcomes("t", superstep="c1") == {"read": first}
+    assert await storage.load_outcomes("t", superstep="c2") == {"read": late}
+    assert await storage.load_outcomes("t", superstep="c3") == {}
+
+
+async def test_counts_equal_what_was_written(
+    storage: SqlStorage, make_handoff: Callable[..., Handoff], clock: Any
+) -> None:
+    """I12: the counts of a thread are a recount of its journal and newest outcomes."""
+    await storage.commit(
+        "t",
+        Batch(
+            superstep="c1",
+            handoffs=[
+                make_handoff(),
+                make_handoff("output"),
+                make_handoff(attempt=2),
+                make_handoff(step_id="write"),
+                make_handoff("plan", step_id="none", attempt=0),
+            ],
+            outcomes=[StepOutcome(step_id="read", status="waiting")],
+        ),
+    )
+    outcomes = [
+        StepOutcome(step_id="read", status="accepted"),
+        StepOutcome(step_id="sum", status="accepted"),
+        StepOutcome(step_id="say", status="skipped"),
+    ]
+    await storage.commit("t", Batch(superstep="c2", outcomes=outcomes))
+    counts = await storage.count_thread("t")
+    assert counts.settled == {"accepted": 2, "skipped": 1}
+    assert counts.running == [
+        OpenAttempt(step_id="read", attempt=2, worker="reader", started_at=clock.now()),
+        OpenAttempt(step_id="write", attempt=1, worker="reader", started_at=clock.now()),
+    ]
+    assert (counts.attempts, counts.retries, counts.handoffs) == (3, 1, 5)
+    assert (await storage.count_thread("other")).handoffs == 0
+
+
+async def test_counting_reads_no_whole_table(storage: SqlStorage) -> None:
+    """Counting a thread uses indexes, however many other threads there are."""
+    from interlock.checkpoints.named_sql import load_statements
+
+    for name in ("count_handoffs", "count_settled", "load_open_attempts"):
+        statement = "EXPLAIN QUERY PLAN " + load_statements("sqlite")[name]
+        plan = await storage._database.read(
+            lambda c, statement=statement: c.execute(statement, ("t",)).fetchall()
+        )
+        assert not [row for row in plan if row[3].startswith(("SCAN h", "SCAN o", "SCAN b"))], plan
