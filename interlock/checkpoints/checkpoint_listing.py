@@ -46,7 +46,7 @@ class Listing:
         left = None if self.limit is None else self.limit - len(page)
         if len(page) < PAGE or left == 0:
             return None
-        last = page[-1].config["configurable"]
+        last = page[-1].config.get("configurable", {})
         key = (last["checkpoint_id"], last["thread_id"], last["checkpoint_ns"])
         return replace(self, limit=left, after=key)
 
@@ -59,7 +59,7 @@ def parse_listing(
     limit: int | None,
 ) -> Listing:
     """Return what the arguments of a saver's `list` ask for."""
-    configurable = config["configurable"] if config else {}
+    configurable = config.get("configurable", {}) if config else {}
     thread_id = configurable.get("thread_id")
     return Listing(
         thread_id=None if thread_id is None else str(thread_id),

@@ -82,7 +82,7 @@ class EncodedRows:
 
 def parse_place(config: RunnableConfig) -> Place:
     """Return what a config names."""
-    configurable = config["configurable"]
+    configurable = config.get("configurable", {})
     return Place(
         str(configurable["thread_id"]),
         configurable.get("checkpoint_ns") or "",

@@ -12,7 +12,7 @@ from interlock.contracts.outcome import StepOutcome
 _SQL = load_statements(DIALECT)
 
 
-async def load_outcomes(
+async def load_superstep(
     database: Database, thread_id: ThreadId, *, superstep: str
 ) -> Mapping[StepId, StepOutcome]:
     """Return what has settled in one dispatch superstep, waiting steps included."""

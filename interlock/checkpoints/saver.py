@@ -16,7 +16,6 @@ from langgraph.checkpoint.base import (
 )
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
-from interlock.checkpoints import retention
 from interlock.checkpoints.checkpoint_listing import load_page, parse_listing
 from interlock.checkpoints.checkpoint_rows import (
     EncodedRows,
@@ -28,6 +27,12 @@ from interlock.checkpoints.checkpoint_rows import (
 from interlock.checkpoints.database import Database
 from interlock.checkpoints.database_thread import Operation
 from interlock.checkpoints.leases import Leases
+from interlock.checkpoints.retention import (
+    copy_thread,
+    delete_for_runs,
+    delete_thread,
+    keep_newest,
+)
 from interlock.contracts.errors import ConfigurationError
 
 _PRUNE_STRATEGIES = ("keep_latest", "delete")
@@ -242,14 +247,14 @@ class Saver(BaseCheckpointSaver[str]):
 
         def operation(connection: sqlite3.Connection) -> None:
             guard(connection)
-            retention.delete_thread(connection, thread_id)
+            delete_thread(connection, thread_id)
 
         return operation
 
     def _derive_delete_for_runs(self, run_ids: Sequence[str]) -> Operation[None]:
         serde, derive_guard = self.serde, self._leases.derive_guard
         wanted = tuple(run_ids)
-        return lambda connection: retention.delete_for_runs(
+        return lambda connection: delete_for_runs(
             connection, serde, wanted, derive_guard=derive_guard
         )
 
@@ -259,7 +264,7 @@ class Saver(BaseCheckpointSaver[str]):
 
         def operation(connection: sqlite3.Connection) -> None:
             guard(connection)
-            retention.copy_thread(connection, source_id, target_id)
+            copy_thread(connection, source_id, target_id)
 
         return operation
 
@@ -274,8 +279,8 @@ class Saver(BaseCheckpointSaver[str]):
             for thread_id, guard in guards:
                 guard(connection)
                 if strategy == "delete":
-                    retention.delete_thread(connection, thread_id)
+                    delete_thread(connection, thread_id)
                 else:
-                    retention.keep_newest(connection, serde, thread_id)
+                    keep_newest(connection, serde, thread_id)
 
         return operation

@@ -1,7 +1,7 @@
 """SQLite's failures as typed errors, by result code and never by text."""
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
@@ -66,7 +66,7 @@ def translate_error(error: Exception, *, place: str) -> Exception:
 
 
 @contextmanager
-def typed_errors(place: str) -> Iterator[None]:
+def typed_errors(place: str) -> Generator[None]:
     """Raise typed errors in the place of SQLite's and the file system's."""
     try:
         yield

@@ -1,14 +1,29 @@
 """One storage on one database: what the rooms above are handed (`contracts.storage.Storage`)."""
 
 import sqlite3
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-from interlock.checkpoints import journal, outcomes, question_ledger, run_ledger
 from interlock.checkpoints.database import Database
+from interlock.checkpoints.journal import (
+    Journal,
+    derive_handoff_rows,
+    derive_payload_rows,
+    insert_handoffs,
+    insert_payloads,
+)
 from interlock.checkpoints.leases import Leases
+from interlock.checkpoints.outcomes import derive_outcome_rows, insert_outcomes, load_superstep
+from interlock.checkpoints.question_ledger import (
+    QuestionLedger,
+    apply_answers,
+    close_questions,
+    derive_question_rows,
+    insert_questions,
+)
 from interlock.checkpoints.revivable import build_serializer
+from interlock.checkpoints.run_ledger import RunLedger, apply_update
 from interlock.checkpoints.saver import Saver
 from interlock.checkpoints.sqlite_file import SqliteFile
 from interlock.checkpoints.storage_url import parse_storage_url
@@ -57,9 +72,9 @@ class SqlStorage:
         file = SqliteFile(self._url.text, self._url.path)
         self._database = Database(file, write_hook=write_hook)
         self._leases = Leases(self._database, clock)
-        self._runs = run_ledger.RunLedger(self._database, clock)
-        self._journal = journal.Journal(self._database)
-        self._questions = question_ledger.QuestionLedger(self._database, clock)
+        self._runs = RunLedger(self._database, clock)
+        self._journal = Journal(self._database)
+        self._questions = QuestionLedger(self._database, clock)
         self._saver = Saver(self._database, self._leases, serde=build_serializer())
 
     @property
@@ -146,26 +161,26 @@ class SqlStorage:
             ThreadBusyError: This storage never held the thread, and another process does.
         """
         guard = self._leases.derive_guard(thread_id)
-        payload_rows = journal.derive_payload_rows(
+        payload_rows = derive_payload_rows(
             thread_id, handoffs=batch.handoffs, payloads=batch.payloads
         )
-        handoff_rows = journal.derive_handoff_rows(batch.handoffs)
-        outcome_rows = outcomes.derive_outcome_rows(
+        handoff_rows = derive_handoff_rows(batch.handoffs)
+        outcome_rows = derive_outcome_rows(
             thread_id, superstep=batch.superstep, outcomes=batch.outcomes
         )
-        question_rows = question_ledger.derive_question_rows(batch.questions)
+        question_rows = derive_question_rows(batch.questions)
         update = None if batch.run is None else self._runs.derive_update(thread_id, batch.run)
 
         def operation(connection: sqlite3.Connection) -> None:
             guard(connection)
-            journal.insert_payloads(connection, payload_rows)
-            journal.insert_handoffs(connection, handoff_rows)
-            outcomes.insert_outcomes(connection, outcome_rows)
-            question_ledger.insert_questions(connection, question_rows)
-            question_ledger.close_questions(connection, thread_id, batch.closed)
-            question_ledger.apply_answers(connection, thread_id, batch.applied)
+            insert_payloads(connection, payload_rows)
+            insert_handoffs(connection, handoff_rows)
+            insert_outcomes(connection, outcome_rows)
+            insert_questions(connection, question_rows)
+            close_questions(connection, thread_id, batch.closed)
+            apply_answers(connection, thread_id, batch.applied)
             if update is not None:
-                run_ledger.apply_update(connection, update)
+                apply_update(connection, update)
 
         await self._database.write(operation)
 
@@ -173,7 +188,7 @@ class SqlStorage:
         self, thread_id: ThreadId, *, superstep: str
     ) -> Mapping[StepId, StepOutcome]:
         """Return what has settled in one dispatch superstep, waiting steps included."""
-        return await outcomes.load_outcomes(self._database, thread_id, superstep=superstep)
+        return await load_superstep(self._database, thread_id, superstep=superstep)
 
     async def load_handoffs(
         self, thread_id: ThreadId, *, step_id: StepId | None = None, payloads: bool = False
@@ -217,7 +232,7 @@ class SqlStorage:
 @asynccontextmanager
 async def open_storage(
     url: str, *, clock: Clock | None = None, write_hook: WriteHook | None = None
-) -> AsyncIterator[Storage]:
+) -> AsyncGenerator[Storage]:
     """Open a storage, and close it at the end of the block.
 
     Args:
