@@ -10,7 +10,7 @@ From a worker the only edge leads to the supervisor's review (I1).
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph import END, START, StateGraph
@@ -28,6 +28,12 @@ from interlock.nodes.agent_call import (
     shape_graph_input,
 )
 from interlock.nodes.step_brief import build_brief_node
+from interlock.nodes.step_channels import (
+    StepChannels,
+    on_channels,
+    pack_update,
+    unpack_state,
+)
 from interlock.nodes.step_degrade import build_degrade_node
 from interlock.nodes.step_fallback import build_fallback_node
 from interlock.nodes.step_park import build_park_node
@@ -51,14 +57,14 @@ AnyGraph = Pregel[Any, Any, Any, Any]
 
 def build_step_graph(
     team: Team, *, build_team: Callable[[TeamSpec], AnyGraph]
-) -> CompiledStateGraph[StepState, None, StepState, StepState]:
+) -> CompiledStateGraph[StepChannels, None, StepChannels, StepChannels]:
     """Return the compiled step graph of a team.
 
     Args:
         team: At work.
         build_team: Returns the compiled run graph of a nested team on the same storage.
     """
-    graph = StateGraph(StepState)
+    graph = StateGraph(StepChannels)
     nodes: dict[str, Any] = {
         BRIEF: build_brief_node(team),
         REVIEW: build_review_node(team),
@@ -68,7 +74,7 @@ def build_step_graph(
         DEGRADE: build_degrade_node(team),
     }
     for name, node in nodes.items():
-        graph.add_node(name, node, metadata={"role": "supervisor"})
+        graph.add_node(name, cast(Any, on_channels(node)), metadata={"role": "supervisor"})
     names = [worker.name for worker in team.spec.workers.values()]
     for worker in team.spec.workers.values():
         if worker.name in STEP_NODES:
@@ -87,18 +93,19 @@ def build_step_graph(
     return graph.compile(name="step")
 
 
-def _add_routes(graph: StateGraph[StepState], source: str, targets: list[str]) -> None:
+def _add_routes(graph: StateGraph[StepChannels], source: str, targets: list[str]) -> None:
     """Add a conditional edge that only looks up what the node decided."""
     path_map: Any = {target: target for target in targets}
     graph.add_conditional_edges(source, _look_up_route, path_map)
 
 
-def _look_up_route(state: StepState) -> str:
-    return state["route"]
+def _look_up_route(channels: StepChannels) -> str:
+    route: str = channels["progress"]["route"]
+    return route
 
 
 def _add_worker(
-    graph: StateGraph[StepState],
+    graph: StateGraph[StepChannels],
     team: Team,
     worker: Worker,
     *,
@@ -110,33 +117,37 @@ def _add_worker(
     if nested is not None:
         team_graph = build_team(nested)
 
-        async def team_node(state: StepState, config: RunnableConfig) -> StepState:
+        async def team_node(channels: StepChannels, config: RunnableConfig) -> StepChannels:
+            state = unpack_state(channels)
+
             async def call(brief: Brief, scoped: RunnableConfig) -> AgentResult:
                 output = await team_graph.ainvoke(_shape_team_input(state, brief), scoped)
                 return read_team_output(output)
 
-            return await run_worker(state, config, call)
+            return pack_update(channels, await run_worker(state, config, call))
 
-        graph.add_node(worker.name, team_node, metadata=metadata)
+        graph.add_node(worker.name, cast(Any, team_node), metadata=metadata)
     elif isinstance(worker.agent, Pregel):
         agent: AnyGraph = worker.agent
 
-        async def graph_node(state: StepState, config: RunnableConfig) -> StepState:
+        async def graph_node(channels: StepChannels, config: RunnableConfig) -> StepChannels:
             async def call(brief: Brief, scoped: RunnableConfig) -> AgentResult:
                 return read_graph_output(
                     await agent.ainvoke(shape_graph_input(agent, brief), scoped)
                 )
 
-            return await run_worker(state, config, call)
+            update = await run_worker(unpack_state(channels), config, call)
+            return pack_update(channels, update)
 
-        graph.add_node(worker.name, graph_node, metadata=metadata)
+        graph.add_node(worker.name, cast(Any, graph_node), metadata=metadata)
     else:
         call_function = build_function_call(worker)
 
-        async def function_node(state: StepState, config: RunnableConfig) -> StepState:
-            return await run_worker(state, config, call_function)
+        async def function_node(channels: StepChannels, config: RunnableConfig) -> StepChannels:
+            update = await run_worker(unpack_state(channels), config, call_function)
+            return pack_update(channels, update)
 
-        graph.add_node(worker.name, function_node, metadata=metadata)
+        graph.add_node(worker.name, cast(Any, function_node), metadata=metadata)
 
 
 def _shape_team_input(state: StepState, brief: Brief) -> dict[str, Any]:

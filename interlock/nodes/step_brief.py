@@ -154,7 +154,8 @@ def _find_gate(state: StepState, run: StepRun) -> StepState | None:
     try:
         if not evaluate_condition(run.step.approval, values):
             return None
-        reason = f"{run.step.approval} is true"
+        always = run.step.approval.strip() == "true"
+        reason = "the plan always asks here" if always else f"{run.step.approval} is true"
     except CelError as exc:
         reason = f"{run.step.approval} could not be decided: {exc}"
     question = {"kind": "before_step", "args": inputs, "reason": reason}
