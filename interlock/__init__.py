@@ -1,128 +1,28 @@
 """interlock: teams of LangGraph agents whose every handoff is validated."""
 
 import os
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 # LangGraph reads this when it is first imported; without it a forged checkpoint row could
 # call any function when it is loaded.
 os.environ.setdefault("LANGGRAPH_STRICT_MSGPACK", "true")
 
-from interlock.checkpoints import REVIVABLE, open_storage
-from interlock.checkpoints.strict_msgpack import switch_on_strict_msgpack
-from interlock.contracts.brief import Brief, Scratchpad
-from interlock.contracts.clock import Clock, SystemClock
-from interlock.contracts.criteria import Finding, check, expr, rubric, schema
-from interlock.contracts.errors import (
-    AnswerError,
-    ConfigurationError,
-    ContractError,
-    DrainedError,
-    FinishedRunError,
-    InterlockError,
-    InvalidAnswerError,
-    LeaseLostError,
-    PermanentError,
-    PlainValueError,
-    PlanError,
-    PlanProblem,
-    RunError,
-    SchemaVersionError,
-    StaleAnswerError,
-    StepTimeoutError,
-    StorageBusyError,
-    StorageCorruptError,
-    StorageError,
-    StorageFullError,
-    StorageReadOnlyError,
-    StorageSchemaError,
-    ThreadBusyError,
-    TransientError,
-    UnfinishedRunError,
-    UnknownQuestionError,
-    UnknownThreadError,
-)
-from interlock.contracts.fallback import abandon, ask_person, skip, use_value, use_worker
-from interlock.contracts.handoff import Handoff, Verdict
-from interlock.contracts.outcome import RunResult, StepOutcome, Usage
-from interlock.contracts.plan import Need, Step, TaskGraph
-from interlock.contracts.policy import Budget, Retry, RunPolicy
-from interlock.contracts.question import Answer, Question, approve, edit, reject, respond
-from interlock.contracts.run_record import RunRecord
-from interlock.contracts.storage import Storage
-from interlock.contracts.worker import Planner, PlanRequest, Worker, WorkerCard
-from interlock.orchestrator import Orchestrator, ThreadStatus, build_run_graph
-from interlock.telemetry import events
+if TYPE_CHECKING:
+    from interlock.public_names import *  # noqa: F403
+    from interlock.public_names import __all__ as __all__
+else:
 
-switch_on_strict_msgpack()
+    def __getattr__(name: str) -> Any:  # noqa: ANN401 - any exported name
+        """Load the public names on the first use of one (PEP 562)."""
+        if name == "__all__" or not name.startswith("__"):
+            public = import_module("interlock.public_names")
+            if name == "__all__" or name in public.__all__:
+                globals().update({known: getattr(public, known) for known in public.__all__})
+                globals()["__all__"] = public.__all__
+                return globals()[name]
+        raise AttributeError(f"module 'interlock' has no attribute {name!r}")
 
-__all__ = [
-    "REVIVABLE",
-    "Answer",
-    "AnswerError",
-    "Brief",
-    "Budget",
-    "Clock",
-    "ConfigurationError",
-    "ContractError",
-    "DrainedError",
-    "Finding",
-    "FinishedRunError",
-    "Handoff",
-    "InterlockError",
-    "InvalidAnswerError",
-    "LeaseLostError",
-    "Need",
-    "Orchestrator",
-    "PermanentError",
-    "PlainValueError",
-    "PlanError",
-    "PlanProblem",
-    "PlanRequest",
-    "Planner",
-    "Question",
-    "Retry",
-    "RunError",
-    "RunPolicy",
-    "RunRecord",
-    "RunResult",
-    "SchemaVersionError",
-    "Scratchpad",
-    "StaleAnswerError",
-    "Step",
-    "StepOutcome",
-    "StepTimeoutError",
-    "Storage",
-    "StorageBusyError",
-    "StorageCorruptError",
-    "StorageError",
-    "StorageFullError",
-    "StorageReadOnlyError",
-    "StorageSchemaError",
-    "SystemClock",
-    "TaskGraph",
-    "ThreadBusyError",
-    "ThreadStatus",
-    "TransientError",
-    "UnfinishedRunError",
-    "UnknownQuestionError",
-    "UnknownThreadError",
-    "Usage",
-    "Verdict",
-    "Worker",
-    "WorkerCard",
-    "abandon",
-    "approve",
-    "ask_person",
-    "build_run_graph",
-    "check",
-    "edit",
-    "events",
-    "expr",
-    "open_storage",
-    "reject",
-    "respond",
-    "rubric",
-    "schema",
-    "skip",
-    "use_value",
-    "use_worker",
-]
+    def __dir__() -> list[str]:
+        """List the public names."""
+        return sorted({*globals(), *import_module("interlock.public_names").__all__})

@@ -127,6 +127,7 @@ async def run_bare_tasks(trace: WorkflowTrace, scale: float, folder: Path) -> Ti
 
     Nothing is validated, journalled or limited: it shows what LangGraph's own durable task costs.
     """
+
     async def dispatch(state: Any) -> dict[str, int]:  # noqa: ANN401 - LangGraph's state
         del state
         loop = asyncio.get_running_loop()

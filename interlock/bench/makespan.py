@@ -1,6 +1,7 @@
 """Wall time over critical path, and CPU per step, beside plain LangGraph on the same graphs."""
 
 import asyncio
+import gc
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -80,6 +81,9 @@ async def _measure(trace: WorkflowTrace, scale: float, rounds: int) -> dict[str,
     timings: dict[str, list[Timing]] = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, run in contenders.items():
+            # What is loaded by now is left out of garbage collection, for every contender alike.
+            gc.collect()
+            gc.freeze()
             with tempfile.TemporaryDirectory(prefix="interlock-bench-") as folder:
                 timings[name].append(await run(trace, scale, Path(folder)))
     return timings

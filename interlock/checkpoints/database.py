@@ -65,9 +65,27 @@ class Database:
         """Whether it can be used."""
         return self._writer is not None and not self._is_closed
 
-    async def write(self, operation: Operation[T]) -> T:
-        """Run an operation in a shared transaction; return once it is durable."""
-        return await self._use(self._writer).run(operation, is_write=True)
+    async def write(
+        self, operation: Operation[T], *, key: str | None = None, is_urgent: bool = True
+    ) -> T:
+        """Run an operation in a shared transaction; return once it is durable.
+
+        Args:
+            operation: What to write.
+            key: The thread it is for; a failed post for that thread fails it too.
+            is_urgent: If not, it may wait some milliseconds for one that is.
+        """
+        writer = self._use(self._writer)
+        return await writer.run(operation, is_write=True, key=key, is_urgent=is_urgent)
+
+    def post(self, operation: Operation[None], *, key: str) -> None:
+        """Queue a write that nobody waits for; committed in its place.
+
+        Args:
+            operation: What to write.
+            key: The thread it is for; if it fails, that thread's next write fails with it.
+        """
+        self._use(self._writer).post(operation, key=key)
 
     async def read(self, operation: Operation[T]) -> T:
         """Run an operation that only reads, on one snapshot of what is committed."""

@@ -7,6 +7,11 @@ Memory Database Systems", 1984). Operations run in the order they were queued in
 that raises fails alone: if it had written nothing the rest is kept as it is, else the
 transaction is rolled back and run again with a savepoint around each operation. An
 operation may therefore run twice and must have no effect outside the database.
+
+Some operations need no commit of their own: nobody goes on because of them. They are kept
+back until the next one that is urgent, which commits them with itself, or for a few
+milliseconds. Nothing overtakes: all that was queued before an urgent operation is committed
+before or with it.
 """
 
 import asyncio
@@ -28,6 +33,8 @@ T = TypeVar("T")
 Operation: TypeAlias = Callable[[sqlite3.Connection], T]
 MAX_BATCH: Final = 512
 """Most operations in one transaction, so that the first of them does not wait for ever."""
+KEEP_BACK_SECONDS: Final = 0.02
+"""Longest that an operation which is not urgent is kept back."""
 
 
 @dataclass(slots=True, eq=False)
@@ -37,7 +44,8 @@ class _Request:
     operation: Operation[Any]
     is_write: bool
     loop: asyncio.AbstractEventLoop | None
-    waiter: Any  # an asyncio or a concurrent future, told apart by `loop`
+    waiter: Any  # an asyncio or a concurrent future, told apart by `loop`; None if posted
+    key: str | None = None
     value: Any = None
     error: Exception | None = None
 
@@ -64,6 +72,11 @@ class DatabaseThread:
         self._write_hook = write_hook
         self._commits = count(1)
         self._queue: SimpleQueue[_Request | None] = SimpleQueue()
+        self._kept_back: list[_Request] = []
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_loop: asyncio.AbstractEventLoop | None = None
+        self._failures: dict[str, Exception] = {}  # of posted operations, by key
+        self._told: set[str] = set()
         self._lock = threading.Lock()
         self._is_open = False
         self._thread = threading.Thread(target=self._serve, name=f"storage {place}", daemon=True)
@@ -79,18 +92,47 @@ class DatabaseThread:
         await asyncio.wrap_future(self._started)
         self._is_open = True
 
-    async def run(self, operation: Operation[T], *, is_write: bool) -> T:
+    async def run(
+        self,
+        operation: Operation[T],
+        *,
+        is_write: bool,
+        key: str | None = None,
+        is_urgent: bool = True,
+    ) -> T:
         """Queue an operation and wait for its commit.
 
         A caller that is cancelled leaves its operation queued: it may still be committed.
+
+        Args:
+            operation: What to do.
+            is_write: Whether it writes.
+            key: Fails with what an operation posted under the same key failed with.
+            is_urgent: If not, it may be kept back for a few milliseconds.
 
         Raises:
             StorageError: The storage is closed, or the database failed.
         """
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[T] = loop.create_future()
-        self._submit(_Request(operation, is_write, loop, waiter))
+        request = _Request(operation, is_write, loop, waiter, key)
+        if is_urgent:
+            self._submit(request)
+        else:
+            self._keep_back(request, loop)
         return await waiter
+
+    def post(self, operation: Operation[None], *, key: str) -> None:
+        """Queue a write without waiting for it.
+
+        It is committed in its place, with or before whatever is queued after it. If it fails,
+        the next operation with its key that somebody waits for fails with its error.
+
+        Raises:
+            StorageError: The storage is closed.
+        """
+        loop = asyncio.get_running_loop()
+        self._keep_back(_Request(operation, True, loop, None, key), loop)  # noqa: FBT003
 
     def run_blocking(self, operation: Operation[T], *, is_write: bool) -> T:
         """Do as `run` does, blocking the calling thread."""
@@ -103,18 +145,45 @@ class DatabaseThread:
         with self._lock:
             was_open, self._is_open = self._is_open, False
             if was_open:
+                self._let_go()
                 self._queue.put(None)
         if was_open:
             await asyncio.to_thread(self._thread.join)
 
     def _submit(self, request: _Request) -> None:
         with self._lock:
-            if not self._is_open:
-                raise StorageError(
-                    f"The storage {self._place} is not open. Use it inside "
-                    "`async with open_storage(...)`, before it is closed."
-                )
+            self._require_open()
+            self._let_go()
             self._queue.put(request)
+
+    def _keep_back(self, request: _Request, loop: asyncio.AbstractEventLoop) -> None:
+        with self._lock:
+            self._require_open()
+            self._kept_back.append(request)
+            if self._timer is None or self._timer_loop is not loop:
+                self._timer = loop.call_later(KEEP_BACK_SECONDS, self._on_time)
+                self._timer_loop = loop
+            elif len(self._kept_back) >= MAX_BATCH:
+                self._let_go()
+
+    def _on_time(self) -> None:
+        with self._lock:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Queue what was kept back, in its order; the caller holds the lock."""
+        for request in self._kept_back:
+            self._queue.put(request)
+        self._kept_back.clear()
+        # The timer is left to fire: it finds nothing, or lets go early.
+        self._timer = None
+
+    def _require_open(self) -> None:
+        if not self._is_open:
+            raise StorageError(
+                f"The storage {self._place} is not open. Use it inside "
+                "`async with open_storage(...)`, before it is closed."
+            )
 
     def _serve(self) -> None:
         """Be the thread: open, serve batches until told to stop, close."""
@@ -160,6 +229,7 @@ class DatabaseThread:
                 _roll_back(connection)
                 for request in part:
                     request.error = translate_error(exc, place=self._place)
+            self._note_failures(part)
 
     def _run_transaction(
         self, connection: sqlite3.Connection, part: Sequence[_Request], *, is_write: bool
@@ -180,11 +250,13 @@ class DatabaseThread:
         for request in part:
             before = connection.total_changes
             try:
+                self._require_no_failure(request)
                 request.value = request.operation(connection)
             except Exception as exc:  # noqa: BLE001 - handed to its own caller
                 if connection.total_changes != before or not connection.in_transaction:
                     return False
                 request.error = translate_error(exc, place=self._place)
+                self._note_posted(request)
         return True
 
     def _run_with_savepoints(
@@ -196,16 +268,40 @@ class DatabaseThread:
             sqlite3.Error: SQLite gave up the transaction itself.
         """
         for request in part:
+            if request.waiter is None:
+                self._failures.pop(str(request.key), None)  # of the run that was rolled back
+        for request in part:
             request.value = request.error = None
             connection.execute("SAVEPOINT operation")
             try:
+                self._require_no_failure(request)
                 request.value = request.operation(connection)
             except Exception as exc:
                 if not connection.in_transaction:
                     raise
                 request.error = translate_error(exc, place=self._place)
+                self._note_posted(request)
                 connection.execute("ROLLBACK TO operation")
             connection.execute("RELEASE operation")
+
+    def _require_no_failure(self, request: _Request) -> None:
+        """Fail a request if one posted before it under its key has failed."""
+        if request.key is not None and request.key in self._failures:
+            if request.waiter is not None:
+                self._told.add(request.key)
+            raise self._failures[request.key]
+
+    def _note_posted(self, request: _Request) -> None:
+        if request.waiter is None and request.error is not None:
+            self._failures[str(request.key)] = request.error
+
+    def _note_failures(self, part: Sequence[_Request]) -> None:
+        """Remember the posted requests that failed, and forget those somebody was told of."""
+        for key in self._told:
+            self._failures.pop(key, None)
+        self._told.clear()
+        for request in part:
+            self._note_posted(request)
 
     def _commit(self, connection: sqlite3.Connection) -> None:
         if self._write_hook is None:
@@ -230,7 +326,7 @@ def _settle(batch: Sequence[_Request]) -> None:
     for request in batch:
         if request.loop is None:
             _resolve(request)
-        else:
+        elif request.waiter is not None:
             by_loop.setdefault(request.loop, []).append(request)
     for loop, requests in by_loop.items():
         try:

@@ -3,6 +3,7 @@
 import secrets
 import sqlite3
 from collections.abc import AsyncIterator, Iterator, Sequence
+from copy import copy
 from itertools import count
 from typing import Any
 
@@ -54,11 +55,30 @@ class Saver(BaseCheckpointSaver[str]):
         self._leases = leases
         self._salt = secrets.token_hex(4)
         self._versions = count()
+        self._is_relaxed = False
 
     def get_next_version(self, current: str | None, channel: None) -> str:  # noqa: ARG002
         """Return a greater version, with an ending that no fork of the thread repeats."""
         number = 0 if current is None else int(str(current).partition(".")[0])
         return f"{number + 1:08d}.{self._salt}{next(self._versions):x}"
+
+    @property
+    def relaxed(self) -> "Saver":
+        """The same saver, whose async writes return as soon as they are queued.
+
+        They stay in their order and are committed before or with whatever is queued after
+        them. For a graph that awaits `Storage.flush` before it touches the outside world.
+        """
+        twin = copy(self)
+        twin._is_relaxed = True  # noqa: SLF001 - a twin of this class
+        return twin
+
+    @property
+    def strict(self) -> "Saver":
+        """The same saver, whose writes return once durable."""
+        twin = copy(self)
+        twin._is_relaxed = False  # noqa: SLF001 - a twin of this class
+        return twin
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Return a checkpoint, or the newest of its namespace, or None."""
@@ -128,8 +148,12 @@ class Saver(BaseCheckpointSaver[str]):
     ) -> RunnableConfig:
         """Store a checkpoint and the channel values that changed; return once durable."""
         operation = self._derive_put(config, checkpoint, metadata, new_versions=new_versions)
-        await self._database.write(operation)
-        return parse_place(config).derive_config(checkpoint["id"])
+        place = parse_place(config)
+        if self._is_relaxed:
+            self._database.post(operation, key=place.thread_id)
+        else:
+            await self._database.write(operation, key=place.thread_id)
+        return place.derive_config(checkpoint["id"])
 
     def put(
         self,
@@ -150,8 +174,16 @@ class Saver(BaseCheckpointSaver[str]):
         task_id: str,
         task_path: str = "",
     ) -> None:
-        """Store what a task wrote; return once durable."""
-        await self._database.write(self._derive_writes(config, writes, task_id, path=task_path))
+        """Store what a task wrote; return once durable.
+
+        LangGraph goes on without waiting for this, so it needs no commit of its own.
+        """
+        operation = self._derive_writes(config, writes, task_id, path=task_path)
+        thread_id = parse_place(config).thread_id
+        if self._is_relaxed:
+            self._database.post(operation, key=thread_id)
+        else:
+            await self._database.write(operation, key=thread_id, is_urgent=False)
 
     def put_writes(
         self,

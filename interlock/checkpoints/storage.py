@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from interlock.checkpoints.database import Database
+from interlock.checkpoints.database_thread import Operation
 from interlock.checkpoints.journal import (
     Journal,
     derive_handoff_rows,
@@ -160,6 +161,25 @@ class SqlStorage:
             LeaseLostError: Another process took the thread over; nothing was written.
             ThreadBusyError: This storage never held the thread, and another process does.
         """
+        await self._database.write(self._derive_commit(thread_id, batch), key=thread_id)
+
+    def post(self, thread_id: ThreadId, batch: Batch) -> None:
+        """Queue a batch without waiting; durable before or with whatever is queued after it.
+
+        If it fails, the next write for the thread that somebody awaits fails with its error.
+        """
+        self._database.post(self._derive_commit(thread_id, batch), key=thread_id)
+
+    async def flush(self, thread_id: ThreadId) -> None:
+        """Return once all that was queued for the thread is durable.
+
+        Raises:
+            LeaseLostError: Another process took the thread over.
+            StorageError: Something posted before could not be written.
+        """
+        await self._database.write(self._leases.derive_guard(thread_id), key=thread_id)
+
+    def _derive_commit(self, thread_id: ThreadId, batch: Batch) -> Operation[None]:
         guard = self._leases.derive_guard(thread_id)
         payload_rows = derive_payload_rows(
             thread_id, handoffs=batch.handoffs, payloads=batch.payloads
@@ -182,7 +202,7 @@ class SqlStorage:
             if update is not None:
                 apply_update(connection, update)
 
-        await self._database.write(operation)
+        return operation
 
     async def load_outcomes(
         self, thread_id: ThreadId, *, superstep: str

@@ -52,7 +52,7 @@ class Batch:
     Attributes:
         superstep: Checkpoint id that the outcomes belong to.
         handoffs: Ignored where a handoff of the same id is stored.
-        outcomes: Ignored where a terminal outcome of the same superstep and step is stored (I9).
+        outcomes: Ignored where an outcome of the same superstep and step is stored (I9).
         questions: Ignored where a question of the same id is stored.
         closed: Questions that are no longer open (superseded or cancelled).
         applied: Questions whose recorded answer has reached the graph.
@@ -185,6 +185,23 @@ class Storage(Protocol):
 
         Raises:
             LeaseLostError: Another process took the thread over; nothing was written.
+            ThreadBusyError: This storage never held the thread, and another process does.
+        """
+        ...
+
+    def post(self, thread_id: ThreadId, batch: Batch) -> None:
+        """Queue a batch without waiting; durable before or with whatever is queued after it.
+
+        If it fails, the next write for the thread that somebody awaits fails with its error.
+        """
+        ...
+
+    async def flush(self, thread_id: ThreadId) -> None:
+        """Return once all that was queued for the thread is durable.
+
+        Raises:
+            LeaseLostError: Another process took the thread over.
+            StorageError: Something posted before could not be written.
         """
         ...
 

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import var_child_runnable_config
 from langgraph.errors import GraphBubbleUp, GraphDrained, GraphInterrupt
 from langgraph.func import task
 from langgraph.pregel import Pregel
@@ -35,6 +36,7 @@ from interlock.nodes.slots import Slot
 from interlock.nodes.step_run import CURRENT_STEP, StepRun
 from interlock.nodes.team import Team
 
+_CHECKPOINTER = "__pregel_checkpointer"
 _MIN_WINDOW = 256
 _UNLIMITED_WINDOW = 1024
 _WINDOW_PER_SLOT = 4
@@ -132,6 +134,21 @@ async def _load_usage(
     live.usage = usage
 
 
+def _relax_saver() -> None:
+    """Lend the step graph our saver in its relaxed form, for the calling task alone.
+
+    The step graph's own nodes touch nothing outside: what must be durable before a worker
+    starts is flushed there, and a settlement is committed with all that was queued before it.
+    """
+    config = var_child_runnable_config.get()
+    conf = dict((config or {}).get("configurable", {}))
+    relaxed = getattr(conf.get(_CHECKPOINTER), "relaxed", None)
+    if config is None or relaxed is None:
+        return
+    conf[_CHECKPOINTER] = relaxed
+    var_child_runnable_config.set({**config, "configurable": conf})
+
+
 @dataclass(slots=True, kw_only=True)
 class _Superstep:
     """One dispatch superstep."""
@@ -164,6 +181,9 @@ class _Superstep:
         for step_id, outcome in self.known.items():
             if not outcome.is_terminal and step_id not in self.todo:
                 self.board.suspend(step_id)
+        for step_id in self.todo.keys() & self.stored.keys():
+            # LangGraph may replay such a step without running its task: nobody else would say it.
+            self.board.settle(self.stored[step_id].model_copy(update={"step_id": step_id}))
 
     def _is_open(self, step_id: StepId) -> bool:
         """Return whether a step has neither settled nor an unanswered question.
@@ -286,6 +306,7 @@ class _Superstep:
                 publishers=self.publishers,
             )
             CURRENT_STEP.set(run)
+            _relax_saver()
             result = await run_step_graph(assignment)
         except MissingInputError as exc:
             return await self._settle_unstarted(step, "blocked", str(exc))
@@ -367,7 +388,8 @@ class _Superstep:
         taken = {
             outcome.question.id
             for step_id, outcome in self.known.items()
-            if outcome.question is not None and step_id in self.todo
+            if outcome.question is not None
+            and (step_id in self.board.outcomes or step_id in self.board.waiting)
         }
         return RunState(
             outcomes={step_id: as_plain(outcome) for step_id, outcome in settled.items()},

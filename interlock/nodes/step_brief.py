@@ -31,8 +31,9 @@ def build_brief_node(team: Team) -> Callable[[StepState], Awaitable[StepState]]:
         """Prepare the next attempt, or take up the step where an answer left it.
 
         Reads: assignment, attempt, worker, feedback, notes, wait_until. Writes: brief, attempt,
-        worker, route and what an answer changes. Effects: the brief is in the journal before the
-        worker starts (I8); waits for the backoff and for the worker's slot. Interrupts: none.
+        worker, route and what an answer changes. Effects: the brief is on its way to the journal,
+        and the worker node waits until it is there (I8); waits for the backoff and for the worker's
+        slot. Interrupts: none.
         """
         run = get_step_run()
         update = _take_up(state, run) if "attempt" not in state else StepState()
@@ -44,7 +45,7 @@ def build_brief_node(team: Team) -> Callable[[StepState], Awaitable[StepState]]:
         if (stop := _find_exhausted_budget(team, merged, run)) is not None:
             return {**update, **stop}
         await _wait_for_turn(team, merged, run)
-        return {**update, **await _hand_over(team, merged, run)}
+        return {**update, **_hand_over(team, merged, run)}
 
     return brief
 
@@ -72,6 +73,18 @@ def build_brief(
 def find_worker(team: Team, state: StepState) -> Worker:
     """Return the worker whose turn it is."""
     return team.spec.workers[WorkerName(state["worker"])]
+
+
+def record_brief_again(team: Team, state: StepState, run: StepRun) -> None:
+    """Journal the brief of an attempt that another process handed over; harmless if it did.
+
+    Only a saver that is not on our storage can have kept the attempt and lost its brief.
+    """
+    data = encode_plain(build_brief(team, state, run).dump())
+    started = datetime.fromisoformat((state["brief"] or {})["started_at"])
+    handoff = _record(state, run, data, started=started)
+    run.storage.post(run.thread_id, Batch(handoffs=(handoff,), payloads=(data,)))
+    run.is_briefed = True
 
 
 def _take_up(state: StepState, run: StepRun) -> StepState:
@@ -201,7 +214,7 @@ async def _wait_for_turn(team: Team, state: StepState, run: StepRun) -> None:
         raise SuspendedError
 
 
-async def _hand_over(team: Team, state: StepState, run: StepRun) -> StepState:
+def _hand_over(team: Team, state: StepState, run: StepRun) -> StepState:
     now = team.clock.now()
     timeout = run.step.timeout or run.policy.timeout
     details: dict[str, Plain] = {
@@ -211,7 +224,8 @@ async def _hand_over(team: Team, state: StepState, run: StepRun) -> StepState:
     begun: StepState = {**state, "attempt": state["attempt"] + 1, "brief": details}
     data = encode_plain(build_brief(team, begun, run).dump())
     handoff = _record(begun, run, data, started=now)
-    await run.storage.commit(run.thread_id, Batch(handoffs=(handoff,), payloads=(data,)))
+    run.storage.post(run.thread_id, Batch(handoffs=(handoff,), payloads=(data,)))
+    run.is_briefed = True
     worker = WorkerName(state["worker"])
     if team.is_heard(run.thread_id):
         team.emit(HandoffRecorded(thread_id=run.thread_id, at=now, handoff=handoff))

@@ -47,7 +47,7 @@ def build_review_node(team: Team) -> Callable[[StepState], Awaitable[StepState]]
             update = _decide_on_findings(state, run, findings)
         update["usage"] = counted
         if update["route"] != PROMOTE:
-            await _record_refusal(team, {**state, **update}, run)
+            _record_refusal(team, {**state, **update}, run)
         return update
 
     return review
@@ -133,10 +133,10 @@ def _dump(
     return dumped
 
 
-async def _record_refusal(team: Team, state: StepState, run: StepRun) -> None:
+def _record_refusal(team: Team, state: StepState, run: StepRun) -> None:
     now = team.clock.now()
     handoff, data = record_output(state, run, now=now)
-    await run.storage.commit(run.thread_id, Batch(handoffs=(handoff,), payloads=(data,)))
+    run.storage.post(run.thread_id, Batch(handoffs=(handoff,), payloads=(data,)))
     if not team.is_heard(run.thread_id):
         return
     verdict = state["verdict"] or {}

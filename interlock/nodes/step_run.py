@@ -31,6 +31,7 @@ class StepRun:
         queued_at: When all that it needs had settled.
         policy: The run's.
         run_started_at: For the run's wall-time budget.
+        is_briefed: Whether this process queued the journal's record of the current brief.
     """
 
     step: Step
@@ -41,6 +42,7 @@ class StepRun:
     queued_at: datetime
     policy: RunPolicy
     run_started_at: datetime
+    is_briefed: bool = False
 
     @property
     def thread_id(self) -> ThreadId:

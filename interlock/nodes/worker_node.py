@@ -20,7 +20,7 @@ from interlock.contracts.plain import Plain, parse_plain
 from interlock.contracts.worker import Worker
 from interlock.nodes.agent_call import AgentResult, CallAgent
 from interlock.nodes.scoped_saver import ScopedSaver
-from interlock.nodes.step_brief import build_brief
+from interlock.nodes.step_brief import build_brief, record_brief_again
 from interlock.nodes.step_run import CURRENT_STEP, StepRun, get_step_run
 from interlock.nodes.step_state import StepState
 from interlock.nodes.team import Team
@@ -46,6 +46,10 @@ def build_worker_runner(
         """
         run = get_step_run()
         await run.slot.take_or_suspend(worker.name)
+        if not run.is_briefed:
+            record_brief_again(team, state, run)
+        # I8: the brief is in the journal, and this process still holds the thread.
+        await run.storage.flush(run.thread_id)
         scratchpad = Scratchpad(tuple(state.get("notes", ())))
         brief = build_brief(team, state, run, scratchpad=scratchpad)
         usage = UsageMetadataCallbackHandler()
@@ -59,7 +63,10 @@ def build_worker_runner(
         )
         envelope["ended_at"] = team.clock.now().isoformat()
         envelope.update(_sum_usage(usage, envelope))
-        return StepState(output=envelope, notes=list(scratchpad))
+        update = StepState(output=envelope)
+        if scratchpad.added:
+            update["notes"] = list(scratchpad)
+        return update
 
     return run_worker
 
@@ -69,6 +76,7 @@ def _scope_config(config: RunnableConfig, usage: UsageMetadataCallbackHandler) -
     conf = dict(config.get("configurable", {}))
     saver = conf.get(_CHECKPOINTER)
     if saver is not None:
+        saver = getattr(saver, "strict", saver)
         conf[_CHECKPOINTER] = ScopedSaver(
             saver, thread_id=conf["thread_id"], namespace=conf.get("checkpoint_ns", "")
         )

@@ -39,6 +39,7 @@ from interlock.orchestrator.drive import (
 )
 from interlock.orchestrator.lazy_storage import LazyStorage
 from interlock.orchestrator.status import ThreadStatus
+from interlock.orchestrator.thread_reading import load_status
 from interlock.telemetry.events import Event, RunStarted, RunStopped
 
 
@@ -77,6 +78,8 @@ class Orchestrator:
         self.team_spec: TeamSpec = build_spec(
             workers=workers, planner=planner, policy=policy, checks=checks
         )
+        self._given_storage = storage
+        self._given_clock = clock
         self._source = LazyStorage(storage, clock=clock)
         self._clock = clock or SystemClock()
         self._ttl = lease_ttl
@@ -109,6 +112,29 @@ class Orchestrator:
     def graph(self) -> RunGraphCompiled:
         """The compiled LangGraph graph; without a saver until the team is entered."""
         return self._graph if self._graph is not None else self._builder.compile(name="interlock")
+
+    @property
+    def storage_url(self) -> str:
+        """Where its runs are kept."""
+        given = self._given_storage
+        return given if isinstance(given, str) else given.url
+
+    def copy_with(self, *, storage: str | None = None, planner: PlannerLike | None = None) -> Self:
+        """Return a team like this one with another storage or planner; nothing is opened.
+
+        Raises:
+            ConfigurationError: The URL is unknown.
+        """
+        spec = self.team_spec
+        return type(self)(
+            workers=list(spec.workers.values()),
+            planner=planner if planner is not None else spec.planner,
+            storage=storage if storage is not None else self._given_storage,
+            policy=spec.policy,
+            checks=spec.checks,
+            clock=self._given_clock,
+            lease_ttl=self._ttl,
+        )
 
     @property
     def _open_storage(self) -> Storage:
@@ -241,29 +267,7 @@ class Orchestrator:
         Raises:
             UnknownThreadError: No run was ever started there.
         """
-        storage = self._open_storage
-        record = await self._load(thread_id)
-        counts = await storage.count_thread(record.thread_id)
-        snapshot = await self.graph.aget_state(build_config(record.thread_id))  # type: ignore[arg-type]
-        plan = snapshot.values.get("plan") if snapshot.values else None
-        lease = await storage.find_lease(record.thread_id)
-        is_over = record.status in TERMINAL_RUN_STATUSES
-        return ThreadStatus(
-            thread_id=record.thread_id,
-            status=record.status,
-            goal=record.goal,
-            total=len(plan["steps"]) if plan else None,
-            settled=counts.settled,
-            running=() if is_over else counts.running,
-            attempts=counts.attempts,
-            retries=counts.retries,
-            handoffs=counts.handoffs,
-            questions=await storage.list_questions(record.thread_id),
-            accepted_at=record.accepted_at,
-            updated_at=record.updated_at,
-            cancel_reason=record.cancel_reason,
-            owner=lease.owner if lease is not None else None,
-        )
+        return await load_status(self._open_storage, thread_id)
 
     async def acancel(self, thread_id: str, *, why: str) -> ThreadStatus:
         """Stop a run, keeping what is done; returns where it stands then.

@@ -67,7 +67,8 @@ def _build_question(
 ) -> Question:
     args = _make_plain(entry)
     name = "interrupt"
-    description = args if isinstance(args, str) else f"Worker of step {step_id!r} asks"
+    # Which step asked is known only to the process that ran it; the id must not depend on that.
+    description = args if isinstance(args, str) else "The step's worker asks for a decision"
     if allowed or (isinstance(entry, Mapping) and "name" in entry and "args" in entry):
         name = str(entry.get("name"))
         args = _make_plain(entry.get("args"))

@@ -1,0 +1,95 @@
+"""Command lines that a user can type next, quoted for a shell."""
+
+import json
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from interlock.contracts.question import Decision, Question
+
+_TEAM: Final = "TEAM"
+_DEFAULT_STORAGE: Final = "sqlite:///interlock.db"
+_LONGEST_EDIT: Final = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandLines:
+    """The commands that fit what is being done.
+
+    Attributes:
+        thread_id: The thread at hand; empty if none is.
+        team: As it was named; None where no team was.
+        storage: As it was given; None if it was left out.
+        team_storage: Where the team keeps its runs, if a team was loaded.
+        plan: The plan file that was given, if one was.
+    """
+
+    thread_id: str = ""
+    team: str | None = None
+    storage: str | None = None
+    team_storage: str | None = None
+    plan: str | None = None
+
+    def resume(self) -> str:
+        """Return the line that goes on with the thread, or shows its result."""
+        plan = ["--plan", self.plan] if self.plan else []
+        return self._join("resume", self._get_team(), self.thread_id, *plan, *self._with_team())
+
+    def status(self) -> str:
+        """Return the line that shows where the thread stands, or all threads."""
+        thread = [self.thread_id] if self.thread_id else []
+        return self._join("status", *thread, *self._without_team())
+
+    def list_runs(self) -> str:
+        """Return the line that lists all runs."""
+        return self._join("status", *self._without_team())
+
+    def inbox(self) -> str:
+        """Return the line that shows the thread's open questions."""
+        return self._join("inbox", "--thread", self.thread_id, *self._without_team())
+
+    def answer(self, question: Question) -> Sequence[str]:
+        """Return one line for each decision that a question allows."""
+        return [
+            self._join(
+                "answer",
+                self._get_team(),
+                question.thread_id,
+                question.id,
+                decision,
+                *_suggest_value(question, decision),
+                *self._with_team(),
+            )
+            for decision in question.allowed
+        ]
+
+    def _get_team(self) -> str:
+        return self.team or _TEAM
+
+    def _with_team(self) -> list[str]:
+        """Return the storage option of commands that name a team: only if it was given."""
+        return ["--storage", self.storage] if self.storage else []
+
+    def _without_team(self) -> list[str]:
+        """Return the storage option of commands that name none: unless it is the default."""
+        url = self.storage or self.team_storage or _DEFAULT_STORAGE
+        return ["--storage", url] if url != _DEFAULT_STORAGE else []
+
+    @staticmethod
+    def _join(*words: str) -> str:
+        return shlex.join(["interlock", *words])
+
+
+def _suggest_value(question: Question, decision: Decision) -> list[str]:
+    match decision:
+        case "approve":
+            return []
+        case "edit":
+            text = json.dumps(question.args, ensure_ascii=False)
+            is_good = question.args is not None and len(text) <= _LONGEST_EDIT
+            return [text if is_good else "@value.json"]
+        case "reject":
+            return ["why not"]
+        case "respond":
+            return ["what to do"]

@@ -1,0 +1,74 @@
+"""Graphs as Mermaid: a team's compiled graph, or a task graph with all that is wrong with it."""
+
+from collections.abc import Collection, Sequence
+
+from rich.text import Text
+
+from interlock.cli.exit_codes import ExitCode
+from interlock.cli.output import Output
+from interlock.console.clean_text import clean_lines, count_of
+from interlock.console.json_lines import dump_value
+from interlock.console.task_graph_drawing import draw_task_graph
+from interlock.contracts.criteria import CheckCriterion
+from interlock.contracts.errors import PlanProblem
+from interlock.contracts.fallback import UseWorker
+from interlock.contracts.ids import WorkerName
+from interlock.contracts.plan import TaskGraph
+from interlock.contracts.plan_validation import find_plan_problems
+from interlock.contracts.worker import Worker
+from interlock.criteria import CriteriaEngine
+from interlock.orchestrator import Orchestrator
+
+
+def show_team(output: Output, *, desk: Orchestrator) -> int:
+    """Draw a team's compiled graph, with the step graph and the workers inside."""
+    drawing = desk.graph.get_graph(xray=True).draw_mermaid()
+    output.show(Text("\n".join(clean_lines(drawing))), data={"mermaid": drawing})
+    return ExitCode.COMPLETED
+
+
+def show_plan(
+    output: Output,
+    *,
+    plan: TaskGraph,
+    desk: Orchestrator | None,
+    context_keys: Collection[str] = (),
+) -> int:
+    """Draw a task graph, and list every problem that would keep it from running.
+
+    Without a team, the workers and checks that the plan names are taken to exist.
+    """
+    problems = find_problems(plan, desk=desk, context_keys=context_keys)
+    drawing = draw_task_graph(plan)
+    data = {"mermaid": drawing, "problems": dump_value(problems)}
+    output.show(Text(drawing.rstrip("\n")), data=data)
+    if not problems:
+        return ExitCode.COMPLETED
+    lines = [f"The task graph has {count_of(len(problems), 'problem')}:"]
+    lines += [line for problem in problems for line in clean_lines(f"  - {problem.message}")]
+    output.complain("\n".join(lines))
+    return ExitCode.USAGE
+
+
+def find_problems(
+    plan: TaskGraph, *, desk: Orchestrator | None, context_keys: Collection[str]
+) -> Sequence[PlanProblem]:
+    """Return every problem of a plan, with a team or by itself."""
+    if desk is not None:
+        workers, checks = dict(desk.team_spec.workers), dict(desk.team_spec.checks)
+    else:
+        workers = {name: Worker(name=name, agent=None) for name in _name_workers(plan)}
+        checks = {
+            criterion.name: lambda output, brief: True  # noqa: ARG005 - never called
+            for step in plan.steps
+            for criterion in step.criteria
+            if isinstance(criterion, CheckCriterion)
+        }
+    return find_plan_problems(
+        plan, workers, inspector=CriteriaEngine(checks), context_keys=context_keys
+    )
+
+
+def _name_workers(plan: TaskGraph) -> list[WorkerName]:
+    fallbacks = [f for step in plan.steps for f in step.fallback if isinstance(f, UseWorker)]
+    return [*(step.worker for step in plan.steps), *(fallback.worker for fallback in fallbacks)]

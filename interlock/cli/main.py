@@ -1,0 +1,115 @@
+"""The entry point: `interlock`, its commands, and what its help teaches."""
+
+import json
+import sys
+from importlib import import_module, metadata
+from importlib.util import find_spec
+from typing import Annotated
+
+import typer
+
+from interlock.cli.commands.demo import demo
+from interlock.cli.commands.drawing import graph, schema
+from interlock.cli.commands.reading import cancel, handoffs, inbox, status
+from interlock.cli.commands.running import answer, resume
+from interlock.cli.commands.running import run as run_team
+from interlock.cli.options import EXIT_CODES, show_examples
+
+_USAGE_CODE = 2
+
+app = typer.Typer(
+    name="interlock",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    epilog=show_examples(
+        "interlock demo",
+        "interlock run app:desk 'Answer ticket 17' --thread t17",
+        "interlock status t17",
+        "interlock inbox",
+        "interlock answer app:desk t17 q-1a2b approve",
+        "interlock resume app:desk t17",
+        "interlock handoffs t17",
+        note=EXIT_CODES,
+    ).replace("Examples:", "A run from start to end:"),
+)
+
+
+def _show_version(value: bool) -> None:  # noqa: FBT001 - typer calls it with the option's value
+    if value:
+        typer.echo(f"interlock {metadata.version('interlock')}")
+        raise typer.Exit
+
+
+@app.callback()
+def describe(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=_show_version,
+            is_eager=True,
+            help="Print the version.",
+            show_default=False,
+        ),
+    ] = False,
+) -> None:
+    """Teams of LangGraph agents whose every handoff is validated, and whose runs survive a crash."""
+    del version
+
+
+def _register() -> None:
+    """Put the commands in the order in which they are met."""
+    team_run = "interlock run app:desk 'Answer ticket 17' --thread t17"
+    app.command(epilog=show_examples("interlock demo", "interlock demo --keep"))(demo)
+    app.command(
+        epilog=show_examples(
+            team_run,
+            f"{team_run} --context '{{\"ticket\": 17}}' --plan plan.yaml",
+            note=EXIT_CODES,
+        ),
+        name="run",
+    )(run_team)
+    app.command(epilog=show_examples("interlock resume app:desk t17", note=EXIT_CODES))(resume)
+    app.command(epilog=show_examples("interlock status", "interlock status t17 --json"))(status)
+    app.command(epilog=show_examples("interlock inbox", "interlock inbox --thread t17"))(inbox)
+    app.command(
+        epilog=show_examples(
+            "interlock answer app:desk t17 q-1a2b approve",
+            'interlock answer app:desk t17 q-1a2b edit \'{"text": "Dear customer"}\'',
+            "interlock answer app:desk t17 q-1a2b reject 'too expensive'",
+            "interlock answer app:desk t17 --file answers.json",
+            note=EXIT_CODES,
+        )
+    )(answer)
+    app.command(
+        epilog=show_examples("interlock handoffs t17", "interlock handoffs t17 --step reply --full")
+    )(handoffs)
+    app.command(epilog=show_examples("interlock cancel t17 --why 'the customer called'"))(cancel)
+    app.command(
+        epilog=show_examples(
+            "interlock graph app:desk > team.mmd", "interlock graph app:desk --plan plan.yaml"
+        )
+    )(graph)
+    app.command(epilog=show_examples("interlock schema > task-graph.schema.json"))(schema)
+    if find_spec("interlock.cli.bench") is not None:
+        app.add_typer(import_module("interlock.cli.bench").app, name="bench")
+
+
+_register()
+
+
+def run() -> None:
+    """Run the command line and leave the process with an exit code."""
+    arguments = sys.argv[1:]
+    if "--json" not in arguments:
+        app(arguments)  # says itself what is wrong with the arguments, and leaves
+        return
+    try:
+        code = app(arguments, standalone_mode=False)
+    except typer.TyperException as exc:
+        error = {"type": "UsageError", "message": exc.format_message()}
+        sys.stdout.write(json.dumps({"error": error}) + "\n")
+        sys.exit(_USAGE_CODE)
+    sys.exit(code if isinstance(code, int) else 0)

@@ -1,0 +1,61 @@
+"""Options that several commands share, and texts that teach."""
+
+from typing import Annotated, Final
+
+import typer
+
+TeamArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="TEAM",
+        help="The team as module:attribute: an il.Orchestrator, or a function that returns one. "
+        "The current folder is searched first.",
+    ),
+]
+ThreadArgument = Annotated[
+    str, typer.Argument(metavar="THREAD", help="The thread id that the run was started with.")
+]
+StorageOption = Annotated[
+    str | None,
+    typer.Option(
+        "--storage",
+        metavar="URL",
+        envvar="INTERLOCK_STORAGE",
+        help="The database of the runs, such as sqlite:///desk.db. Left out: the team's own, or "
+        "sqlite:///interlock.db where no team is named.",
+        show_default=False,
+    ),
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Write JSON, for programs.", show_default=False)
+]
+PlanOption = Annotated[
+    str | None,
+    typer.Option(
+        "--plan",
+        metavar="FILE",
+        help="A task graph, JSON or YAML, in the place of the team's planner.",
+        show_default=False,
+    ),
+]
+ContextOption = Annotated[
+    str | None,
+    typer.Option(
+        "--context",
+        metavar="JSON|@FILE",
+        help="The shared context that the run starts with: an object.",
+        show_default=False,
+    ),
+]
+
+EXIT_CODES: Final = (
+    "Exit codes: 0 completed, 2 usage, 3 degraded, 4 waiting for a person, 5 failed or cancelled; "
+    "130 or 143 after Ctrl-C or SIGTERM, and the run can be resumed."
+)
+
+
+def show_examples(*lines: str, note: str = "") -> str:
+    """Return an epilog: examples, one a line, and a note."""
+    head = "Example:" if len(lines) == 1 else "Examples:"
+    parts = [head, *(line.replace("[", "\\[") for line in lines), *([note] if note else [])]
+    return "\n\n".join(parts)

@@ -1,0 +1,55 @@
+"""Ctrl-C and SIGTERM: the first drains, the second cuts off."""
+
+import asyncio
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Final
+
+from interlock.cli.exit_codes import SIGNAL_BASE
+from interlock.console.clean_text import show_duration
+from interlock.console.run_views import RunView
+from interlock.orchestrator import Orchestrator
+
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+
+
+class StopSignals:
+    """Turns signals into drains of one team."""
+
+    def __init__(self, desk: Orchestrator, view: RunView) -> None:
+        """Watch for nothing yet."""
+        self._desk = desk
+        self._view = view
+        self._first: signal.Signals | None = None
+
+    @property
+    def exit_code(self) -> int | None:
+        """The code to leave with after a drain; None if no signal came."""
+        return SIGNAL_BASE + self._first if self._first is not None else None
+
+    @contextmanager
+    def watch(self) -> Iterator[None]:
+        """Take the signals while a run goes on."""
+        loop = asyncio.get_running_loop()
+        for number in _SIGNALS:
+            with suppress(NotImplementedError):  # an event loop without signals
+                loop.add_signal_handler(number, self._stop, number)
+        try:
+            yield
+        finally:
+            for number in _SIGNALS:
+                with suppress(NotImplementedError):
+                    loop.remove_signal_handler(number)
+
+    def _stop(self, number: signal.Signals) -> None:
+        if self._first is None:
+            self._first = number
+            grace = show_duration(self._desk.team_spec.policy.drain_grace.total_seconds())
+            self._view.tell(
+                f"{number.name}: running attempts may finish, for {grace} at most; nothing new "
+                "starts. Once more (Ctrl-C) cuts them off."
+            )
+        else:
+            self._view.tell(f"{number.name}: cutting off.")
+        self._desk.drain(number.name)

@@ -1,0 +1,109 @@
+"""Events in words: one line for each that a person wants to read."""
+
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias, assert_never
+
+from interlock.console.clean_text import clean_text, count_of, shorten
+from interlock.contracts.outcome import StepStatus
+from interlock.telemetry.events import (
+    AttemptRefused,
+    AttemptStarted,
+    Event,
+    HandoffRecorded,
+    PlanAccepted,
+    PlanRefused,
+    QuestionAsked,
+    RunStarted,
+    RunStopped,
+    StepSettled,
+)
+
+Mood: TypeAlias = Literal["good", "bad", "odd", "quiet"]
+_REASON_LIMIT: Final = 500
+_ACTIONS: Final = {
+    "retry": "trying again",
+    "fallback": "taking the fallback",
+    "park": "asking a person",
+    "degrade": "settling for less",
+    "fail": "giving up",
+}
+STATUS_MOODS: Final[dict[str, Mood]] = {
+    "accepted": "good",
+    "completed": "good",
+    "degraded": "odd",
+    "skipped": "odd",
+    "waiting": "odd",
+    "blocked": "bad",
+    "failed": "bad",
+    "cancelled": "bad",
+    "running": "quiet",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a log.
+
+    Attributes:
+        mark: What kind of news it is, in one word.
+        subject: The step it is about; empty for the run.
+        words: The news, clean.
+        mood: How it is coloured, where there are colours.
+    """
+
+    mark: str
+    subject: str
+    words: str
+    mood: Mood
+
+
+def word_event(event: Event) -> Line | None:  # noqa: PLR0911 - one return an event
+    """Return an event as a line, or None where another event already says it."""
+    match event:
+        case RunStarted():
+            mark = "resumed" if event.is_resumed else "started"
+            return Line(
+                mark, "", f"thread {_clean(event.thread_id)}: {_clean(event.goal)}", "quiet"
+            )
+        case PlanAccepted():
+            return Line("planned", "", count_of(event.total, "step"), "quiet")
+        case PlanRefused():
+            problems = "; ".join(clean_text(problem) for problem in event.problems)
+            return Line(
+                "refused", "", f"plan of attempt {event.attempt}: {_clean(problems)}", "bad"
+            )
+        case AttemptStarted():
+            words = f"attempt {event.attempt} by {_clean(event.worker)}"
+            return Line("running", _clean(event.step_id), words, "quiet")
+        case AttemptRefused():
+            action = _ACTIONS.get(event.action, event.action)
+            words = f"attempt {event.attempt} by {_clean(event.worker)}: {_clean(event.reason)}"
+            return Line("refused", _clean(event.step_id), f"{words} -> {action}", "bad")
+        case StepSettled():
+            return _word_settled(event.step_id, event.status, event.attempts, event.reason)
+        case QuestionAsked():
+            question = event.question
+            subject = _clean(question.step_id or "plan")
+            return Line("asked", subject, f"{question.id}: {_clean(question.description)}", "odd")
+        case HandoffRecorded():
+            return None
+        case RunStopped():
+            status = event.result.status
+            return Line(status, "", f"thread {_clean(event.thread_id)}", STATUS_MOODS[status])
+        case _:
+            assert_never(event)
+
+
+def _word_settled(
+    step_id: str, status: StepStatus, attempts: int, reason: str | None
+) -> Line | None:
+    if status == "waiting":
+        return None  # the question says it
+    words = f"after {count_of(attempts, 'attempt')}" if attempts else "never started"
+    if reason:
+        words = f"{words}: {_clean(reason)}"
+    return Line(status, _clean(step_id), words, STATUS_MOODS[status])
+
+
+def _clean(text: str) -> str:
+    return shorten(text, _REASON_LIMIT)

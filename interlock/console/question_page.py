@@ -1,0 +1,52 @@
+"""Questions for people: what is asked, what is shown, and what may be answered."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from interlock.console.clean_text import clean_text, shorten, show_duration, show_value
+from interlock.console.palette import STYLES
+from interlock.contracts.question import Question
+
+_SHOWN_LIMIT: Final = 1200
+_KINDS: Final = {
+    "plan": "may the plan run",
+    "before_step": "may the step start",
+    "output": "what to do with the step",
+    "worker": "asked by the worker",
+}
+
+
+def draw_question(
+    question: Question, *, commands: Sequence[str], now: datetime | None = None
+) -> RenderableType:
+    """Return a question with the command lines that answer it.
+
+    Args:
+        question: Open.
+        commands: One a decision, ready to be typed.
+        now: Tells how old it is; left out, its age is not shown.
+    """
+    head = Text.assemble("  ", (question.id, f"bold {STYLES['odd']}"))
+    facts = [f"thread {clean_text(question.thread_id)}"]
+    if question.step_id:
+        facts.append(f"step {clean_text(question.step_id)}")
+    facts.append(_KINDS[question.kind])
+    if now is not None:
+        facts.append(f"asked {show_duration((now - question.asked_at).total_seconds())} ago")
+    head.append("  " + ", ".join(facts), style="dim")
+    parts: list[RenderableType] = [
+        head,
+        Padding(Text(shorten(question.description, _SHOWN_LIMIT)), (0, 0, 0, 4), expand=False),
+    ]
+    if question.args not in (None, question.description):
+        shown = Text(f"shown: {show_value(question.args, _SHOWN_LIMIT)}", overflow="fold")
+        parts.append(Padding(shown, (0, 0, 0, 4), expand=False))
+    allowed = ", ".join(question.allowed)
+    parts.append(Padding(Text(f"allowed: {allowed}; for example:"), (0, 0, 0, 4), expand=False))
+    parts += [Text(f"      {clean_text(command)}", no_wrap=True) for command in commands]
+    return Group(*parts)

@@ -1,0 +1,97 @@
+"""How a run stands or ended, for a person: status, outputs, gaps, questions, and what to type."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from interlock.console.clean_text import clean_text, count_of, shorten, show_value
+from interlock.console.event_words import STATUS_MOODS
+from interlock.console.palette import STYLES
+from interlock.console.question_page import draw_question
+from interlock.contracts.outcome import RunResult, StepOutcome
+from interlock.contracts.question import Question
+
+_OUTPUT_LIMIT: Final = 300
+_MOST_OUTPUTS: Final = 40
+_MOST_GAPS: Final = 40
+_UNSETTLED: Final = frozenset({"failed", "blocked", "cancelled", "skipped", "degraded"})
+
+WordAnswer = Callable[[Question], Sequence[str]]
+
+
+def draw_result(result: RunResult, *, word_answers: WordAnswer) -> Group:
+    """Return a result as a page.
+
+    Args:
+        result: As a run returned it.
+        word_answers: Returns the command lines that answer a question.
+    """
+    return Group(*_draw_parts(result, word_answers))
+
+
+def _draw_parts(result: RunResult, word_answers: WordAnswer) -> Iterator[RenderableType]:
+    yield Text("")
+    yield _draw_headline(result)
+    if result.reason:
+        yield Text(f"  {shorten(result.reason, 2000)}")
+    if result.outputs:
+        yield from _draw_outputs(result)
+    missing = [o for o in result.outcomes.values() if o.status in _UNSETTLED]
+    if missing:
+        yield Text("\nNot as planned", style="bold")
+        yield _draw_missing(missing)
+    if result.gaps:
+        yield Text("\nGaps", style="bold")
+        for gap in result.gaps[:_MOST_GAPS]:
+            yield Text(f"  - {shorten(gap, 500)}")
+        if len(result.gaps) > _MOST_GAPS:
+            yield Text(f"  and {len(result.gaps) - _MOST_GAPS} more")
+    if result.questions:
+        yield Text("\nOpen questions", style="bold")
+        for question in result.questions:
+            yield draw_question(question, commands=word_answers(question))
+
+
+def _draw_headline(result: RunResult) -> Text:
+    text = Text(result.status, style=f"bold {STYLES[STATUS_MOODS[result.status]]}")
+    done = sum(outcome.is_terminal for outcome in result.outcomes.values())
+    text.append(f"  thread {clean_text(result.thread_id)}", style="default")
+    facts = [f"{count_of(done, 'step')} settled"]
+    if result.usage.attempts:
+        facts.append(count_of(result.usage.attempts, "attempt"))
+    if result.usage.tokens:
+        facts.append(f"{result.usage.tokens} tokens")
+    if result.questions:
+        facts.append(count_of(len(result.questions), "open question"))
+    text.append("  " + ", ".join(facts), style="dim")
+    return text
+
+
+def _draw_outputs(result: RunResult) -> Iterator[RenderableType]:
+    yield Text("\nOutputs", style="bold")
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    shown = list(result.outputs.items())[:_MOST_OUTPUTS]
+    for step_id, value in shown:
+        table.add_row(Text(f"  {clean_text(step_id)}"), Text(show_value(value, _OUTPUT_LIMIT)))
+    yield table
+    if len(result.outputs) > len(shown):
+        yield Text(f"  and {len(result.outputs) - len(shown)} more (--json shows all)")
+
+
+def _draw_missing(outcomes: Sequence[StepOutcome]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for outcome in outcomes[:_MOST_OUTPUTS]:
+        table.add_row(
+            Text(f"  {clean_text(outcome.step_id)}"),
+            Text(outcome.status, style=STYLES[STATUS_MOODS[outcome.status]]),
+            Text(shorten(outcome.reason or "", _OUTPUT_LIMIT)),
+        )
+    return table

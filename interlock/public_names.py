@@ -1,0 +1,132 @@
+"""The names that `interlock` itself exports, loaded all at once on the first use of one.
+
+Importing them imports LangGraph, which takes a second; the command line's help does not wait
+for it. Called by `interlock` itself, and to be imported by nobody else.
+"""
+
+from interlock.checkpoints import REVIVABLE, open_storage
+from interlock.checkpoints.strict_msgpack import switch_on_strict_msgpack
+from interlock.contracts.brief import Brief, Scratchpad
+from interlock.contracts.clock import Clock, SystemClock
+from interlock.contracts.criteria import Finding, check, expr, rubric, schema
+from interlock.contracts.errors import (
+    AnswerError,
+    ConfigurationError,
+    ContractError,
+    DrainedError,
+    FinishedRunError,
+    InterlockError,
+    InvalidAnswerError,
+    LeaseLostError,
+    PermanentError,
+    PlainValueError,
+    PlanError,
+    PlanProblem,
+    RunError,
+    SchemaVersionError,
+    StaleAnswerError,
+    StepTimeoutError,
+    StorageBusyError,
+    StorageCorruptError,
+    StorageError,
+    StorageFullError,
+    StorageReadOnlyError,
+    StorageSchemaError,
+    ThreadBusyError,
+    TransientError,
+    UnfinishedRunError,
+    UnknownQuestionError,
+    UnknownThreadError,
+)
+from interlock.contracts.fallback import abandon, ask_person, skip, use_value, use_worker
+from interlock.contracts.handoff import Handoff, Verdict
+from interlock.contracts.outcome import RunResult, StepOutcome, Usage
+from interlock.contracts.plan import Need, Step, TaskGraph
+from interlock.contracts.policy import Budget, Retry, RunPolicy
+from interlock.contracts.question import Answer, Question, approve, edit, reject, respond
+from interlock.contracts.run_record import RunRecord
+from interlock.contracts.storage import Storage
+from interlock.contracts.worker import Planner, PlanRequest, Worker, WorkerCard
+from interlock.orchestrator import (
+    Orchestrator,
+    ThreadStatus,
+    build_run_graph,
+    load_task_graph,
+)
+from interlock.telemetry import events
+
+switch_on_strict_msgpack()
+
+__all__ = [
+    "REVIVABLE",
+    "Answer",
+    "AnswerError",
+    "Brief",
+    "Budget",
+    "Clock",
+    "ConfigurationError",
+    "ContractError",
+    "DrainedError",
+    "Finding",
+    "FinishedRunError",
+    "Handoff",
+    "InterlockError",
+    "InvalidAnswerError",
+    "LeaseLostError",
+    "Need",
+    "Orchestrator",
+    "PermanentError",
+    "PlainValueError",
+    "PlanError",
+    "PlanProblem",
+    "PlanRequest",
+    "Planner",
+    "Question",
+    "Retry",
+    "RunError",
+    "RunPolicy",
+    "RunRecord",
+    "RunResult",
+    "SchemaVersionError",
+    "Scratchpad",
+    "StaleAnswerError",
+    "Step",
+    "StepOutcome",
+    "StepTimeoutError",
+    "Storage",
+    "StorageBusyError",
+    "StorageCorruptError",
+    "StorageError",
+    "StorageFullError",
+    "StorageReadOnlyError",
+    "StorageSchemaError",
+    "SystemClock",
+    "TaskGraph",
+    "ThreadBusyError",
+    "ThreadStatus",
+    "TransientError",
+    "UnfinishedRunError",
+    "UnknownQuestionError",
+    "UnknownThreadError",
+    "Usage",
+    "Verdict",
+    "Worker",
+    "WorkerCard",
+    "abandon",
+    "approve",
+    "ask_person",
+    "build_run_graph",
+    "check",
+    "edit",
+    "events",
+    "expr",
+    "load_task_graph",
+    "open_storage",
+    "reject",
+    "respond",
+    "rubric",
+    "schema",
+    "skip",
+    "use_value",
+    "use_worker",
+]
