@@ -8,6 +8,7 @@ from typing import cast
 
 from interlock.cli.command_lines import CommandLines
 from interlock.cli.exit_codes import derive_run_code
+from interlock.cli.failures import report
 from interlock.cli.output import Output
 from interlock.cli.stop_signals import StopSignals
 from interlock.console.clean_text import clean_lines
@@ -17,7 +18,7 @@ from interlock.console.progress import Progress
 from interlock.console.result_page import draw_result
 from interlock.console.run_views import JsonLines, PlainLines, RunView
 from interlock.contracts.clock import SystemClock
-from interlock.contracts.errors import DrainedError, UnknownThreadError
+from interlock.contracts.errors import DrainedError, InterlockError, UnknownThreadError
 from interlock.contracts.outcome import RunResult
 from interlock.orchestrator import Orchestrator
 from interlock.telemetry.events import Event, RunStopped
@@ -36,11 +37,13 @@ def drive(
         output: Where it is shown.
         commands: What the user can type next.
 
-    Raises:
-        InterlockError: What the call raises; a drain by a signal is worded here.
+    An error is worded here, where the team's storage is known, as is a drain by a signal.
     """
     commands = replace(commands, team_storage=desk.storage_url)
-    return asyncio.run(_drive(desk, open_events, output=output, commands=commands))
+    try:
+        return asyncio.run(_drive(desk, open_events, output=output, commands=commands))
+    except InterlockError as exc:
+        return report(exc, output=output, commands=commands)
 
 
 async def _drive(

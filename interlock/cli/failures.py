@@ -71,7 +71,7 @@ def report(error: InterlockError, *, output: Output, commands: CommandLines) -> 
             shown["error"]["next"] = hint
         write_json(output.stdout, shown)
     else:
-        lines = [*clean_lines(f"Error: {error}"), *([f"  {hint}"] if hint else [])]
+        lines = [*clean_lines(f"Error: {error}"), *([f"From the shell: {hint}"] if hint else [])]
         output.complain("\n".join(lines))
     return derive_error_code(error)
 

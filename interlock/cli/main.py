@@ -66,7 +66,8 @@ def _register() -> None:
     app.command(
         epilog=show_examples(
             team_run,
-            f"{team_run} --context '{{\"ticket\": 17}}' --plan plan.yaml",
+            "interlock run app:desk 'Ticket 17' --thread t17 --context '{\"vip\": true}'",
+            "interlock run app:desk 'Ticket 17' --thread t17 --plan plan.yaml",
             note=EXIT_CODES,
         ),
         name="run",

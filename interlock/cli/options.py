@@ -57,5 +57,5 @@ EXIT_CODES: Final = (
 def show_examples(*lines: str, note: str = "") -> str:
     """Return an epilog: examples, one a line, and a note."""
     head = "Example:" if len(lines) == 1 else "Examples:"
-    parts = [head, *(line.replace("[", "\\[") for line in lines), *([note] if note else [])]
-    return "\n\n".join(parts)
+    parts = [head, *(line.replace("[", "\\[") for line in lines), *(["", note] if note else [])]
+    return "\n".join(parts)

@@ -46,8 +46,8 @@ def read(commands: CommandLines, body: Callable[[Storage], Awaitable[Value]]) ->
     if path is not None and not path.exists():
         raise ConfigurationError(
             f"There is no database {str(path)!r}, so no run was ever started there. Go to the "
-            "folder in which the run was started, or name its storage with --storage or "
-            "INTERLOCK_STORAGE."
+            "folder in which the run was started, or name the team's storage with "
+            "--storage or INTERLOCK_STORAGE."
         )
 
     async def open_and_read() -> Value:

@@ -51,10 +51,17 @@ def draw_status(status: ThreadStatus, *, now: datetime, commands: NextCommands) 
 
 def _draw_headline(status: ThreadStatus) -> Text:
     text = Text(f"thread {clean_text(status.thread_id)}: ", style="bold")
-    text.append(status.status, style=f"bold {STYLES[STATUS_MOODS[status.status]]}")
+    text.append_text(_word_status(status))
     if status.owner is not None:
         text.append(f", run by {clean_text(status.owner)}", style="default")
     return text
+
+
+def _word_status(status: ThreadStatus) -> Text:
+    """Return a thread's status; a run that nobody runs is called stopped."""
+    if status.status == "running" and status.owner is None:
+        return Text("stopped", style=f"bold {STYLES['odd']}")
+    return Text(status.status, style=f"bold {STYLES[STATUS_MOODS[status.status]]}")
 
 
 def _word_steps(status: ThreadStatus) -> str:
@@ -75,7 +82,7 @@ def _draw_open(
 ) -> Iterator[RenderableType]:
     is_owned = status.owner is not None
     if status.running:
-        yield Text("\nRunning" if is_owned else "\nCut off, to be run again", style="bold")
+        yield Text("\nRunning" if is_owned else "\nBegun, to be finished", style="bold")
         yield _draw_attempts(status, now=now)
     if status.questions:
         count = count_of(len(status.questions), "open question")
@@ -106,12 +113,10 @@ def draw_statuses(statuses: Sequence[ThreadStatus], *, now: datetime) -> Table:
         table.add_column(name, no_wrap=True)
     table.add_column("GOAL", no_wrap=True, overflow="ellipsis")
     for status in statuses:
-        is_left = status.status == "running" and status.owner is None
-        words = "stopped" if is_left else status.status
         total = "?" if status.total is None else str(status.total)
         table.add_row(
             Text(shorten(status.thread_id, 40)),
-            Text(words, style="yellow" if is_left else STYLES[STATUS_MOODS[status.status]]),
+            _word_status(status),
             Text(f"{status.done}/{total}"),
             Text(str(len(status.questions)) if status.questions else ""),
             Text(f"{show_duration((now - status.updated_at).total_seconds())} ago"),

@@ -66,7 +66,7 @@ def build_brief(
         criteria=team.criteria.describe(run.step, find_worker(team, state)),
         feedback=tuple(state.get("feedback", ())),
         deadline=datetime.fromisoformat(deadline) if deadline else None,
-        scratchpad=scratchpad or Scratchpad(tuple(state.get("notes", ()))),
+        scratchpad=Scratchpad(tuple(state.get("notes", ()))) if scratchpad is None else scratchpad,
     )
 
 

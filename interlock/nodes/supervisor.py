@@ -54,13 +54,10 @@ def _decide(team: Team, state: RunState, *, is_cancelled: bool) -> RunRoute:
 def _require_workers(team: Team, state: RunState) -> None:
     """Refuse to go on with a plan whose workers are gone since it was stored."""
     plan = state["plan"] or {"steps": ()}
-    missing = sorted(
-        {
-            step["worker"]
-            for step in plan["steps"]
-            if WorkerName(step["worker"]) not in team.spec.workers
-        }
-    )
+    used = {step["worker"] for step in plan["steps"]}
+    for step in plan["steps"]:
+        used.update(way["worker"] for way in step["fallback"] if way["kind"] == "use_worker")
+    missing = sorted(name for name in used if WorkerName(name) not in team.spec.workers)
     if missing:
         raise ConfigurationError(
             f"The thread's plan uses the workers {', '.join(missing)}, which this team does not "

@@ -88,7 +88,7 @@ class Orchestrator:
         self._storage: Storage | None = None
         self._graph: RunGraphCompiled | None = None
         self._drives: dict[ThreadId, Drive] = {}
-        self._is_draining = False
+        self._drain_reason: str | None = None
 
     async def __aenter__(self) -> Self:
         """Open the storage and compile the graph on it.
@@ -307,8 +307,8 @@ class Orchestrator:
         policy's `drain_grace`, workers that still run are cut off. Safe to call from a signal
         handler of the event loop, and to repeat: a second call cuts off at once.
         """
-        is_second = self._is_draining
-        self._is_draining = True
+        is_second = self._drain_reason is not None
+        self._drain_reason = self._drain_reason or reason
         for drive in list(self._drives.values()):
             drive.drain(reason)
             if is_second:
@@ -440,6 +440,8 @@ class Orchestrator:
         others = self._drives.get(thread_id)
         if others is None:
             self._drives[thread_id] = drive
+        if self._drain_reason is not None:
+            drive.drain(self._drain_reason)  # asked before the run had begun
         try:
             yield
         finally:

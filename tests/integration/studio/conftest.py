@@ -100,7 +100,6 @@ def copy_examples(folder: Path) -> None:
     for name in ("minimal_team", "retail_desk"):
         shutil.copytree(REPOSITORY / "examples" / name, folder / "examples" / name)
     shutil.copy(HERE / "gated_team.py", folder)
-    os.mkfifo(folder / "gate")
     config: dict[str, Any] = json.loads((REPOSITORY / "langgraph.json").read_text())
     config["graphs"]["gated_team"] = "./gated_team.py:make_graph"
     (folder / "langgraph.json").write_text(json.dumps(config))

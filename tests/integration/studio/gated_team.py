@@ -1,4 +1,4 @@
-"""A team whose second step waits until somebody writes to the file `gate`."""
+"""A team whose second step hangs as long as there is no file `gate`."""
 
 import asyncio
 import functools
@@ -14,9 +14,12 @@ async def start(brief: il.Brief) -> str:
 
 
 async def wait(brief: il.Brief) -> str:
-    """Return what is written to the gate."""
+    """Return what the gate says if it is there; else never return."""
     del brief
-    return await asyncio.to_thread(Path("gate").read_text)
+    gate = Path("gate")
+    if not await asyncio.to_thread(gate.exists):
+        await asyncio.Event().wait()
+    return await asyncio.to_thread(gate.read_text)
 
 
 PLAN = il.TaskGraph(
