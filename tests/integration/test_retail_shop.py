@@ -1,13 +1,11 @@
 """The shop, the ticket planner and the desk's workers on the whole benchmark, without a run graph.
 
-Expected answers and states come from the benchmark's files. They lie beside the checkout
-in `shared/workloads`, or where the environment variable INTERLOCK_WORKLOADS says.
+Expected answers and states come from the benchmark's files in `workloads/tau`.
 """
 
 import asyncio
 import hashlib
 import json
-import os
 import random
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -27,19 +25,13 @@ from interlock.demo.ticket_planner import REPORT_STEP, TicketPlanner, plan_ticke
 from interlock.demo.ticket_turns import TicketTurns
 from interlock.demo.tickets import Ticket, TicketFile, load_tickets
 
-_BESIDE = Path(__file__).resolve().parents[3] / "shared" / "workloads"
+WORKLOADS = Path(__file__).resolve().parents[2] / "workloads"
 
 
 @pytest.fixture(scope="module")
 def benchmark() -> Path:
-    """Return the folder of the retail benchmark; a missing one is a failure."""
-    folder = Path(os.environ.get("INTERLOCK_WORKLOADS", _BESIDE)) / "tau"
-    if not (folder / "retail_test.json").is_file():
-        pytest.fail(
-            f"{folder} holds no retail_test.json. Put the workloads beside the checkout in "
-            "shared/workloads, or name their folder in INTERLOCK_WORKLOADS."
-        )
-    return folder
+    """Return the folder of the retail benchmark."""
+    return WORKLOADS / "tau"
 
 
 @pytest.fixture(scope="module")
