@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from importlib.util import find_spec
 from operator import or_
 from pathlib import Path
 from typing import Annotated, Any
@@ -45,6 +46,19 @@ class Timing:
 
 Contender = Callable[[WorkflowTrace, float, Path], Awaitable[Timing]]
 """Runs a graph, durations times a scale, with its database in a folder."""
+
+
+def require_stock_saver() -> None:
+    """Refuse before anything is measured if LangGraph's own saver is missing.
+
+    Raises:
+        ConfigurationError: It is not installed.
+    """
+    if find_spec("langgraph.checkpoint.sqlite") is None:
+        raise ConfigurationError(
+            "The benchmark runs beside LangGraph's own SQLite saver, which is not installed. "
+            "Type: pip install 'interlock[bench]'"
+        )
 
 
 async def run_interlock(trace: WorkflowTrace, scale: float, folder: Path) -> Timing:
@@ -157,13 +171,8 @@ async def _run_plain(
     trace: WorkflowTrace,
     path: Path,
 ) -> Timing:
-    try:
-        from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver  # noqa: PLC0415 - optional
-    except ImportError as exc:
-        raise ConfigurationError(
-            "The benchmark runs beside LangGraph's own SQLite saver, which is not installed. "
-            "Install langgraph-checkpoint-sqlite."
-        ) from exc
+    from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver  # noqa: PLC0415 - optional
+
     async with AsyncSqliteSaver.from_conn_string(str(path)) as saver:
         await saver.setup()
         compiled = graph.compile(checkpointer=saver)

@@ -5,13 +5,16 @@ ids are integers in topological order.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from interlock.contracts.errors import ConfigurationError
+
+_MOST_ERRORS: Final = 5
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class TracedTask(BaseModel):
@@ -30,8 +33,8 @@ class TracedTask(BaseModel):
     id: int
     kind: str
     deps: tuple[int, ...]
-    seconds: Annotated[float, Field(ge=0)]
-    expected: float | None = None
+    seconds: Seconds
+    expected: Seconds | None = None
 
 
 class WorkflowTrace(BaseModel):
@@ -44,6 +47,17 @@ class WorkflowTrace(BaseModel):
     stats: Mapping[str, Any] = {}
     tasks: tuple[TracedTask, ...]
 
+    @model_validator(mode="after")
+    def _require_order(self) -> Self:
+        problems = list(_find_order_problems(self.tasks))
+        if not self.tasks:
+            problems = ["there are no tasks"]
+        elif not problems and not self.critical_path_seconds > 0:
+            problems = ["no task takes any time, so there is no critical path to compare with"]
+        if problems:
+            raise ValueError("; ".join(problems[:_MOST_ERRORS]))
+        return self
+
     @property
     def critical_path_seconds(self) -> float:
         """The longest path: no schedule is shorter."""
@@ -54,30 +68,63 @@ class WorkflowTrace(BaseModel):
         return max(ends.values(), default=0.0)
 
 
-def load_trace(path: Path) -> WorkflowTrace:
-    """Return a recorded task graph.
+def _find_order_problems(tasks: Sequence[TracedTask]) -> Iterator[str]:
+    known: set[int] = set()
+    for task in tasks:
+        if task.id in known:
+            yield f"task {task.id} is there twice"
+        for dep in task.deps:
+            if dep not in known:
+                yield f"task {task.id} waits for task {dep}, which does not stand before it"
+        known.add(task.id)
+
+
+def load_traces(paths: Sequence[Path]) -> Sequence[WorkflowTrace]:
+    """Return the recorded task graphs of files and folders, smallest first.
 
     Raises:
-        ConfigurationError: The file is not one; the message says why.
-    """
-    try:
-        return WorkflowTrace.model_validate(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, ValidationError) as exc:
-        raise ConfigurationError(
-            f"{path} is not a recorded task graph: {exc}. Give a JSON file with name and tasks of "
-            "id, kind, deps and seconds."
-        ) from exc
-
-
-def find_traces(paths: list[Path]) -> list[Path]:
-    """Return the files named, and those in the folders named, smallest first.
-
-    Raises:
-        ConfigurationError: There is none.
+        ConfigurationError: A file is not one, or there is none; the message says why.
     """
     found: list[Path] = []
     for path in paths:
-        found += sorted(path.glob("*.json")) if path.is_dir() else [path]
+        found += path.glob("*.json") if path.is_dir() else [path]
     if not found:
-        raise ConfigurationError(f"No task graph in {[str(path) for path in paths]}.")
-    return sorted(found, key=lambda path: path.stat().st_size if path.exists() else 0)
+        named = ", ".join(repr(str(path)) for path in paths)
+        raise ConfigurationError(
+            f"There is no recorded task graph (*.json) in {named}. Name a file, or a folder of "
+            "them."
+        )
+    traces = [_load_trace(path) for path in found]
+    return sorted(traces, key=lambda trace: (len(trace.tasks), trace.name))
+
+
+def _load_trace(path: Path) -> WorkflowTrace:
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+        return WorkflowTrace.model_validate(value if isinstance(value, dict) else {})
+    except (OSError, ValueError, RecursionError) as exc:
+        raise ConfigurationError(
+            f"{str(path)!r} is not a recorded task graph: {_word_error(exc)}. Name a JSON file "
+            "that holds a name and tasks, each with id, kind, deps and seconds; every task "
+            "after those that it waits for."
+        ) from exc
+
+
+def _word_error(error: Exception) -> str:
+    match error:
+        case ValidationError():
+            errors = error.errors(include_url=False)
+            words = [_word_place(item["loc"], item["msg"]) for item in errors[:_MOST_ERRORS]]
+            left = len(errors) - len(words)
+            return "; ".join([*words, *([f"and {left} more"] if left else [])])
+        case OSError():
+            return error.strerror or type(error).__name__
+        case json.JSONDecodeError():
+            return f"no JSON at line {error.lineno}: {error.msg}"
+        case _:
+            return str(error)
+
+
+def _word_place(place: Sequence[str | int], words: str) -> str:
+    words = words.removeprefix("Value error, ")
+    return f"{'.'.join(map(str, place))}: {words}" if place else words

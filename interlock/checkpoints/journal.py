@@ -59,14 +59,15 @@ class Journal:
 
         return await self._database.read(operation)
 
-    async def count_thread(self, thread_id: ThreadId) -> ThreadCounts:
-        """Return where a thread stands; reads indexes and open attempts only."""
+    async def count_thread(self, thread_id: ThreadId, *, scope: str) -> ThreadCounts:
+        """Return where a thread stands, or the part of it below a scope."""
 
         def operation(connection: sqlite3.Connection) -> ThreadCounts:
-            which = (thread_id,)
+            which = (thread_id, scope)
             handoffs, attempts, retries = connection.execute(
                 _SQL["count_handoffs"], which
             ).fetchone()
+            input_tokens, output_tokens = connection.execute(_SQL["sum_tokens"], which).fetchone()
             return ThreadCounts(
                 settled=dict(connection.execute(_SQL["count_settled"], which)),
                 running=[
@@ -76,6 +77,8 @@ class Journal:
                 attempts=attempts,
                 retries=retries,
                 handoffs=handoffs,
+                input_tokens=input_tokens,
+                output_tokens=output_tokens,
             )
 
         return await self._database.read(operation)

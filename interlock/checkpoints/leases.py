@@ -5,7 +5,9 @@ that the thread's token is still the one this storage holds (Kleppmann, "How to 
 distributed locking", 2016). Expiry alone takes nothing away from a holder; a takeover does.
 """
 
+import asyncio
 import sqlite3
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -19,7 +21,12 @@ from interlock.checkpoints.process_identity import (
 )
 from interlock.checkpoints.sqlite_file import DIALECT
 from interlock.contracts.clock import Clock
-from interlock.contracts.errors import LeaseLostError, ThreadBusyError
+from interlock.contracts.errors import (
+    LeaseLostError,
+    StorageBusyError,
+    StorageError,
+    ThreadBusyError,
+)
 from interlock.contracts.ids import ThreadId
 from interlock.contracts.storage import Lease
 
@@ -53,6 +60,7 @@ class Leases:
         self._clock = clock
         self._this = identify_this_process()
         self._held: dict[str, int] = {}
+        self._given_up: dict[str, int] = {}  # released here, perhaps not in the database
         self._namespaces: dict[str, _KnownNamespaces] = {}
 
     async def acquire(self, thread_id: ThreadId, *, ttl: timedelta) -> Lease:
@@ -67,7 +75,8 @@ class Leases:
 
         def operation(connection: sqlite3.Connection) -> tuple[int, set[str]]:
             row = _load_row(connection, thread_id)
-            self._refuse_live(row, thread_id, now=now)
+            if row is None or row.token != self._given_up.get(thread_id):
+                self._refuse_live(row, thread_id, now=now)
             token = 1 if row is None else row.token + 1
             this = self._this
             connection.execute(
@@ -85,10 +94,23 @@ class Leases:
             namespaces = connection.execute(_SQL["list_namespaces"], (thread_id,))
             return token, {name for (name,) in namespaces}
 
-        token, namespaces = await self._database.write(operation)
+        writing = asyncio.ensure_future(self._database.write(operation))
+        try:
+            token, namespaces = await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            await self._give_up(thread_id, writing)
+            raise
         self._held[thread_id] = token
         self._namespaces[thread_id] = _KnownNamespaces(namespaces, expires_at)
         return Lease(thread_id=thread_id, token=token, owner=owner, expires_at=expires_at)
+
+    async def _give_up(
+        self, thread_id: ThreadId, writing: "asyncio.Future[tuple[int, set[str]]]"
+    ) -> None:
+        """Give free what was taken for a caller that has been cancelled meanwhile."""
+        with suppress(ThreadBusyError, StorageBusyError, StorageError):
+            token, _ = await writing
+            await self.release(thread_id, token)
 
     async def renew(self, lease: Lease, *, ttl: timedelta) -> Lease:
         """Extend a lease, and learn whether anybody asked to cancel.
@@ -131,13 +153,19 @@ class Leases:
         return Lease(thread_id=thread_id, token=row.token, owner=row.owner, expires_at=expires_at)
 
     async def release(self, thread_id: ThreadId, token: int) -> None:
-        """Give a thread free; harmless if it was lost, which this storage then remembers."""
+        """Give a thread free; harmless if it was lost, which this storage then remembers.
+
+        If that cannot be written, say on a full disk, this storage may take the thread again all
+        the same; others wait until the lease expires.
+        """
 
         def operation(connection: sqlite3.Connection) -> bool:
             parameters = (thread_id, token)
             return connection.execute(_SQL["free_lease"], parameters).rowcount == 1
 
+        self._given_up[thread_id] = token
         is_freed = await self._database.write(operation)
+        del self._given_up[thread_id]
         if is_freed and self._held.get(thread_id) == token:
             del self._held[thread_id]
             self._namespaces.pop(thread_id, None)
@@ -146,6 +174,14 @@ class Leases:
         """Give every held thread free."""
         for thread_id, token in list(self._held.items()):
             await self.release(ThreadId(thread_id), token)
+
+    def derive_key(self, thread_id: str) -> str:
+        """Return what a thread's writes under its present lease have in common.
+
+        A write that failed and that nobody awaited fails the next one with its key: whoever takes
+        the thread again reads it anew and is not told of it.
+        """
+        return f"{thread_id}\x1f{self._held.get(thread_id, 0)}"
 
     def derive_guard(self, thread_id: str) -> Operation[None]:
         """Return the check that a write to a thread makes in its own transaction.

@@ -9,6 +9,7 @@ from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
+    WRITES_IDX_MAP,
     BaseCheckpointSaver,
     ChannelVersions,
     Checkpoint,
@@ -67,7 +68,8 @@ class Saver(BaseCheckpointSaver[str]):
         """The same saver, whose async writes return as soon as they are queued.
 
         They stay in their order and are committed before or with whatever is queued after
-        them. For a graph that awaits `Storage.flush` before it touches the outside world.
+        them. For a graph that runs one node a superstep, so that a checkpoint follows each node's
+        writes at once, and that awaits `Storage.flush` before it touches the outside world.
         """
         twin = copy(self)
         twin._is_relaxed = True  # noqa: SLF001 - a twin of this class
@@ -150,9 +152,9 @@ class Saver(BaseCheckpointSaver[str]):
         operation = self._derive_put(config, checkpoint, metadata, new_versions=new_versions)
         place = parse_place(config)
         if self._is_relaxed:
-            self._database.post(operation, key=place.thread_id)
+            self._database.post(operation, key=self._leases.derive_key(place.thread_id))
         else:
-            await self._database.write(operation, key=place.thread_id)
+            await self._database.write(operation, key=self._leases.derive_key(place.thread_id))
         return place.derive_config(checkpoint["id"])
 
     def put(
@@ -176,14 +178,19 @@ class Saver(BaseCheckpointSaver[str]):
     ) -> None:
         """Store what a task wrote; return once durable.
 
-        LangGraph goes on without waiting for this, so it needs no commit of its own.
+        LangGraph goes on without waiting for this, so it needs no commit of its own. The relaxed
+        saver leaves out what the next checkpoint holds anyway.
         """
+        if self._is_relaxed and not any(channel in WRITES_IDX_MAP for channel, _ in writes):
+            return
         operation = self._derive_writes(config, writes, task_id, path=task_path)
         thread_id = parse_place(config).thread_id
         if self._is_relaxed:
-            self._database.post(operation, key=thread_id)
+            self._database.post(operation, key=self._leases.derive_key(thread_id))
         else:
-            await self._database.write(operation, key=thread_id, is_urgent=False)
+            await self._database.write(
+                operation, key=self._leases.derive_key(thread_id), is_urgent=False
+            )
 
     def put_writes(
         self,

@@ -7,6 +7,7 @@ from typing import Final
 
 from interlock.contracts.errors import (
     InterlockError,
+    PlainValueError,
     StorageBusyError,
     StorageCorruptError,
     StorageError,
@@ -27,6 +28,10 @@ _KINDS: Final[Mapping[int, tuple[type[InterlockError], str]]] = {
     sqlite3.SQLITE_FULL: (
         StorageFullError,
         "has no room left; nothing of this write was kept. Free space on its disk and resume",
+    ),
+    sqlite3.SQLITE_IOERR: (
+        StorageError,
+        "could not be read or written: is its disk full, over a quota, or failing? See to it, resume",
     ),
     sqlite3.SQLITE_READONLY: (
         StorageReadOnlyError,
@@ -54,6 +59,11 @@ def translate_error(error: Exception, *, place: str) -> Exception:
         error: What was raised while working on the database.
         place: The database's URL, for the message.
     """
+    if isinstance(error, UnicodeEncodeError):
+        seen = f"{error.object[:80]!r}, with a lone surrogate"
+        refused = PlainValueError(path="a text", seen=seen)
+        refused.__cause__ = error
+        return refused
     if not isinstance(error, sqlite3.Error):
         return error
     code = getattr(error, "sqlite_errorcode", None)

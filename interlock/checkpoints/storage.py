@@ -161,14 +161,18 @@ class SqlStorage:
             LeaseLostError: Another process took the thread over; nothing was written.
             ThreadBusyError: This storage never held the thread, and another process does.
         """
-        await self._database.write(self._derive_commit(thread_id, batch), key=thread_id)
+        await self._database.write(
+            self._derive_commit(thread_id, batch), key=self._leases.derive_key(thread_id)
+        )
 
     def post(self, thread_id: ThreadId, batch: Batch) -> None:
         """Queue a batch without waiting; durable before or with whatever is queued after it.
 
         If it fails, the next write for the thread that somebody awaits fails with its error.
         """
-        self._database.post(self._derive_commit(thread_id, batch), key=thread_id)
+        self._database.post(
+            self._derive_commit(thread_id, batch), key=self._leases.derive_key(thread_id)
+        )
 
     async def flush(self, thread_id: ThreadId) -> None:
         """Return once all that was queued for the thread is durable.
@@ -177,7 +181,9 @@ class SqlStorage:
             LeaseLostError: Another process took the thread over.
             StorageError: Something posted before could not be written.
         """
-        await self._database.write(self._leases.derive_guard(thread_id), key=thread_id)
+        await self._database.write(
+            self._leases.derive_guard(thread_id), key=self._leases.derive_key(thread_id)
+        )
 
     def _derive_commit(self, thread_id: ThreadId, batch: Batch) -> Operation[None]:
         guard = self._leases.derive_guard(thread_id)
@@ -216,9 +222,9 @@ class SqlStorage:
         """Return the journal of a thread, oldest first."""
         return await self._journal.load_handoffs(thread_id, step_id=step_id, payloads=payloads)
 
-    async def count_thread(self, thread_id: ThreadId) -> ThreadCounts:
-        """Return where a thread stands."""
-        return await self._journal.count_thread(thread_id)
+    async def count_thread(self, thread_id: ThreadId, *, scope: str = "") -> ThreadCounts:
+        """Return where a thread stands, or the part of it below a scope such as `outer/`."""
+        return await self._journal.count_thread(thread_id, scope=scope)
 
     async def load_payload(self, thread_id: ThreadId, payload_hash: PayloadHash) -> Plain:
         """Return a value stored by hash.

@@ -1,16 +1,29 @@
-"""Command lines that a user can type next, quoted for a shell."""
+"""Command lines that a user can type next, quoted for a shell.
+
+A line holds printable characters only and can be shown as it is: changing a blank in it would
+change what it says.
+"""
 
 import json
 import shlex
+import string
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from interlock.contracts.question import Decision, Question
+from interlock.orchestrator.declare import DEFAULT_STORAGE
 
-_TEAM: Final = "TEAM"
-_DEFAULT_STORAGE: Final = "sqlite:///interlock.db"
+PLACEHOLDER: Final = "TEAM"
+"""Stands in a line for a team that is not known."""
+
 _LONGEST_EDIT: Final = 200
+_PLAIN_IN_QUOTES: Final = frozenset(
+    string.ascii_letters + string.digits + string.punctuation + " "
+) - {
+    "'",
+    "\\",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +44,11 @@ class CommandLines:
     team_storage: str | None = None
     plan: str | None = None
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether the runs were kept in memory, so that no other command finds them."""
+        return (self.team_storage or "").startswith("memory:")
+
     def resume(self) -> str:
         """Return the line that goes on with the thread, or shows its result."""
         plan = ["--plan", self.plan] if self.plan else []
@@ -39,15 +57,15 @@ class CommandLines:
     def status(self) -> str:
         """Return the line that shows where the thread stands, or all threads."""
         thread = [self.thread_id] if self.thread_id else []
-        return self._join("status", *thread, *self._without_team())
+        return self._join("status", *thread, *self._locate())
 
     def list_runs(self) -> str:
         """Return the line that lists all runs."""
-        return self._join("status", *self._without_team())
+        return self._join("status", *self._locate())
 
     def inbox(self) -> str:
         """Return the line that shows the thread's open questions."""
-        return self._join("inbox", "--thread", self.thread_id, *self._without_team())
+        return self._join("inbox", "--thread", self.thread_id, *self._locate())
 
     def answer(self, question: Question) -> Sequence[str]:
         """Return one line for each decision that a question allows."""
@@ -65,20 +83,34 @@ class CommandLines:
         ]
 
     def _get_team(self) -> str:
-        return self.team or _TEAM
+        return self.team or PLACEHOLDER
 
     def _with_team(self) -> list[str]:
-        """Return the storage option of commands that name a team: only if it was given."""
+        """Return the storage option of commands that name a team: only if it was given.
+
+        A storage that was given to a command without a team is the one to go on with.
+        """
         return ["--storage", self.storage] if self.storage else []
 
-    def _without_team(self) -> list[str]:
-        """Return the storage option of commands that name none: unless it is the default."""
-        url = self.storage or self.team_storage or _DEFAULT_STORAGE
-        return ["--storage", url] if url != _DEFAULT_STORAGE else []
+    def _locate(self) -> list[str]:
+        """Return the options by which a command that needs no team finds the storage."""
+        if self.team is not None:
+            return ["--team", self.team, *self._with_team()]
+        url = self.storage or DEFAULT_STORAGE
+        return ["--storage", url] if url != DEFAULT_STORAGE else []
 
     @staticmethod
     def _join(*words: str) -> str:
-        return shlex.join(["interlock", *words])
+        return " ".join(["interlock", *(_quote(word) for word in words)])
+
+
+def _quote(word: str) -> str:
+    """Return a word for a shell; what cannot be printed as `$'...'` of bash, zsh and ksh."""
+    if word.isprintable():
+        return shlex.quote(word)
+    raw = word.encode("utf-8", "surrogateescape")
+    printed = "".join(chr(b) if chr(b) in _PLAIN_IN_QUOTES else f"\\x{b:02x}" for b in raw)
+    return f"$'{printed}'"
 
 
 def _suggest_value(question: Question, decision: Decision) -> list[str]:

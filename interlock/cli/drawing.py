@@ -21,8 +21,15 @@ from interlock.orchestrator import Orchestrator
 
 
 def show_team(output: Output, *, desk: Orchestrator) -> int:
-    """Draw a team's compiled graph, with the step graph and the workers inside."""
-    drawing = desk.graph.get_graph(xray=True).draw_mermaid()
+    """Draw a team's compiled graph, with the step graph and the workers inside.
+
+    Nodes show their names and roles; descriptions of workers are too long for a box.
+    """
+    graph = desk.graph.get_graph(xray=True)
+    for key, node in graph.nodes.items():
+        shown = {name: text for name, text in (node.metadata or {}).items() if name == "role"}
+        graph.nodes[key] = node._replace(metadata=shown or None)
+    drawing = graph.draw_mermaid()
     output.show(Text("\n".join(clean_lines(drawing))), data={"mermaid": drawing})
     return ExitCode.COMPLETED
 

@@ -49,21 +49,35 @@ def drive(
 async def _drive(
     desk: Orchestrator, open_events: OpenEvents, *, output: Output, commands: CommandLines
 ) -> int:
-    result: RunResult | None = None
-    async with desk:
-        view = await _build_view(desk, output, commands.thread_id)
-        signals = StopSignals(desk, view)
-        try:
-            with view, signals.watch():
-                result = await _show_all(open_events(desk), view)
-        except DrainedError as exc:
-            if signals.exit_code is None:
-                raise
-            _word_drain(exc, output=output, commands=commands)
-            return signals.exit_code
-    if not output.as_json:
-        output.print(draw_result(result, word_answers=commands.answer))
-    return derive_run_code(result.status)
+    signals = StopSignals(desk, tell=output.complain)
+    with signals.watch():
+        async with desk:
+            view = await _build_view(desk, output, commands.thread_id)
+            signals.tell = view.tell
+            try:
+                with view:
+                    result = await _show_all(open_events(desk), view)
+            except DrainedError as exc:
+                if signals.exit_code is None:
+                    raise
+                _word_drain(exc, output=output, commands=commands)
+                return signals.exit_code
+        _show_result(result, output=output, commands=commands)
+        return derive_run_code(result.status)
+
+
+def _show_result(result: RunResult, *, output: Output, commands: CommandLines) -> None:
+    if output.as_json:
+        return  # the last event holds it
+    if commands.is_lost:
+        output.print(draw_result(result, word_answers=lambda _: ()))
+        if result.questions:
+            output.complain(
+                "The run was kept in memory, so it is gone and cannot be answered. Keep the next "
+                "one in a database: --storage sqlite:///desk.db"
+            )
+        return
+    output.print(draw_result(result, word_answers=commands.answer))
 
 
 async def _show_all(events: AsyncIterator[Event], view: RunView) -> RunResult:
@@ -91,13 +105,12 @@ async def _build_view(desk: Orchestrator, output: Output, thread_id: str) -> Run
 
 def _word_drain(error: DrainedError, *, output: Output, commands: CommandLines) -> None:
     """Say how to go on."""
-    is_lost = (commands.team_storage or "").startswith("memory:")
     if output.as_json:
         shown = dump_error(error, message=str(error))
-        if not is_lost:
+        if not commands.is_lost:
             shown["error"]["next"] = commands.resume()
         write_json(output.stdout, shown)
-    elif is_lost:
+    elif commands.is_lost:
         output.complain(f"Stopped by {error.reason}. The run was kept in memory, so it is gone.")
     else:
         (reason,) = clean_lines(error.reason)[:1]

@@ -48,7 +48,7 @@ def _call(call: Callable[[Output], int], output: Output, commands: CommandLines)
     except InterlockError as exc:
         return report(exc, output=output, commands=commands)
     except KeyboardInterrupt:
-        output.complain("Interrupted before anything was started.")
+        output.complain("Interrupted.")
         return _INTERRUPTED
     except BrokenPipeError:
         with suppress(OSError):  # or the interpreter complains when it flushes at exit
@@ -71,9 +71,41 @@ def report(error: InterlockError, *, output: Output, commands: CommandLines) -> 
             shown["error"]["next"] = hint
         write_json(output.stdout, shown)
     else:
-        lines = [*clean_lines(f"Error: {error}"), *([f"From the shell: {hint}"] if hint else [])]
-        output.complain("\n".join(lines))
+        lines = clean_lines(f"Error: {word_error(error)}")
+        output.complain("\n".join([*lines, *([f"  {hint}"] if hint else [])]))
     return derive_error_code(error)
+
+
+def word_error(error: InterlockError) -> str:
+    """Return an error in the words of the command line: its own name Python calls.
+
+    What `find_hint` returns for it goes on the next line.
+    """
+    match error:
+        case UnfinishedRunError(status="waiting"):
+            return (
+                f"Thread {error.thread_id!r} has a run already, which waits for a person. Start "
+                "the new goal under another --thread, or see what is asked:"
+            )
+        case UnfinishedRunError():
+            return (
+                f"Thread {error.thread_id!r} has a run already, which is not finished "
+                f"({error.status}). Start the new goal under another --thread, or go on with it:"
+            )
+        case FinishedRunError():
+            return (
+                f"The run on thread {error.thread_id!r} has ended ({error.status}). Start the new "
+                "goal under another --thread, or read the result:"
+            )
+        case UnknownThreadError():
+            return (
+                f"No run was ever started on thread {error.thread_id!r} in this storage. Check "
+                "the id and the storage; the runs that it knows:"
+            )
+        case ThreadBusyError() | LeaseLostError() | AnswerError():
+            return f"{error} See:"
+        case _:
+            return str(error)
 
 
 def find_hint(error: InterlockError, commands: CommandLines) -> str | None:

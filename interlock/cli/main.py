@@ -2,12 +2,12 @@
 
 import json
 import sys
-from importlib import import_module, metadata
-from importlib.util import find_spec
+from importlib import metadata
 from typing import Annotated
 
 import typer
 
+from interlock.cli.commands.bench import app as bench
 from interlock.cli.commands.demo import demo
 from interlock.cli.commands.drawing import graph, schema
 from interlock.cli.commands.reading import cancel, handoffs, inbox, status
@@ -94,8 +94,7 @@ def _register() -> None:
         )
     )(graph)
     app.command(epilog=show_examples("interlock schema > task-graph.schema.json"))(schema)
-    if find_spec("interlock.cli.bench") is not None:
-        app.add_typer(import_module("interlock.cli.bench").app, name="bench")
+    app.add_typer(bench, name="bench")
 
 
 _register()

@@ -27,7 +27,16 @@ StorageOption = Annotated[
     ),
 ]
 JsonOption = Annotated[
-    bool, typer.Option("--json", help="Write JSON, for programs.", show_default=False)
+    bool, typer.Option("--json", metavar="", help="Write JSON, for programs.", show_default=False)
+]
+TeamOption = Annotated[
+    str | None,
+    typer.Option(
+        "--team",
+        metavar="TEAM",
+        help="As module:attribute. Its storage is read, and the command lines shown name it.",
+        show_default=False,
+    ),
 ]
 PlanOption = Annotated[
     str | None,

@@ -55,7 +55,7 @@ class Output:
     def print(self, page: RenderableType) -> None:
         """Write a page for people; in pipes without the blanks that fill up tables."""
         if self.console.is_terminal:
-            self.console.print(page)
+            self.console.print(page, crop=False)
             return
         with self.console.capture() as captured:
             self.console.print(page)

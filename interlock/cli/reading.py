@@ -10,11 +10,12 @@ from rich.text import Text
 
 from interlock.checkpoints import open_storage
 from interlock.checkpoints.storage_url import parse_storage_url
-from interlock.cli.command_lines import CommandLines
+from interlock.cli.command_lines import PLACEHOLDER, CommandLines
 from interlock.cli.exit_codes import ExitCode
 from interlock.cli.output import Output
+from interlock.cli.team_loading import load_team
 from interlock.console.clean_text import count_of
-from interlock.console.handoff_page import draw_full_handoffs, draw_handoffs
+from interlock.console.handoff_page import HandoffLines, draw_full_handoffs
 from interlock.console.json_lines import dump_value
 from interlock.console.question_page import draw_question
 from interlock.console.status_page import NextCommands, draw_status, draw_statuses
@@ -32,22 +33,30 @@ Value = TypeVar("Value")
 
 _CANCEL_WAIT_SECONDS: Final = 20.0
 _LOOK_SECONDS: Final = 0.2
+_TEAM_NOTE: Final = (
+    f"{PLACEHOLDER} stands for your team, as module:attribute; with --team the lines name it."
+)
 
 
 def read(commands: CommandLines, body: Callable[[Storage], Awaitable[Value]]) -> Value:
     """Open the storage that was named, and read.
 
     Raises:
-        ConfigurationError: There is no such database: reading makes none.
+        ConfigurationError: There is no such database, as reading makes none; or no such team.
         StorageError: It cannot be opened.
     """
-    url = commands.storage or DEFAULT_STORAGE
+    url = _find_url(commands)
     path = parse_storage_url(url).path
-    if path is not None and not path.exists():
+    if path is None:
+        raise ConfigurationError(
+            f"{url!r} lives in the memory of the process that runs it, so there is nothing to read "
+            "from here. Start runs that are to be looked at with --storage sqlite:///desk.db."
+        )
+    if not path.exists():
         raise ConfigurationError(
             f"There is no database {str(path)!r}, so no run was ever started there. Go to the "
-            "folder in which the run was started, or name the team's storage with "
-            "--storage or INTERLOCK_STORAGE."
+            "folder in which the run was started, or name the team (--team module:attribute) or "
+            "its storage (--storage URL, or INTERLOCK_STORAGE)."
         )
 
     async def open_and_read() -> Value:
@@ -55,6 +64,13 @@ def read(commands: CommandLines, body: Callable[[Storage], Awaitable[Value]]) ->
             return await body(storage)
 
     return asyncio.run(open_and_read())
+
+
+def _find_url(commands: CommandLines) -> str:
+    """Return the storage that was given; else the team's; else the default."""
+    if commands.storage is not None:
+        return commands.storage
+    return load_team(commands.team).storage_url if commands.team is not None else DEFAULT_STORAGE
 
 
 def show_status(output: Output, *, commands: CommandLines) -> int:
@@ -85,7 +101,11 @@ def show_statuses(output: Output, *, commands: CommandLines, limit: int) -> int:
 
 
 def _show_status(output: Output, status: ThreadStatus, commands: CommandLines) -> None:
-    next_commands = NextCommands(resume=commands.resume(), inbox=commands.inbox())
+    next_commands = NextCommands(
+        resume=commands.resume(),
+        inbox=commands.inbox(),
+        note=_TEAM_NOTE if commands.team is None else "",
+    )
     page = draw_status(status, now=SystemClock().now(), commands=next_commands)
     output.show(page, data={**dump_value(status), "done": status.done})
 
@@ -110,6 +130,8 @@ def show_inbox(output: Output, *, commands: CommandLines) -> int:
         )
     ]
     pages.append(Text(count_of(len(questions), "open question")))
+    if questions and commands.team is None:
+        pages.append(Text(_TEAM_NOTE, style="dim"))
     output.show(Group(*pages), data={"questions": dump_value(questions)})
     return ExitCode.COMPLETED
 
@@ -127,7 +149,7 @@ def show_handoffs(
         return list(await storage.load_handoffs(thread_id, step_id=step_id, payloads=is_full))
 
     handoffs = read(commands, load)
-    draw = draw_full_handoffs if is_full else draw_handoffs
+    draw = draw_full_handoffs if is_full else HandoffLines
     dumped = [h.model_dump(mode="json") if is_full else dump_value(h) for h in handoffs]
     nothing = Text(f"No handoffs of step {step!r}." if step else "No handoffs yet.")
     output.show(draw(handoffs) if handoffs else nothing, data={"handoffs": dumped})

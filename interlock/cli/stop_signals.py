@@ -2,25 +2,28 @@
 
 import asyncio
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Final
 
 from interlock.cli.exit_codes import SIGNAL_BASE
 from interlock.console.clean_text import show_duration
-from interlock.console.run_views import RunView
 from interlock.orchestrator import Orchestrator
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopSignals:
-    """Turns signals into drains of one team."""
+    """Turns signals into drains of one team.
 
-    def __init__(self, desk: Orchestrator, view: RunView) -> None:
+    Attributes:
+        tell: Says what is going on; changes with what shows the run.
+    """
+
+    def __init__(self, desk: Orchestrator, *, tell: Callable[[str], None]) -> None:
         """Watch for nothing yet."""
         self._desk = desk
-        self._view = view
+        self.tell = tell
         self._first: signal.Signals | None = None
 
     @property
@@ -30,7 +33,7 @@ class StopSignals:
 
     @contextmanager
     def watch(self) -> Iterator[None]:
-        """Take the signals while a run goes on."""
+        """Take the signals from before the run begins until its result is shown."""
         loop = asyncio.get_running_loop()
         for number in _SIGNALS:
             with suppress(NotImplementedError):  # an event loop without signals
@@ -46,10 +49,10 @@ class StopSignals:
         if self._first is None:
             self._first = number
             grace = show_duration(self._desk.team_spec.policy.drain_grace.total_seconds())
-            self._view.tell(
+            self.tell(
                 f"{number.name}: running attempts may finish, for {grace} at most; nothing new "
                 "starts. Once more (Ctrl-C) cuts them off."
             )
         else:
-            self._view.tell(f"{number.name}: cutting off.")
+            self.tell(f"{number.name}: cutting off.")
         self._desk.drain(number.name)

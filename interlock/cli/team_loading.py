@@ -1,5 +1,6 @@
 """A team from its name, `module:attribute`."""
 
+import inspect
 import sys
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -95,8 +96,8 @@ def _build(name: str, found: object) -> Orchestrator:
         ) from exc
     if isinstance(built, Orchestrator):
         return built
-    if hasattr(built, "close"):
-        built.close()  # a coroutine that nobody will await
+    if inspect.iscoroutine(built):
+        built.close()  # nobody will await it
     raise ConfigurationError(
         f"The function {name!r} returned {_word_kind(built)}, not a team. Return an "
         "il.Orchestrator; build what it needs without awaiting."

@@ -2,36 +2,65 @@
 
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from interlock.console.clean_text import clean_lines, clean_text, shorten, show_duration
 from interlock.console.palette import STYLES
 from interlock.contracts.handoff import Handoff
 
+_HEADS: Final = ("TIME", "HANDOFF", "STEP", "ATTEMPT", "FROM -> TO", "VERDICT", "TOOK")
+_GAP: Final = "  "
+_REASON_INDENT: Final = 10
 
-def draw_handoffs(handoffs: Sequence[Handoff]) -> Table:
-    """Return a journal as a table, oldest first."""
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("TIME", "HANDOFF", "STEP", "ATTEMPT", "FROM -> TO", "VERDICT", "TOOK"):
-        table.add_column(name, no_wrap=True)
-    table.add_column("WHY", no_wrap=True, overflow="ellipsis")
-    for handoff in handoffs:
-        verdict, why = _word_verdict(handoff)
-        table.add_row(
-            Text(f"{handoff.ended_at:%H:%M:%S}"),
-            Text(handoff.kind),
-            Text(clean_text(handoff.step_id or "")),
-            Text(str(handoff.attempt or "")),
-            Text(f"{clean_text(handoff.sender)} -> {clean_text(handoff.receiver)}"),
-            verdict,
-            Text(_word_duration(handoff)),
-            Text(why),
-        )
-    return table
+
+@dataclass(frozen=True, slots=True)
+class HandoffLines:
+    """A journal as lines under each other, oldest first.
+
+    Where a line has no room for the reason, as on most terminals, it goes below.
+    """
+
+    handoffs: Sequence[Handoff]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw the lines in the room that there is."""
+        del console
+        rows = [_draw_cells(handoff) for handoff in self.handoffs]
+        reasons = [_word_verdict(handoff)[1] for handoff in self.handoffs]
+        widths = [max(map(len, column)) for column in zip(_HEADS, *rows, strict=True)]
+        width = sum(widths) + len(_GAP) * len(widths)
+        is_beside = width + max(map(len, reasons)) <= options.max_width
+        yield _join(tuple(map(Text, _HEADS)), "WHY" if is_beside else "", widths, style="dim")
+        for cells, reason in zip(rows, reasons, strict=True):
+            yield _join(cells, reason if is_beside else "", widths)
+            if reason and not is_beside:
+                yield Padding(Text(reason, style="dim"), (0, 0, 0, _REASON_INDENT), expand=False)
+
+
+def _draw_cells(handoff: Handoff) -> tuple[Text, ...]:
+    return (
+        Text(f"{handoff.ended_at:%H:%M:%S}"),
+        Text(handoff.kind),
+        Text(clean_text(handoff.step_id or "")),
+        Text(str(handoff.attempt or "")),
+        Text(f"{clean_text(handoff.sender)} -> {clean_text(handoff.receiver)}"),
+        _word_verdict(handoff)[0],
+        Text(_word_duration(handoff)),
+    )
+
+
+def _join(cells: Sequence[Text], reason: str, widths: Sequence[int], *, style: str = "") -> Text:
+    line = Text(style=style, no_wrap=True, overflow="ignore")
+    for cell, width in zip(cells, widths, strict=True):
+        line.append_text(cell).append(" " * (width - len(cell)) + _GAP)
+    line.append(reason)
+    line.rstrip()
+    return line
 
 
 def draw_full_handoffs(handoffs: Sequence[Handoff]) -> Group:

@@ -9,6 +9,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from interlock.console.clean_text import clean_text, shorten, show_duration, show_value
+from interlock.console.command_line import draw_command
 from interlock.console.palette import STYLES
 from interlock.contracts.question import Question
 
@@ -28,7 +29,7 @@ def draw_question(
 
     Args:
         question: Open.
-        commands: One a decision, ready to be typed.
+        commands: One a decision, ready to be typed; printable.
         now: Tells how old it is; left out, its age is not shown.
     """
     head = Text.assemble("  ", (question.id, f"bold {STYLES['odd']}"))
@@ -47,6 +48,7 @@ def draw_question(
         shown = Text(f"shown: {show_value(question.args, _SHOWN_LIMIT)}", overflow="fold")
         parts.append(Padding(shown, (0, 0, 0, 4), expand=False))
     allowed = ", ".join(question.allowed)
-    parts.append(Padding(Text(f"allowed: {allowed}; for example:"), (0, 0, 0, 4), expand=False))
-    parts += [Text(f"      {clean_text(command)}", no_wrap=True) for command in commands]
+    words = f"allowed: {allowed}{'; for example:' if commands else ''}"
+    parts.append(Padding(Text(words), (0, 0, 0, 4), expand=False))
+    parts += [draw_command(command, indent=6) for command in commands]
     return Group(*parts)

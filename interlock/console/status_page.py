@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from interlock.console.clean_text import clean_text, count_of, shorten, show_duration
+from interlock.console.command_line import draw_command
 from interlock.console.event_words import STATUS_MOODS
 from interlock.console.palette import STYLES
 from interlock.contracts.outcome import TERMINAL_RUN_STATUSES
@@ -25,10 +26,12 @@ class NextCommands:
     Attributes:
         resume: Goes on with it.
         inbox: Shows its open questions.
+        note: What is to be known of the first; empty if nothing.
     """
 
     resume: str
     inbox: str
+    note: str = ""
 
 
 def draw_status(status: ThreadStatus, *, now: datetime, commands: NextCommands) -> Group:
@@ -86,11 +89,20 @@ def _draw_open(
         yield _draw_attempts(status, now=now)
     if status.questions:
         count = count_of(len(status.questions), "open question")
-        yield Text(f"\n{count}. See what is asked: {clean_text(commands.inbox)}")
+        yield Text(f"\n{count}. See what is asked:")
+        yield draw_command(commands.inbox)
     if status.status in TERMINAL_RUN_STATUSES:
-        yield Text(f"\nThe run has ended. Read its result: {clean_text(commands.resume)}")
+        yield Text("\nThe run has ended. Read its result:")
+        yield from _draw_resume(commands)
     elif not is_owned and (status.status == "running" or status.cancel_reason is not None):
-        yield Text(f"\nNobody is running it. Resume it: {clean_text(commands.resume)}")
+        yield Text("\nNobody is running it. Resume it:")
+        yield from _draw_resume(commands)
+
+
+def _draw_resume(commands: NextCommands) -> Iterator[RenderableType]:
+    yield draw_command(commands.resume)
+    if commands.note:
+        yield Text(commands.note, style="dim")
 
 
 def _draw_attempts(status: ThreadStatus, *, now: datetime) -> Table:
@@ -111,7 +123,7 @@ def draw_statuses(statuses: Sequence[ThreadStatus], *, now: datetime) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in ("THREAD", "STATUS", "STEPS", "QUESTIONS", "CHANGED"):
         table.add_column(name, no_wrap=True)
-    table.add_column("GOAL", no_wrap=True, overflow="ellipsis")
+    table.add_column("GOAL", overflow="fold")  # the one that gives way on a narrow terminal
     for status in statuses:
         total = "?" if status.total is None else str(status.total)
         table.add_row(

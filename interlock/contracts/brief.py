@@ -20,7 +20,7 @@ class Scratchpad:
 
     def append(self, note: str) -> None:
         """Add a note; kept when the attempt ends, whatever its verdict."""
-        self._added.append(str(parse_plain(str(note))))
+        self._added.append(str(parse_plain(str(note), name="note")))
 
     def __iter__(self) -> Iterator[str]:
         """Go through all notes, oldest first."""

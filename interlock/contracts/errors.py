@@ -32,6 +32,9 @@ branch on the text of a message.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
+
+_PATH_CHARS: Final = 120
 
 
 class InterlockError(Exception):
@@ -127,9 +130,10 @@ class PlainValueError(PermanentError):
 
     def __str__(self) -> str:
         """Say where, what, and what is allowed."""
+        path = self.path if len(self.path) <= _PATH_CHARS else f"{self.path[:_PATH_CHARS]}..."
         return (
-            f"{self.path} is {self.seen}, which cannot be stored. Return None, bool, int of 64 "
-            "bits, finite float, str, list, dict with str keys, or a pydantic model of these."
+            f"{path} is {self.seen}: it cannot be stored. Use None, bool, int of 64 bits, finite "
+            "float, str, list, dict with str keys, or a pydantic model of these."
         )
 
 
@@ -238,7 +242,11 @@ class InvalidAnswerError(AnswerError):
 
     def __str__(self) -> str:
         """Say what is wrong."""
-        return f"The answer to question {self.question_id!r} cannot be used: {self.reason}."
+        reason = self.reason.rstrip(".")
+        return (
+            f"The answer to question {self.question_id!r} cannot be used: {reason}. "
+            "Correct it and answer again; the question is still open."
+        )
 
 
 class RunError(InterlockError):

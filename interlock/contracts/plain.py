@@ -10,7 +10,7 @@ import dataclasses
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NoReturn, TypeAlias
 
 from pydantic import BaseModel
@@ -18,6 +18,7 @@ from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from interlock.contracts.errors import PlainValueError
 from interlock.contracts.ids import PayloadHash
+from interlock.contracts.safe_words import word_value
 
 Plain: TypeAlias = Any
 """A JSON-like value; `Any` because recursive aliases defeat both type checkers."""
@@ -29,16 +30,20 @@ _INT_MIN: Final = -(2**63)
 _INT_MAX: Final = 2**63 - 1
 
 
-def parse_plain(value: object) -> Plain:
+def parse_plain(value: object, *, name: str = "output") -> Plain:
     """Return a fresh plain copy of a worker's value.
 
     Pydantic models, dataclasses, dates, decimals, UUIDs and enums become their JSON
     form; tuples become lists. The result shares nothing mutable with `value`.
 
+    Args:
+        value: Anything.
+        name: What the value is called in the error's path.
+
     Raises:
         PlainValueError: Something in it has no such form; the error names the path.
     """
-    return _parse(value, path="output", depth=0)
+    return _parse(value, path=name, depth=0)
 
 
 def _parse(value: object, *, path: str, depth: int) -> Plain:
@@ -68,8 +73,8 @@ def _parse(value: object, *, path: str, depth: int) -> Plain:
 
 def _parse_rich(value: object, *, path: str, depth: int) -> Plain:
     """Turn the few richer types into plain ones, then parse what came out."""
-    if isinstance(value, set | frozenset | bytes | bytearray | type):
-        raise PlainValueError(path=path, seen=repr(value)[:80])
+    if isinstance(value, set | frozenset | bytes | bytearray | type | Iterator):
+        raise PlainValueError(path=path, seen=word_value(value, 80))
     if isinstance(value, BaseModel):
         dumped: object = _dump(value, path)
         return _parse(dumped, path=path, depth=depth + 1)
@@ -82,22 +87,24 @@ def _parse_rich(value: object, *, path: str, depth: int) -> Plain:
     try:
         jsonable = to_jsonable_python(value, inf_nan_mode="constants")
     except (PydanticSerializationError, ValueError) as exc:
-        raise PlainValueError(path=path, seen=repr(value)[:80]) from exc
+        raise PlainValueError(path=path, seen=word_value(value, 80)) from exc
     if jsonable is value:
-        raise PlainValueError(path=path, seen=repr(value)[:80])
+        raise PlainValueError(path=path, seen=word_value(value, 80))
     return _parse(jsonable, path=path, depth=depth + 1)
 
 
 def _dump(value: BaseModel, path: str) -> object:
     try:
-        return value.model_dump(mode="json")
+        return value.model_dump(mode="json", by_alias=True)  # as its JSON Schema names them
     except (PydanticSerializationError, ValueError, TypeError) as exc:
-        raise PlainValueError(path=path, seen=repr(value)[:80]) from exc
+        raise PlainValueError(path=path, seen=word_value(value, 80)) from exc
 
 
 def _parse_key(key: object, path: str) -> str:
     if not isinstance(key, str):
-        raise PlainValueError(path=path, seen=f"the key {key!r}, which is not a string")
+        raise PlainValueError(
+            path=path, seen=f"an object with the key {word_value(key, 80)}, which is not a string"
+        )
     return _parse_text(str(key), path)
 
 

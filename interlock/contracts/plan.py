@@ -35,6 +35,9 @@ def _parse_need(value: object) -> object:
     return {"step": value} if isinstance(value, str) else value
 
 
+_NeedOrId = Annotated[Need, BeforeValidator(_parse_need, json_schema_input_type=Need | StepId)]
+
+
 class Step(FrozenModel):
     """One unit of work for one worker.
 
@@ -62,7 +65,7 @@ class Step(FrozenModel):
     id: Annotated[StepId, Field(pattern=STEP_ID_PATTERN)]
     worker: WorkerName
     instruction: str
-    needs: tuple[Annotated[Need, BeforeValidator(_parse_need)], ...] = ()
+    needs: tuple[_NeedOrId, ...] = ()
     inputs: dict[str, str] | None = None
     arguments: dict[str, Any] = {}
     context: tuple[ContextKey, ...] = ()

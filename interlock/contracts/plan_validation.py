@@ -4,16 +4,18 @@ Structure is checked here; what only the criteria room can know (does an express
 compile, is a check registered) is asked through `CriterionInspector`.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from difflib import get_close_matches
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from typing import Any, Protocol
 
 from interlock.contracts.criteria import Criterion
-from interlock.contracts.errors import PlanError, PlanProblem
+from interlock.contracts.errors import PlainValueError, PlanError, PlanProblem
 from interlock.contracts.fallback import UseValue, UseWorker
 from interlock.contracts.ids import StepId, WorkerName
+from interlock.contracts.near_names import suggest_names
+from interlock.contracts.plain import parse_plain
 from interlock.contracts.plan import Step, TaskGraph
+from interlock.contracts.schema_paths import find_missing_part
 from interlock.contracts.worker import Worker
 
 
@@ -80,16 +82,6 @@ def draw_ring(names: Sequence[str]) -> str:
     return f"    {line}\n    ^{' ' * (width - 2)}|\n    +{'-' * (width - 2)}+"
 
 
-def suggest_names(name: str, known: Iterable[str]) -> str:
-    """Return a sentence with the nearest known names, or all of them if few."""
-    known = sorted(known)
-    near = get_close_matches(name, known, n=3, cutoff=0.5)
-    if near:
-        return f"Did you mean {' or '.join(repr(item) for item in near)}?"
-    shown = ", ".join(known[:12]) + (", ..." if len(known) > 12 else "")  # noqa: PLR2004
-    return f"Known: {shown or 'none'}."
-
-
 class _Validation:
     """One pass over one graph."""
 
@@ -114,6 +106,8 @@ class _Validation:
     def find(self) -> Iterator[PlanProblem]:
         if not self.graph.steps:
             yield PlanProblem("no_steps", "The task graph has no steps. Add at least one.")
+        if (problem := _find_value_problem(self.graph.goal, name="goal")) is not None:
+            yield PlanProblem("bad_value", f"The task graph's {problem}")
         yield from self._find_duplicates()
         rings = list(self._find_rings())
         for step in self.graph.steps:
@@ -122,7 +116,9 @@ class _Validation:
             yield from self._find_input_problems(step)
             yield from self._find_criterion_problems(step)
             yield from self._find_fallback_problems(step)
+            yield from self._find_publish_problems(step)
             yield from self._find_context_problems(step, has_rings=bool(rings))
+            yield from self._find_value_problems(step)
         yield from rings
 
     def _find_duplicates(self) -> Iterator[PlanProblem]:
@@ -218,10 +214,12 @@ class _Validation:
         worker = self.workers.get(step.worker) if step else None
         if step is None or (schema := self._get_output_schema(step, worker)) is None:
             return None
-        closed = (
+        if self.inspector.find_schema_problem(schema) is not None:
+            return None  # told on its own
+        is_closed = (
             step.output_schema is None and worker is not None and isinstance(worker.output, type)
         )
-        return _find_missing_property(schema, parts, closed=closed)
+        return find_missing_part(schema, parts, is_closed=is_closed)
 
     @staticmethod
     def _get_output_schema(step: Step, worker: Worker | None) -> Mapping[str, Any] | None:
@@ -286,8 +284,8 @@ class _Validation:
                 step.id,
             )
 
-    def _find_context_problems(self, step: Step, *, has_rings: bool) -> Iterator[PlanProblem]:
-        for key in step.publishes:
+    def _find_publish_problems(self, step: Step) -> Iterator[PlanProblem]:
+        for key, path in step.publishes.items():
             first = self.publishers[key][0]
             if step.id != first:
                 yield PlanProblem(
@@ -296,18 +294,44 @@ class _Validation:
                     "Let one of them publish it, or use two keys.",
                     step.id,
                 )
-        for key in step.context:
-            if key in self.context_keys or (has_rings and key in self.publishers):
-                continue
-            before = self._get_ancestors(step.id) if not has_rings else frozenset()
-            if not any(publisher in before for publisher in self.publishers.get(key, ())):
+            source, *parts = path.split(".")
+            if source != "output":
+                missing: str | None = "it begins with 'output', e.g. 'output.text'."
+            else:
+                missing = self._find_missing_part(step.id, parts)
+            if missing is not None:
                 yield PlanProblem(
-                    "unknown_context_key",
-                    f"Step {step.id!r} reads the context key {key!r}, which neither the run's "
-                    "context nor any step before it provides. "
-                    f"{suggest_names(key, [*self.context_keys, *self.publishers])}",
+                    "unknown_publish_path",
+                    f"Step {step.id!r} publishes {key!r} from {path!r}, which is not a path into "
+                    f"its output: {missing}",
                     step.id,
                 )
+
+    def _find_context_problems(self, step: Step, *, has_rings: bool) -> Iterator[PlanProblem]:
+        for key in step.context:
+            publishers = self.publishers.get(key, [])
+            if key in self.context_keys or (has_rings and publishers):
+                continue
+            before = self._get_ancestors(step.id) if not has_rings else frozenset()
+            if any(publisher in before for publisher in publishers):
+                continue
+            if publishers and publishers[0] != step.id:
+                advice = f"Step {publishers[0]!r} publishes it: add that to the needs."
+            else:
+                known = {*self.context_keys, *self.publishers} - {key}
+                advice = suggest_names(key, known)
+            yield PlanProblem(
+                "unknown_context_key",
+                f"Step {step.id!r} reads the context key {key!r}, which neither the run's "
+                f"context nor any step before it provides. {advice}",
+                step.id,
+            )
+
+    def _find_value_problems(self, step: Step) -> Iterator[PlanProblem]:
+        """Refuse what a plan could not be stored with, or would come back from storage changed."""
+        for name, value in step.model_dump().items():
+            if (problem := _find_value_problem(value, name=name)) is not None:
+                yield PlanProblem("bad_value", f"In step {step.id!r}, {problem}", step.id)
 
     def _get_ancestors(self, step_id: StepId) -> frozenset[StepId]:
         found: set[StepId] = set()
@@ -320,28 +344,9 @@ class _Validation:
         return frozenset(found)
 
 
-def _find_missing_property(
-    schema: Mapping[str, Any], parts: Sequence[str], *, closed: bool
-) -> str | None:
-    """Return which part of a path no instance of a schema can have; None if any might."""
-    root = schema
-    here: Any = schema
-    for part in parts:
-        here = _follow_reference(root, here)
-        properties = here.get("properties") if isinstance(here, Mapping) else None
-        if not isinstance(properties, Mapping) or here.get("anyOf") or here.get("allOf"):
-            return None
-        if part not in properties:
-            extra = here.get("additionalProperties", not closed)
-            return None if extra else f"it has no {part!r}. {suggest_names(part, properties)}"
-        here = properties[part]
+def _find_value_problem(value: object, *, name: str) -> str | None:
+    try:
+        parse_plain(value, name=name)
+    except PlainValueError as exc:
+        return str(exc)
     return None
-
-
-def _follow_reference(root: Mapping[str, Any], here: Any) -> Any:  # noqa: ANN401 - JSON Schema
-    reference = here.get("$ref") if isinstance(here, Mapping) else None
-    if not isinstance(reference, str) or not reference.startswith("#/"):
-        return here
-    for part in reference[2:].split("/"):
-        root = root.get(part, {}) if isinstance(root, Mapping) else {}
-    return root

@@ -1,16 +1,26 @@
 """Policies: how often, how long, how many at once, at what cost. One frozen object a concern."""
 
 import hashlib
+import sys
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from interlock.contracts.frozen_model import FrozenModel
 
 PositiveCount = Annotated[int, Field(ge=1)]
-Duration = Annotated[timedelta, Field(ge=timedelta(0))]
-PositiveDuration = Annotated[timedelta, Field(gt=timedelta(0))]
+_DURATION_TEXT = {"type": "string", "format": "duration"}
+Duration = Annotated[
+    timedelta,
+    Field(ge=timedelta(0)),
+    WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0}, _DURATION_TEXT]}),
+]
+PositiveDuration = Annotated[
+    timedelta,
+    Field(gt=timedelta(0)),
+    WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0}, _DURATION_TEXT]}),
+]
 
 
 class Retry(FrozenModel):
@@ -42,8 +52,11 @@ def derive_backoff_seconds(retry: Retry, *, attempt: int, seed: str) -> float:
         attempt: The attempt that failed, from 1.
         seed: What the draw is keyed by, e.g. thread and step.
     """
-    grown = retry.backoff.total_seconds() * retry.multiplier ** (attempt - 1)
-    bounded = min(grown, retry.max_backoff.total_seconds())
+    try:
+        growth = retry.multiplier ** (attempt - 1)
+    except OverflowError:
+        growth = sys.float_info.max
+    bounded = min(retry.backoff.total_seconds() * growth, retry.max_backoff.total_seconds())
     digest = hashlib.sha256(f"{seed}\x1f{attempt}".encode()).digest()
     draw = int.from_bytes(digest[:8], "big") / 2**64
     return bounded * (1 - retry.jitter * draw)

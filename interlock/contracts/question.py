@@ -3,6 +3,9 @@
 from datetime import datetime
 from typing import Literal, TypeAlias
 
+from pydantic import field_validator
+
+from interlock.contracts.errors import PlainValueError
 from interlock.contracts.frozen_model import FrozenModel
 from interlock.contracts.ids import PayloadHash, QuestionId, StepId, ThreadId
 from interlock.contracts.plain import Plain, parse_plain
@@ -58,6 +61,14 @@ class Answer(FrozenModel):
     value: Plain = None
     message: str | None = None
     shown_hash: PayloadHash | None = None
+
+    @field_validator("value", "message")
+    @classmethod
+    def _require_plain(cls, value: Plain) -> Plain:
+        try:
+            return parse_plain(value)
+        except PlainValueError as exc:
+            raise ValueError(str(exc)) from exc
 
 
 def approve() -> Answer:

@@ -100,11 +100,14 @@ class ThreadCounts:
     """Where a thread stands, read from the journal and the outcomes.
 
     Attributes:
-        settled: Step status to number of steps, over the thread's newest outcome of each step.
+        settled: Step status to number of steps, over the newest outcome of each step of the
+            run's own plan; steps of nested teams are not among them.
         running: Attempts that have a brief and no output.
         attempts: Briefs handed over.
         retries: Briefs of attempt 2 and later.
         handoffs: Rows in the journal.
+        input_tokens: Of all attempts in the journal, refused ones too, as reported by models.
+        output_tokens: The same.
     """
 
     settled: Mapping[str, int] = field(default_factory=dict)
@@ -112,6 +115,8 @@ class ThreadCounts:
     attempts: int = 0
     retries: int = 0
     handoffs: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
 
 
 class Storage(Protocol):
@@ -217,8 +222,13 @@ class Storage(Protocol):
         """Return the journal of a thread, oldest first."""
         ...
 
-    async def count_thread(self, thread_id: ThreadId) -> ThreadCounts:
-        """Return where a thread stands."""
+    async def count_thread(self, thread_id: ThreadId, *, scope: str = "") -> ThreadCounts:
+        """Return where a thread stands, or the part of it below a scope.
+
+        Args:
+            thread_id: The thread.
+            scope: The path of a nested team, such as `outer/`; empty for the whole thread.
+        """
         ...
 
     async def load_payload(self, thread_id: ThreadId, payload_hash: PayloadHash) -> Plain:

@@ -5,73 +5,26 @@ without a bound, so that an expression written by a model is safe to evaluate.
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Any, Final
 
 import cel
 
 from interlock.contracts.criteria import Finding
 from interlock.contracts.plain import Plain, encode_plain, find_path
+from interlock.criteria.cel_functions import (
+    LIBRARIES,
+    count_characters,
+    find_unknown_functions,
+    select_functions,
+)
 
 _COMPREHENSION = re.compile(r"\.(?:all|exists|exists_one|existsOne|map|filter)\s*\(\s*(\w+)\s*,")
 _LOOKED_AT = re.compile(r"\b(output|inputs|context)((?:\.\w+)*)(\(?)")
 _EVIDENCE_CHARS: Final = 200
 _EVIDENCE_ENTRIES: Final = 8
-_STANDARD_FUNCTIONS: Final = frozenset(
-    [
-        "bool",
-        "bytes",
-        "contains",
-        "double",
-        "duration",
-        "dyn",
-        "endsWith",
-        "getDate",
-        "getDayOfMonth",
-        "getDayOfWeek",
-        "getDayOfYear",
-        "getFullYear",
-        "getHours",
-        "getMilliseconds",
-        "getMinutes",
-        "getMonth",
-        "getSeconds",
-        "has",
-        "int",
-        "isInf",
-        "isNaN",
-        "matches",
-        "max",
-        "min",
-        "optMap",
-        "optional.none",
-        "optional.of",
-        "optional.ofNonZeroValue",
-        "orValue",
-        "size",
-        "startsWith",
-        "string",
-        "substring",
-        "timestamp",
-        "type",
-        "uint",
-        "value",
-        "hasValue",
-        "or",
-        "lowerAscii",
-        "upperAscii",
-        "trim",
-        "split",
-        "join",
-        "replace",
-        "indexOf",
-        "lastIndexOf",
-        "charAt",
-        "reverse",
-    ]
-)
-
 _TYPE_NAMES: Final = frozenset(
     [
         "bool",
@@ -94,9 +47,24 @@ class CelError(Exception):
     """An expression gave no true or false; the message says why."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    """An expression ready to be evaluated.
+
+    Attributes:
+        program: The expression; its calls of `size` count characters.
+        functions: What it calls beside the engine's own.
+    """
+
+    program: cel.Program
+    functions: Mapping[str, Callable[..., Any]]
+
+
 @lru_cache(maxsize=4096)
-def _compile(expression: str) -> cel.Program:
-    return cel.compile(expression)
+def _compile(expression: str) -> _Compiled:
+    cel.compile(expression)  # its errors quote the expression as it was written
+    program = cel.compile(count_characters(expression))
+    return _Compiled(program, select_functions(program.functions()))
 
 
 def find_expression_problem(expression: str, *, names: Collection[str]) -> str | None:
@@ -107,21 +75,18 @@ def find_expression_problem(expression: str, *, names: Collection[str]) -> str |
         names: The variables it may use.
     """
     try:
-        program = _compile(expression)
+        program = _compile(expression).program
     except ValueError as exc:
         return f"does not compile: {expression!r}. {_shorten(exc)}"
     bound = set(_COMPREHENSION.findall(expression))
-    unknown = sorted(set(program.variables()) - set(names) - bound - _TYPE_NAMES)
+    known = {*names, *bound, *_TYPE_NAMES, *LIBRARIES}
+    unknown = sorted(set(program.variables()) - known)
     if unknown:
         return (
             f"uses {', '.join(map(repr, unknown))} in {expression!r}, which does not exist there. "
             f"Use {', '.join(names)}."
         )
-    strange = sorted(
-        name
-        for name in program.functions()
-        if name[0].isalpha() and name not in _STANDARD_FUNCTIONS
-    )
+    strange = find_unknown_functions(program.functions())
     if strange:
         return f"calls {', '.join(map(repr, strange))} in {expression!r}, which CEL does not have."
     return None
@@ -134,7 +99,9 @@ def evaluate_condition(expression: str, values: Mapping[str, Plain]) -> bool:
         CelError: It cannot be evaluated on these values, or is not true or false.
     """
     try:
-        result = _compile(expression).execute(dict(values))
+        compiled = _compile(expression)
+        context = cel.Context(dict(values), functions=dict(compiled.functions))
+        result = compiled.program.execute(context)
     except (ValueError, TypeError, LookupError, ArithmeticError, RuntimeError) as exc:
         raise CelError(_explain(exc)) from exc
     if not isinstance(result, bool):
@@ -157,7 +124,7 @@ def review_expression(
         return Finding(passed=True)
     return Finding(
         passed=False,
-        message=message or f"{expression} is false",
+        message=message or "it is not",
         evidence=_look(expression, values),
     )
 

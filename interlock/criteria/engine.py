@@ -1,15 +1,11 @@
 """Review: every declared criterion decided on one output, as findings with evidence.
 
-Called by the review node and by plan validation. A check that raises is a failed finding
-that names the check; only cancellation and LangGraph's own signals pass through.
+Called by the review node and by plan validation.
 """
 
-import asyncio
-import inspect
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from langgraph.errors import GraphBubbleUp
 from pydantic import BaseModel, ValidationError
 
 from interlock.contracts.brief import Brief
@@ -22,9 +18,10 @@ from interlock.contracts.criteria import (
     SchemaCriterion,
     describe_criterion,
 )
-from interlock.contracts.plain import Plain, freeze
+from interlock.contracts.near_names import suggest_names
+from interlock.contracts.plain import Plain, encode_plain
 from interlock.contracts.plan import Step
-from interlock.contracts.plan_validation import suggest_names
+from interlock.contracts.safe_words import clean_words, word_error, word_value
 from interlock.contracts.worker import Check, Worker
 from interlock.criteria.cel_expressions import (
     find_expression_problem,
@@ -36,6 +33,7 @@ from interlock.criteria.json_schemas import (
     find_value_problem,
     review_schema,
 )
+from interlock.criteria.registered_checks import run_check
 
 _NAMES = ("output", "inputs", "context")
 
@@ -93,7 +91,13 @@ class CriteriaEngine:
         return tuple(words)
 
     async def review(
-        self, output: Plain, brief: Brief, *, step: Step, worker: Worker | None
+        self,
+        output: Plain,
+        brief: Brief,
+        *,
+        step: Step,
+        worker: Worker | None,
+        limit_seconds: float | None = None,
     ) -> tuple[Finding, ...]:
         """Return one finding a criterion, the output type first.
 
@@ -104,11 +108,14 @@ class CriteriaEngine:
             brief: What the worker was shown.
             step: The step; its criteria and output schema.
             worker: Who made the output; None for a person, whose type is not checked.
+            limit_seconds: How long one check may take; None is no limit.
         """
         findings = list(_review_types(output, step=step, worker=worker))
         if all(finding.passed for finding in findings):
             for criterion in step.criteria:
-                finding = await self._review_criterion(criterion, output, brief)
+                finding = await self._review_criterion(
+                    criterion, output, brief, limit_seconds=limit_seconds
+                )
                 findings.append(
                     finding
                     if finding.criterion
@@ -116,7 +123,9 @@ class CriteriaEngine:
                 )
         return tuple(findings)
 
-    async def _review_criterion(self, criterion: Criterion, output: Plain, brief: Brief) -> Finding:
+    async def _review_criterion(
+        self, criterion: Criterion, output: Plain, brief: Brief, *, limit_seconds: float | None
+    ) -> Finding:
         match criterion:
             case ExpressionCriterion():
                 values = {"output": output, "inputs": brief.inputs, "context": brief.context}
@@ -124,47 +133,21 @@ class CriteriaEngine:
             case SchemaCriterion():
                 return review_schema(output, criterion.json_schema)
             case CheckCriterion():
-                return await self._run_check(criterion.name, output, brief)
+                return await self._run_check(
+                    criterion.name, output, brief, limit_seconds=limit_seconds
+                )
             case RubricCriterion():
                 return Finding(passed=False, message="could not be decided: there is no judge")
 
-    async def _run_check(self, name: str, output: Plain, brief: Brief) -> Finding:
+    async def _run_check(
+        self, name: str, output: Plain, brief: Brief, *, limit_seconds: float | None
+    ) -> Finding:
         check = self._checks.get(name)
         if check is None:
             return Finding(
                 passed=False, message=f"could not be decided: check {name!r} is not registered"
             )
-        try:
-            result = await _call(check, freeze(output), brief)
-        except GraphBubbleUp:
-            raise
-        except Exception as exc:  # noqa: BLE001 - user code; its failure is a finding
-            return Finding(
-                passed=False,
-                message=f"check {name!r} raised {type(exc).__name__}: {exc}"[:500],
-                evidence=shorten_evidence(output),
-            )
-        if isinstance(result, Finding):
-            return result
-        if result is True:
-            return Finding(passed=True)
-        if result is False:
-            return Finding(
-                passed=False,
-                message=f"check {name!r} did not pass",
-                evidence=shorten_evidence(output),
-            )
-        return Finding(
-            passed=False,
-            message=f"check {name!r} returned {result!r}; it must return a bool or a Finding"[:500],
-        )
-
-
-async def _call(check: Callable[..., Any], output: Plain, brief: Brief) -> Any:  # noqa: ANN401 - user's
-    if inspect.iscoroutinefunction(check):
-        return await check(output, brief)
-    result = await asyncio.to_thread(check, output, brief)
-    return await result if inspect.isawaitable(result) else result
+        return await run_check(name, check, output, brief, limit_seconds=limit_seconds)
 
 
 def _describe_output(output: type[BaseModel] | dict[str, Any]) -> str:
@@ -191,24 +174,20 @@ def _review_types(output: Plain, *, step: Step, worker: Worker | None) -> list[F
 
 
 def _review_model(output: Plain, model: type[BaseModel]) -> Finding:
+    """Return whether an output is what the class dumps to: strict, so that "12" is no integer."""
     try:
-        model.model_validate(output)
+        model.model_validate_json(encode_plain(output), strict=True)
     except ValidationError as exc:
         errors = exc.errors(include_url=False, include_context=False)
         lines = [
             f"output{''.join(f'.{part}' for part in error['loc'])}: {error['msg']}, "
-            f"saw {shorten_evidence_safely(error['input'])!r}"
+            f"saw {word_value(error['input'])}"
             for error in errors[:5]
         ]
-        return Finding(
-            passed=False, message="; ".join(lines)[:800], evidence=shorten_evidence(output)
-        )
-    return Finding(passed=True)
-
-
-def shorten_evidence_safely(value: object) -> Plain:
-    """Return any value small enough to be shown, by its repr if it is not plain."""
-    try:
-        return shorten_evidence(value)
-    except (TypeError, ValueError):
-        return repr(value)[:200]
+        message = clean_words("; ".join(lines), 800)
+    except Exception as exc:  # noqa: BLE001 - the class's own validators
+        words = word_error(exc, 500)
+        message = f"could not be decided: {model.__name__} raised {type(exc).__name__}: {words}"
+    else:
+        return Finding(passed=True)
+    return Finding(passed=False, message=message, evidence=shorten_evidence(output))

@@ -7,7 +7,9 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError, best_match
+from referencing import Registry
 from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT202012
 
 from interlock.contracts.criteria import Finding
 from interlock.contracts.plain import Plain
@@ -18,7 +20,8 @@ from interlock.criteria.cel_expressions import shorten_evidence
 def _compile(schema_text: str) -> Draft202012Validator:
     schema = json.loads(schema_text)
     Draft202012Validator.check_schema(schema)
-    return Draft202012Validator(schema)
+    # A registry of its own: a reference to another place is never fetched from there.
+    return Draft202012Validator(schema, registry=Registry())
 
 
 def find_schema_problem(json_schema: Mapping[str, Any]) -> str | None:
@@ -29,6 +32,23 @@ def find_schema_problem(json_schema: Mapping[str, Any]) -> str | None:
         return f"is not a JSON Schema: {exc.message} at {exc.json_path}"
     except (TypeError, ValueError) as exc:
         return f"is not JSON: {exc}"
+    return _find_dead_reference(json_schema)
+
+
+def _find_dead_reference(json_schema: Mapping[str, Any]) -> str | None:
+    """Return which reference leads nowhere, or None."""
+    root = DRAFT202012.create_resource(json_schema)
+    todo = [(Registry[Any]().resolver_with_root(root), root)]
+    while todo:
+        resolver, resource = todo.pop()
+        contents = resource.contents
+        reference = contents.get("$ref") if isinstance(contents, Mapping) else None
+        if isinstance(reference, str):
+            try:
+                resolver.lookup(reference)
+            except Unresolvable:
+                return f"refers to {reference!r}, which it does not hold. Put it under $defs."
+        todo += [(resolver.in_subresource(part), part) for part in resource.subresources()]
     return None
 
 
@@ -42,7 +62,7 @@ def review_schema(value: Plain, json_schema: Mapping[str, Any]) -> Finding:
     """Return the finding of one schema on one value; the most telling error becomes the message."""
     try:
         error = best_match(_compile(json.dumps(json_schema, sort_keys=True)).iter_errors(value))
-    except (SchemaError, Unresolvable, RecursionError) as exc:
+    except (SchemaError, Unresolvable, RecursionError, TypeError, ValueError) as exc:
         return Finding(passed=False, message=f"could not be decided: {exc}"[:300])
     if error is None:
         return Finding(passed=True)

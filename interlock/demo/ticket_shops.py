@@ -6,7 +6,6 @@ state stays, in a small file, so that a later run with the same folder can still
 
 import asyncio
 import hashlib
-import os
 import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -88,7 +87,7 @@ class TicketShops:
         target = self._get_hash_path(ticket)
         partial = target.with_suffix(".partial")
         partial.write_text(final_hash + "\n", encoding="ascii")
-        os.replace(partial, target)
+        partial.replace(target)
         for suffix in ("", "-wal", "-shm"):
             shop.path.with_name(shop.path.name + suffix).unlink(missing_ok=True)
         return final_hash

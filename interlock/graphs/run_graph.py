@@ -1,8 +1,8 @@
 """The run graph: from a goal to an honest result.
 
-    START -> intake -> supervisor -> planner | dispatch | escalate | finish
-                           ^            |          |         |
-                           +------------+----------+---------+      finish -> END
+    START -> intake -> planner -> supervisor -> planner | dispatch | escalate | finish -> END
+                                      ^            |          |         |
+                                      +------------+----------+---------+
 
 Nodes decide and write their decision to the state; the conditional edge only looks it up.
 """
@@ -11,13 +11,19 @@ from typing import Any
 
 from langgraph.graph import END, START, StateGraph
 
-from interlock.graphs.step_graph import AnyGraph, build_step_graph
+from interlock.graphs.step_graph import AnyGraph, StepGraphs
 from interlock.nodes.dispatch import build_dispatch_node
 from interlock.nodes.escalate import build_escalate_node
 from interlock.nodes.finish import build_finish_node
 from interlock.nodes.intake import build_intake_node
 from interlock.nodes.planner import build_planner_node
-from interlock.nodes.run_state import RUN_ROUTES, RunContext, RunInput, RunState
+from interlock.nodes.run_state import (
+    RUN_ROUTES,
+    NestedRunInput,
+    RunContext,
+    RunInput,
+    RunState,
+)
 from interlock.nodes.supervisor import build_supervisor_node
 from interlock.nodes.team import Team, TeamSpec
 
@@ -28,19 +34,23 @@ class RunGraph(StateGraph[RunState, RunContext, RunInput, RunState]):
     team_spec: TeamSpec
 
 
-def build_graph(team: Team) -> RunGraph:
+def build_graph(team: Team, *, input_schema: type[RunInput] = RunInput) -> RunGraph:
     """Return the run graph of a team at work.
 
-    The step graph stands in the dispatch node's closure, where LangGraph finds it for drawing.
+    The whole step graph stands in the dispatch node's closure, where LangGraph finds it for
+    drawing.
     """
-    step_graph = build_step_graph(team, build_team=lambda spec: _build_nested(team, spec))
-    graph = RunGraph(RunState, context_schema=RunContext, input_schema=RunInput)
+    step_graphs = StepGraphs(team, build_team=lambda spec: _build_nested(team, spec))
+    graph = RunGraph(RunState, context_schema=RunContext, input_schema=input_schema)
     graph.team_spec = team.spec
     nodes: dict[str, tuple[Any, str]] = {
         "intake": (build_intake_node(team), "intake"),
         "planner": (build_planner_node(team), "planner"),
         "supervisor": (build_supervisor_node(team), "supervisor"),
-        "dispatch": (build_dispatch_node(team, step_graph), "supervisor"),
+        "dispatch": (
+            build_dispatch_node(team, step_graphs.whole, find_part=step_graphs.find_part),
+            "supervisor",
+        ),
         "escalate": (build_escalate_node(team), "person"),
         "finish": (build_finish_node(team), "supervisor"),
     }
@@ -57,13 +67,18 @@ def build_graph(team: Team) -> RunGraph:
     return graph
 
 
-def _look_up_route(state: RunState) -> str:
+async def _look_up_route(state: RunState) -> str:
+    """Return what the supervisor decided; async, or LangGraph would call it in a thread."""
     return state["route"]
 
 
 def _build_nested(team: Team, spec: TeamSpec) -> AnyGraph:
-    """Return a nested team's compiled graph: its own rules, the outer team's storage and clock."""
+    """Return a nested team's compiled graph: its own rules, the outer team's storage and clock.
+
+    What is live is shared, so that drains and cancels reach it and budgets count it.
+    """
     nested = Team.build(spec, open_storage=team.open_storage, clock=team.clock)
     nested.listeners = team.listeners
-    compiled: AnyGraph = build_graph(nested).compile(name="team")
+    nested.live = team.live
+    compiled: AnyGraph = build_graph(nested, input_schema=NestedRunInput).compile(name="team")
     return compiled

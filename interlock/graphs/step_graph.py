@@ -9,16 +9,18 @@
 From a worker the only edge leads to the supervisor's review (I1).
 """
 
-from collections.abc import Callable
-from typing import Any, cast
+from collections.abc import Callable, Sequence
+from typing import Any, Final, cast
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph import END, START, StateGraph
-from langgraph.graph.state import CompiledStateGraph
 from langgraph.pregel import Pregel
 
 from interlock.contracts.brief import Brief
 from interlock.contracts.errors import ConfigurationError
+from interlock.contracts.fallback import UseWorker
+from interlock.contracts.ids import WorkerName
+from interlock.contracts.plan import Step
 from interlock.contracts.worker import Worker
 from interlock.nodes.agent_call import (
     AgentResult,
@@ -54,43 +56,94 @@ from interlock.nodes.worker_node import build_worker_runner
 
 AnyGraph = Pregel[Any, Any, Any, Any]
 
+_RESERVED: Final = (
+    *STEP_NODES,
+    "checkpoint_id",
+    "checkpoint_map",
+    "checkpoint_ns",
+    "configurable",
+)
+"""The step graph's own nodes, and words that LangGraph keeps for itself."""
 
-def build_step_graph(
-    team: Team, *, build_team: Callable[[TeamSpec], AnyGraph]
-) -> CompiledStateGraph[StepChannels, None, StepChannels, StepChannels]:
-    """Return the compiled step graph of a team.
+_FEW_WORKERS: Final = 8
+"""Teams up to this size run every step in the whole graph."""
 
-    Args:
-        team: At work.
-        build_team: Returns the compiled run graph of a nested team on the same storage.
+
+class StepGraphs:
+    """The step graphs of a team: the whole one, and the parts of it that steps run in.
+
+    LangGraph copies every channel of a graph at every superstep, and each node has one. In a big
+    team a step therefore runs in a graph with only the workers that it can reach: the same nodes
+    under the same names, so that its checkpoints fit the whole graph too.
+
+    Attributes:
+        whole: With a node for every worker; what is drawn.
     """
-    graph = StateGraph(StepChannels)
-    nodes: dict[str, Any] = {
-        BRIEF: build_brief_node(team),
-        REVIEW: build_review_node(team),
-        PROMOTE: build_promote_node(team),
-        FALLBACK: build_fallback_node(team),
-        PARK: build_park_node(team),
-        DEGRADE: build_degrade_node(team),
-    }
-    for name, node in nodes.items():
-        graph.add_node(name, cast(Any, on_channels(node)), metadata={"role": "supervisor"})
-    names = [worker.name for worker in team.spec.workers.values()]
-    for worker in team.spec.workers.values():
-        if worker.name in STEP_NODES:
-            raise ConfigurationError(
-                f"A worker cannot be called {worker.name!r}: the step graph has a node of that "
-                f"name. Reserved: {', '.join(STEP_NODES)}. Rename the worker."
-            )
-        _add_worker(graph, team, worker, build_team=build_team)
-        graph.add_edge(worker.name, REVIEW)
-    graph.add_edge(START, BRIEF)
-    _add_routes(graph, BRIEF, [*names, REVIEW, PROMOTE, FALLBACK, PARK])
-    _add_routes(graph, REVIEW, [PROMOTE, BRIEF, FALLBACK, PARK, DEGRADE])
-    _add_routes(graph, FALLBACK, [BRIEF, PARK, DEGRADE])
-    for last in (PROMOTE, PARK, DEGRADE):
-        graph.add_edge(last, END)
-    return graph.compile(name="step")
+
+    def __init__(self, team: Team, *, build_team: Callable[[TeamSpec], AnyGraph]) -> None:
+        """Build the nodes and compile the whole graph.
+
+        Args:
+            team: At work.
+            build_team: Returns the compiled run graph of a nested team on the same storage.
+
+        Raises:
+            ConfigurationError: A worker cannot be one; the message says why.
+        """
+        self._own_nodes: dict[str, Any] = {
+            BRIEF: build_brief_node(team),
+            REVIEW: build_review_node(team),
+            PROMOTE: build_promote_node(team),
+            FALLBACK: build_fallback_node(team),
+            PARK: build_park_node(team),
+            DEGRADE: build_degrade_node(team),
+        }
+        workers = team.spec.workers.values()
+        for worker in workers:
+            _require_free_name(worker)
+        self._worker_nodes: dict[WorkerName, Any] = {
+            worker.name: _build_worker_node(team, worker, build_team=build_team)
+            for worker in workers
+        }
+        self._metadata = {
+            worker.name: {"role": "worker", "description": worker.description} for worker in workers
+        }
+        self._parts: dict[tuple[WorkerName, ...], AnyGraph] = {}
+        self.whole: AnyGraph = self._compile(tuple(self._worker_nodes))
+
+    def find_part(self, step: Step) -> AnyGraph | None:
+        """Return the graph that a step runs in; None if it is the whole one."""
+        if len(self._worker_nodes) <= _FEW_WORKERS:
+            return None
+        ways = (way.worker for way in step.fallback if isinstance(way, UseWorker))
+        names = tuple(dict.fromkeys((step.worker, *ways)))
+        if names not in self._parts:
+            self._parts[names] = self._compile(names)
+        return self._parts[names]
+
+    def _compile(self, names: Sequence[WorkerName]) -> AnyGraph:
+        graph = StateGraph(StepChannels)
+        for name, node in self._own_nodes.items():
+            graph.add_node(name, cast(Any, on_channels(node)), metadata={"role": "supervisor"})
+        for name in names:
+            graph.add_node(name, self._worker_nodes[name], metadata=self._metadata[name])
+            graph.add_edge(name, REVIEW)
+        graph.add_edge(START, BRIEF)
+        _add_routes(graph, BRIEF, [*names, REVIEW, PROMOTE, FALLBACK, PARK])
+        _add_routes(graph, REVIEW, [PROMOTE, BRIEF, FALLBACK, PARK, DEGRADE])
+        _add_routes(graph, FALLBACK, [BRIEF, PARK, DEGRADE])
+        for last in (PROMOTE, PARK, DEGRADE):
+            graph.add_edge(last, END)
+        return graph.compile(name="step")
+
+
+def _require_free_name(worker: Worker) -> None:
+    if worker.name in _RESERVED or worker.name.startswith("__"):
+        raise ConfigurationError(
+            f"A worker cannot be called {worker.name!r}: its node in the step graph is called "
+            f"like it. Reserved: {', '.join(_RESERVED)}, and whatever begins with two "
+            "underscores. Rename the worker."
+        )
 
 
 def _add_routes(graph: StateGraph[StepChannels], source: str, targets: list[str]) -> None:
@@ -99,21 +152,17 @@ def _add_routes(graph: StateGraph[StepChannels], source: str, targets: list[str]
     graph.add_conditional_edges(source, _look_up_route, path_map)
 
 
-def _look_up_route(channels: StepChannels) -> str:
+async def _look_up_route(channels: StepChannels) -> str:
+    """Return what the node decided; async, or LangGraph would call it in a thread."""
     route: str = channels["progress"]["route"]
     return route
 
 
-def _add_worker(
-    graph: StateGraph[StepChannels],
-    team: Team,
-    worker: Worker,
-    *,
-    build_team: Callable[[TeamSpec], AnyGraph],
-) -> None:
-    run_worker = build_worker_runner(team, worker)
-    metadata = {"role": "worker", "description": worker.description}
+def _build_worker_node(
+    team: Team, worker: Worker, *, build_team: Callable[[TeamSpec], AnyGraph]
+) -> Any:  # noqa: ANN401 - LangGraph's node types defeat both checkers
     nested = find_team_spec(worker.agent)
+    run_worker = build_worker_runner(team, worker, is_team=nested is not None)
     if nested is not None:
         team_graph = build_team(nested)
 
@@ -126,8 +175,8 @@ def _add_worker(
 
             return pack_update(channels, await run_worker(state, config, call))
 
-        graph.add_node(worker.name, cast(Any, team_node), metadata=metadata)
-    elif isinstance(worker.agent, Pregel):
+        return team_node
+    if isinstance(worker.agent, Pregel):
         agent: AnyGraph = worker.agent
 
         async def graph_node(channels: StepChannels, config: RunnableConfig) -> StepChannels:
@@ -139,15 +188,14 @@ def _add_worker(
             update = await run_worker(unpack_state(channels), config, call)
             return pack_update(channels, update)
 
-        graph.add_node(worker.name, cast(Any, graph_node), metadata=metadata)
-    else:
-        call_function = build_function_call(worker)
+        return graph_node
+    call_function = build_function_call(worker)
 
-        async def function_node(channels: StepChannels, config: RunnableConfig) -> StepChannels:
-            update = await run_worker(unpack_state(channels), config, call_function)
-            return pack_update(channels, update)
+    async def function_node(channels: StepChannels, config: RunnableConfig) -> StepChannels:
+        update = await run_worker(unpack_state(channels), config, call_function)
+        return pack_update(channels, update)
 
-        graph.add_node(worker.name, cast(Any, function_node), metadata=metadata)
+    return function_node
 
 
 def _shape_team_input(state: StepState, brief: Brief) -> dict[str, Any]:

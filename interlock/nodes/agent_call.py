@@ -12,15 +12,21 @@ from typing import Any, TypeAlias
 from langchain_core.language_models import BaseLanguageModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langchain_core.prompts import BasePromptTemplate
-from langchain_core.runnables import Runnable, RunnableConfig, RunnableSequence
+from langchain_core.runnables import (
+    Runnable,
+    RunnableConfig,
+    RunnableSequence,
+    RunnableWithFallbacks,
+)
+from langchain_core.runnables.base import RunnableBindingBase
 from langgraph.pregel import Pregel
 
 from interlock.contracts.brief import Brief
 from interlock.contracts.errors import ConfigurationError, TransientError
 from interlock.contracts.plain import thaw
+from interlock.contracts.thread_call import call_in_thread
 from interlock.contracts.worker import Worker
 from interlock.nodes.brief_message import render_brief
-from interlock.nodes.thread_call import call_in_thread
 
 
 class TeamFailedError(TransientError):
@@ -36,12 +42,14 @@ class AgentResult:
         gaps: What a nested team's result lacks, in words.
         failure: Why it gave none.
         usage: Tokens that its messages report.
+        nested_usage: Tokens that a nested team's own steps have counted.
     """
 
     value: object = None
     gaps: tuple[str, ...] = ()
     failure: Exception | None = None
     usage: Mapping[str, int] = field(default_factory=dict)
+    nested_usage: Mapping[str, int] = field(default_factory=dict)
 
 
 CallAgent: TypeAlias = Callable[[Brief, RunnableConfig], Awaitable[AgentResult]]
@@ -61,13 +69,14 @@ def build_function_call(worker: Worker) -> CallAgent:
             f"Worker {worker.name!r} has the agent {agent!r}, which cannot be called. Give it an "
             "async or sync function of the brief, a Runnable, a compiled graph, or a team."
         )
-    is_async = inspect.iscoroutinefunction(agent) or inspect.iscoroutinefunction(
-        getattr(agent, "__call__", None)  # noqa: B004 - the bound method is what is asked about
+    function: Callable[..., Any] = agent
+    is_async = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+        getattr(function, "__call__", None)  # noqa: B004 - the bound method is what is asked about
     )
 
     async def call(brief: Brief, config: RunnableConfig) -> AgentResult:
         del config  # a function finds it through LangGraph's own context
-        result = await agent(brief) if is_async else await call_in_thread(agent, brief)
+        result = await function(brief) if is_async else await call_in_thread(function, brief)
         if inspect.isawaitable(result):
             result = await result
         return AgentResult(value=_unwrap_message(result))
@@ -84,12 +93,29 @@ def _build_runnable_call(agent: Runnable[Any, Any]) -> CallAgent:
 
 
 def _shape_for_runnable(agent: Runnable[Any, Any], brief: Brief) -> object:
-    first = agent.first if isinstance(agent, RunnableSequence) else agent
+    first = _find_first(agent)
     if isinstance(first, BaseLanguageModel):
         return [HumanMessage(render_brief(brief))]
     if isinstance(first, BasePromptTemplate):
         return {**thaw(brief.inputs), **brief.dump(), "brief": render_brief(brief)}
     return brief
+
+
+def _find_first(agent: Runnable[Any, Any]) -> Runnable[Any, Any]:
+    """Return what a Runnable's input reaches first, behind sequences, bound arguments and the like.
+
+    So that a model with tools, retries, fallbacks or structured output is seen as a model.
+    """
+    while True:
+        match agent:
+            case RunnableSequence():
+                agent = agent.first
+            case RunnableBindingBase():
+                agent = agent.bound
+            case RunnableWithFallbacks():
+                agent = agent.runnable
+            case _:
+                return agent
 
 
 def shape_graph_input(graph: Pregel[Any, Any, Any, Any], brief: Brief) -> dict[str, Any]:
@@ -133,14 +159,16 @@ def read_team_output(output: Mapping[str, Any]) -> AgentResult:
     """
     result = output.get("result") or {}
     status = result.get("status")
+    spent = result.get("usage", {})
+    usage = {name: spent.get(name, 0) for name in ("input_tokens", "output_tokens")}
     if status not in {"completed", "degraded"}:
         reason = result.get("reason") or "; ".join(result.get("gaps", ())) or "no result"
-        return AgentResult(failure=TeamFailedError(f"The team's run is {status}: {reason}"))
-    usage = result.get("usage", {})
+        failure = TeamFailedError(f"The team's run is {status}: {reason}")
+        return AgentResult(failure=failure, nested_usage=usage)
     return AgentResult(
         value={step: result["outputs"].get(step) for step in result["final_steps"]},
         gaps=tuple(result.get("gaps", ())),
-        usage={name: usage.get(name, 0) for name in ("input_tokens", "output_tokens")},
+        nested_usage=usage,
     )
 
 

@@ -13,7 +13,6 @@ from datetime import datetime
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
-from langchain_core.runnables.config import var_child_runnable_config
 from langgraph.errors import GraphBubbleUp, GraphDrained, GraphInterrupt
 from langgraph.func import task
 from langgraph.pregel import Pregel
@@ -33,10 +32,10 @@ from interlock.nodes.place import Place
 from interlock.nodes.run_state import RunContext, RunState, as_plain, require_schema_version
 from interlock.nodes.settlement import settle_step
 from interlock.nodes.slots import Slot
+from interlock.nodes.step_config import lend_config
 from interlock.nodes.step_run import CURRENT_STEP, StepRun
 from interlock.nodes.team import Team
 
-_CHECKPOINTER = "__pregel_checkpointer"
 _MIN_WINDOW = 256
 _UNLIMITED_WINDOW = 1024
 _WINDOW_PER_SLOT = 4
@@ -44,12 +43,21 @@ _WINDOW_PER_SLOT = 4
 DispatchNode = Callable[[RunState, RunnableConfig, Runtime[RunContext]], Awaitable[RunState]]
 
 
-def build_dispatch_node(team: Team, step_graph: Pregel[Any, Any, Any, Any]) -> DispatchNode:
+RunStepGraph = Callable[[Step, dict[str, Any]], Awaitable[dict[str, Any]]]
+
+
+def build_dispatch_node(
+    team: Team,
+    step_graph: Pregel[Any, Any, Any, Any],
+    *,
+    find_part: Callable[[Step], Pregel[Any, Any, Any, Any] | None],
+) -> DispatchNode:
     """Return the dispatch node of a team's run graph.
 
     Args:
         team: At work.
         step_graph: Compiled; runs one step's life.
+        find_part: Returns the part of it that a step can reach; None if that is all of it.
     """
 
     async def dispatch(
@@ -64,8 +72,9 @@ def build_dispatch_node(team: Team, step_graph: Pregel[Any, Any, Any, Any]) -> D
         refuse_max_concurrency(config)
         superstep = await _open_superstep(team, state, runtime)
 
-        async def run_step_graph(assignment: dict[str, Any]) -> dict[str, Any]:
-            result: dict[str, Any] = await step_graph.ainvoke({"assignment": assignment})
+        async def run_step_graph(step: Step, assignment: dict[str, Any]) -> dict[str, Any]:
+            graph = find_part(step) or step_graph
+            result: dict[str, Any] = await graph.ainvoke({"assignment": assignment})
             return result
 
         return await superstep.run(run_step_graph)
@@ -106,7 +115,8 @@ async def _open_superstep(
     }
     stored = await storage.load_outcomes(thread_id, superstep=info.checkpoint_id)
     live = team.find_live(thread_id, scope)
-    await _load_usage(team, live, storage, known)
+    live.started_at = datetime.fromisoformat(state["started_at"])
+    await _load_usage(live, storage, scope=scope)
     return _Superstep(
         team=team,
         storage=storage,
@@ -117,36 +127,27 @@ async def _open_superstep(
         steps=plan.index_steps(),
         known=known,
         stored={StepId(path.removeprefix(scope)): outcome for path, outcome in stored.items()},
-        started_at=datetime.fromisoformat(state["started_at"]),
     )
 
 
-async def _load_usage(
-    team: Team, live: LiveRun, storage: Storage, known: Mapping[StepId, StepOutcome]
-) -> None:
-    """Count what the run has cost so far, so that budgets hold over resumes (I11)."""
+async def _load_usage(live: LiveRun, storage: Storage, *, scope: str) -> None:
+    """Count in the journal what the run has cost so far, so that budgets hold over resumes (I11).
+
+    Refused attempts and those of nested teams count too, and so do attempts that no process
+    has ended: handed over once more, they are not counted again.
+    """
     if live.usage is not None:
         return
-    usage = sum((outcome.usage for outcome in known.values()), Usage())
-    if team.spec.policy.budget.attempts is not None:
-        counts = await storage.count_thread(live.thread_id)
-        usage = usage.model_copy(update={"attempts": max(usage.attempts, counts.attempts)})
-    live.usage = usage
-
-
-def _relax_saver() -> None:
-    """Lend the step graph our saver in its relaxed form, for the calling task alone.
-
-    The step graph's own nodes touch nothing outside: what must be durable before a worker
-    starts is flushed there, and a settlement is committed with all that was queued before it.
-    """
-    config = var_child_runnable_config.get()
-    conf = dict((config or {}).get("configurable", {}))
-    relaxed = getattr(conf.get(_CHECKPOINTER), "relaxed", None)
-    if config is None or relaxed is None:
+    if live.budget.attempts is None and live.budget.tokens is None:
+        live.usage = Usage()
         return
-    conf[_CHECKPOINTER] = relaxed
-    var_child_runnable_config.set({**config, "configurable": conf})
+    counts = await storage.count_thread(live.thread_id, scope=scope)
+    live.usage = Usage(
+        attempts=counts.attempts,
+        input_tokens=counts.input_tokens,
+        output_tokens=counts.output_tokens,
+    )
+    live.open_attempts = {(entry.step_id, entry.attempt) for entry in counts.running}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -162,7 +163,6 @@ class _Superstep:
     steps: Mapping[StepId, Step]
     known: Mapping[StepId, StepOutcome]
     stored: Mapping[StepId, StepOutcome]
-    started_at: datetime
     board: Board = field(init=False)
     todo: Mapping[StepId, Step] = field(init=False)
     priority: Mapping[StepId, float] = field(init=False)
@@ -197,9 +197,7 @@ class _Superstep:
             return False
         return outcome.question.id in self.state["answers"] or self.live.cancel_reason is not None
 
-    async def run(
-        self, run_step_graph: Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
-    ) -> RunState:
+    async def run(self, run_step_graph: RunStepGraph) -> RunState:
         self.live.open_board(self.board)
         try:
             await self._issue_all(run_step_graph)
@@ -211,9 +209,7 @@ class _Superstep:
             raise GraphInterrupt(tuple(self.interrupts))
         return self._build_update()
 
-    async def _issue_all(
-        self, run_step_graph: Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
-    ) -> None:
+    async def _issue_all(self, run_step_graph: RunStepGraph) -> None:
         """Issue the steps' tasks in one order, at most a window of them unfinished."""
         limit = self.live.slots_limit
         window = max(_MIN_WINDOW, _WINDOW_PER_SLOT * limit) if limit else _UNLIMITED_WINDOW
@@ -221,23 +217,26 @@ class _Superstep:
         if self.state.get("stepwise"):
             order = [step for step in order if self._is_ready(step)][:1]
         open_futures: dict[asyncio.Future[Any], StepId] = {}
+        finished: list[asyncio.Future[Any]] = []
         room = asyncio.Event()
 
-        def wake(_: "asyncio.Future[Any]") -> None:
+        def note(future: "asyncio.Future[Any]") -> None:
+            finished.append(future)
             room.set()
+            if not future.cancelled():
+                future.exception()  # one failure is raised; asyncio need not report the others
 
         for step_id in order:
             while len(open_futures) >= window:
+                await room.wait()
                 room.clear()
-                if not any(future.done() for future in open_futures):
-                    await room.wait()
-                finished = [future for future in open_futures if future.done()]
                 for future in finished:
                     self._collect(open_futures.pop(future), future)
+                finished.clear()
             body: Any = self._build_task(step_id, run_step_graph)
             call: Any = task(name=f"step:{step_id}")(body)
             issued: asyncio.Future[Any] = asyncio.ensure_future(call(step_id))
-            issued.add_done_callback(wake)
+            issued.add_done_callback(note)
             open_futures[issued] = step_id
         if open_futures:
             await asyncio.wait(open_futures)
@@ -250,7 +249,7 @@ class _Superstep:
     def _build_task(
         self,
         step_id: StepId,
-        run_step_graph: Callable[[dict[str, Any]], Awaitable[dict[str, Any]]],
+        run_step_graph: RunStepGraph,
     ) -> Callable[[str], Awaitable[dict[str, Any]]]:
         """Return one step's task, a function of its own: LangGraph names the function."""
 
@@ -271,7 +270,7 @@ class _Superstep:
     async def _settle(
         self,
         step: Step,
-        run_step_graph: Callable[[dict[str, Any]], Awaitable[dict[str, Any]]],
+        run_step_graph: RunStepGraph,
     ) -> StepOutcome:
         if self.live.cancel_reason is not None:
             return await self._settle_unstarted(step, "cancelled", self.live.cancel_reason)
@@ -289,7 +288,7 @@ class _Superstep:
         self,
         step: Step,
         needed: Mapping[StepId, StepOutcome],
-        run_step_graph: Callable[[dict[str, Any]], Awaitable[dict[str, Any]]],
+        run_step_graph: RunStepGraph,
     ) -> StepOutcome:
         queued_at = self.team.clock.now()
         slot = self.live.slots.open_slot(step.worker, priority=self.priority[step.id])
@@ -306,8 +305,8 @@ class _Superstep:
                 publishers=self.publishers,
             )
             CURRENT_STEP.set(run)
-            _relax_saver()
-            result = await run_step_graph(assignment)
+            await lend_config()
+            result = await run_step_graph(step, assignment)
         except MissingInputError as exc:
             return await self._settle_unstarted(step, "blocked", str(exc))
         except SuspendedError:
@@ -327,7 +326,6 @@ class _Superstep:
             slot=slot,
             queued_at=queued_at,
             policy=self.team.spec.policy,
-            run_started_at=self.started_at,
         )
 
     def _get_place(self, step_id: StepId) -> Place:

@@ -12,12 +12,14 @@ from langgraph.types import interrupt
 
 from interlock.contracts.errors import AnswerError, PlanError
 from interlock.contracts.handoff import Handoff
-from interlock.contracts.ids import QuestionId, ThreadId, derive_handoff_id
+from interlock.contracts.ids import QuestionId, StepId, ThreadId
 from interlock.contracts.plain import derive_hash
 from interlock.contracts.plan import TaskGraph
 from interlock.contracts.question import Answer, Question
 from interlock.contracts.storage import Batch
 from interlock.nodes.answer_shapes import build_request, find_answer_problem, parse_answers
+from interlock.nodes.forked_questions import derive_answer_handoff_id, renew_taken_questions
+from interlock.nodes.place import Place
 from interlock.nodes.planner import tell_plan, validate_plan
 from interlock.nodes.run_state import RunContext, RunState, as_plain, require_schema_version
 from interlock.nodes.team import Team
@@ -32,9 +34,10 @@ def build_escalate_node(team: Team) -> EscalateNode:
     async def escalate(state: RunState, runtime: Runtime[RunContext]) -> RunState:
         """Ask what is open, unless answers are recorded already.
 
-        Reads: plan_question, outcomes, answers. Writes: answers, answer_problems, and what an
-        answer about the plan changes. Effects: answers are in the journal. Interrupts: one, with
-        every open question; what stands before it only reads.
+        Reads: plan_question, outcomes, answers. Writes: answers, answer_problems, what an answer
+        about the plan changes, and on a fork the questions themselves. Effects: answers are in the
+        journal, and so are a fork's own questions. Interrupts: one, with every open question; what
+        stands before it is safe to repeat.
         """
         require_schema_version(state)
         info = runtime.execution_info
@@ -42,9 +45,14 @@ def build_escalate_node(team: Team) -> EscalateNode:
         superstep = info.checkpoint_id if info is not None else ""
         if team.find_live(thread_id, state["scope"]).cancel_reason is not None:
             return RunState(answer_problems=[])
-        questions = list_open_questions(state)
         storage = await team.open_storage()
         recorded = await storage.load_answers(thread_id)
+        place = Place(thread_id=thread_id, superstep=superstep, path=StepId(""))
+        renewed = await renew_taken_questions(
+            team, state, list_open_questions(state), recorded=recorded, place=place
+        )
+        state = {**state, **renewed}
+        questions = list_open_questions(state)
         answers = {q.id: recorded[q.id].answer for q in questions if q.id in recorded}
         problems: list[str] = []
         if not answers:
@@ -53,12 +61,12 @@ def build_escalate_node(team: Team) -> EscalateNode:
         accepted: dict[str, dict[str, Any]] = {
             question_id: as_plain(answer) for question_id, answer in answers.items()
         }
-        await _journal(team, thread_id, superstep, questions, answers)
+        await _journal(team, place, questions, answers)
         update = RunState(
             answers={**state["answers"], **accepted},
             answer_problems=problems,
         )
-        return {**update, **_answer_plan(team, state, thread_id, answers)}
+        return {**renewed, **update, **_answer_plan(team, state, thread_id, answers)}
 
     return escalate
 
@@ -102,11 +110,11 @@ async def _take(
 
 async def _journal(
     team: Team,
-    thread_id: ThreadId,
-    superstep: str,
+    place: Place,
     questions: Sequence[Question],
     answers: Mapping[QuestionId, Answer],
 ) -> None:
+    thread_id = place.thread_id
     now = team.clock.now()
     handoffs: list[Handoff] = []
     for question in questions:
@@ -115,15 +123,9 @@ async def _journal(
         payload = {"question_id": question.id, "answer": as_plain(answer)}
         handoffs.append(
             Handoff(
-                id=derive_handoff_id(
-                    thread_id,
-                    superstep=superstep,
-                    step_id=question.step_id or "",
-                    attempt=0,
-                    kind=f"answer/{question.id}",
-                ),
+                id=derive_answer_handoff_id(question, place),
                 thread_id=thread_id,
-                superstep=superstep,
+                superstep=place.superstep,
                 kind="answer",
                 sender="person",
                 receiver="supervisor",
@@ -151,7 +153,8 @@ def _answer_plan(
     closed = RunState(plan_question=None, answers=state["answers"])
     match answer.type:
         case "approve":
-            tell_plan(team, thread_id, TaskGraph.model_validate(state["plan"]))
+            plan = TaskGraph.model_validate(state["plan"])
+            tell_plan(team, thread_id, plan, scope=state["scope"])
             return {**closed, **RunState(plan_status="accepted")}
         case "edit":
             return {**closed, **_take_edited_plan(team, state, thread_id, answer)}
@@ -166,7 +169,7 @@ def _take_edited_plan(team: Team, state: RunState, thread_id: ThreadId, answer: 
         validate_plan(team, plan, context=state["context"])
     except (ValueError, PlanError) as exc:
         return _ask_again(team, state, [f"A person's edited plan was refused: {exc}"])
-    tell_plan(team, thread_id, plan)
+    tell_plan(team, thread_id, plan, scope=state["scope"])
     return RunState(plan=as_plain(plan), plan_status="accepted")
 
 

@@ -31,6 +31,7 @@ def build_finish_node(team: Team) -> FinishNode:
         storage = await team.open_storage()
         cancel_reason = team.find_live(thread_id, state["scope"]).cancel_reason
         result = build_result(state, thread_id, cancel_reason=cancel_reason)
+        team.forget_live(thread_id, state["scope"])
         dumped = as_plain(result)
         if not state["scope"]:
             update = RunUpdate(status=result.status, result=dumped)

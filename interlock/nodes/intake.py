@@ -46,6 +46,7 @@ def build_intake_node(team: Team) -> IntakeNode:
             answers={},
             answer_problems=[],
             failure=None,
+            status=None,
             result=None,
         )
 

@@ -1,5 +1,6 @@
 """The planner node: asks for a task graph and lets none pass that could not run."""
 
+import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -8,7 +9,7 @@ from langgraph.errors import GraphBubbleUp
 from langgraph.runtime import Runtime
 from pydantic import ValidationError
 
-from interlock.contracts.errors import PlanError
+from interlock.contracts.errors import PlanError, PlanProblem
 from interlock.contracts.handoff import Handoff
 from interlock.contracts.ids import StepId, ThreadId, derive_handoff_id, derive_question_id
 from interlock.contracts.outcome import StepOutcome
@@ -16,7 +17,9 @@ from interlock.contracts.plain import derive_hash
 from interlock.contracts.plan import TaskGraph
 from interlock.contracts.plan_validation import validate_task_graph
 from interlock.contracts.question import Question
+from interlock.contracts.safe_words import clean_words, word_error, word_value
 from interlock.contracts.storage import Batch
+from interlock.contracts.thread_call import call_in_thread
 from interlock.contracts.worker import Planner, PlannerLike, PlanRequest
 from interlock.nodes.run_state import RunContext, RunState, as_plain, require_schema_version
 from interlock.nodes.team import Team
@@ -37,21 +40,35 @@ def build_planner_node(team: Team) -> PlannerNode:
         """
         require_schema_version(state)
         attempt = state["plan_attempts"] + 1
+        live = team.find_live(_get_thread_id(runtime), state["scope"])
         try:
-            plan = await _ask(team.spec.planner, _build_request(team, state, attempt))
+            with live.interrupt_on_cancel():
+                plan = await _ask(team.spec.planner, _build_request(team, state, attempt))
             plan = plan.model_copy(update={"version": attempt})
             validate_plan(team, plan, context=state["context"])
         except GraphBubbleUp:
             raise
+        except asyncio.CancelledError:
+            if live.cancel_reason is None:
+                raise
+            _forget_cancel()
+            return RunState(plan_status=state["plan_status"])
         except PlanError as exc:
             problems = [problem.message for problem in exc.problems]
             return _refuse(team, runtime, attempt=attempt, problems=problems)
-        except Exception as exc:  # noqa: BLE001 - user code; the planner is asked again
-            problems = [f"The planner raised {type(exc).__name__}: {exc}"[:2000]]
+        except (Exception, SystemExit) as exc:  # noqa: BLE001 - user code, which is asked again
+            problems = [f"The planner raised {type(exc).__name__}: {word_error(exc)}"]
             return _refuse(team, runtime, attempt=attempt, problems=problems)
         return await _propose(team, state, runtime, plan=plan)
 
     return planner
+
+
+def _forget_cancel() -> None:
+    """Let the calling task go on: the run's cancel has reached it."""
+    task = asyncio.current_task()
+    if task is not None:
+        task.uncancel()
 
 
 def validate_plan(team: Team, plan: TaskGraph, *, context: Mapping[str, Any]) -> None:
@@ -68,8 +85,10 @@ async def _ask(planner: PlannerLike, request: PlanRequest) -> TaskGraph:
         return planner
     if isinstance(planner, Planner):
         answer: object = await planner.plan(request)
+    elif inspect.iscoroutinefunction(planner):
+        answer = await planner(request)
     else:
-        answer = planner(request)
+        answer = await call_in_thread(planner, request)
         if inspect.isawaitable(answer):
             answer = await answer
     if isinstance(answer, TaskGraph):
@@ -77,7 +96,16 @@ async def _ask(planner: PlannerLike, request: PlanRequest) -> TaskGraph:
     try:
         return TaskGraph.model_validate(answer)
     except ValidationError as exc:
-        raise TypeError(f"it returned {answer!r}, which is not a TaskGraph: {exc}") from exc
+        raise PlanError(_word_refusal(answer, exc)) from exc
+
+
+def _word_refusal(answer: object, error: ValidationError) -> list[PlanProblem]:
+    """Return why an answer is no task graph, one problem an error."""
+    problems = [f"The planner returned {word_value(answer)}, which is not a task graph."]
+    for detail in error.errors(include_url=False, include_context=False, include_input=False):
+        where = ".".join(str(part) for part in detail["loc"])
+        problems.append(f"{where or 'task graph'}: {detail['msg']}")
+    return [PlanProblem("not_a_task_graph", clean_words(text, 500)) for text in problems]
 
 
 def _build_request(team: Team, state: RunState, attempt: int) -> PlanRequest:
@@ -155,8 +183,8 @@ async def _propose(
     team.emit(HandoffRecorded(thread_id=thread_id, at=now, handoff=handoff))
     if question is not None:
         team.emit(QuestionAsked(thread_id=thread_id, at=now, question=question))
-    elif not state["scope"]:
-        tell_plan(team, thread_id, plan)
+    else:
+        tell_plan(team, thread_id, plan, scope=state["scope"])
     return RunState(
         plan=dumped,
         plan_attempts=plan.version,
@@ -166,8 +194,10 @@ async def _propose(
     )
 
 
-def tell_plan(team: Team, thread_id: ThreadId, plan: TaskGraph) -> None:
-    """Tell listeners that a plan will run."""
+def tell_plan(team: Team, thread_id: ThreadId, plan: TaskGraph, *, scope: str) -> None:
+    """Tell listeners that a plan will run; a nested team's is part of one step of theirs."""
+    if scope:
+        return
     team.emit(
         PlanAccepted(
             thread_id=thread_id,

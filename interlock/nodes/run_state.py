@@ -30,6 +30,16 @@ class RunInput(TypedDict, total=False):
     context: dict[str, Any]
 
 
+class NestedRunInput(RunInput, total=False):
+    """What starts a nested team's run.
+
+    Attributes:
+        scope: The path of steps above, `outer/`; names the run's steps apart from others'.
+    """
+
+    scope: str
+
+
 class RunState(TypedDict, total=False):
     """All that a run remembers between supersteps.
 
@@ -50,7 +60,7 @@ class RunState(TypedDict, total=False):
         answer_problems: Why answers given to the last interrupt were refused.
         route: Where the supervisor sends the run next.
         failure: Why the run cannot go on, if no single step says it.
-        status: How the run ended.
+        status: How the run ended; None while it has not.
         result: The dumped result.
     """
 
@@ -70,7 +80,7 @@ class RunState(TypedDict, total=False):
     answer_problems: list[str]
     route: RunRoute
     failure: str | None
-    status: str
+    status: str | None
     result: dict[str, Any] | None
 
 

@@ -40,6 +40,24 @@ class ScopedSaver(BaseCheckpointSaver[Any]):
         self._namespace = namespace
 
     @property
+    def strict(self) -> "ScopedSaver":
+        """The same scope on the wrapped saver's strict form, if it has one."""
+        return ScopedSaver(
+            getattr(self._saver, "strict", self._saver),
+            thread_id=self._thread_id,
+            namespace=self._namespace,
+        )
+
+    @property
+    def relaxed(self) -> "ScopedSaver":
+        """The same scope on the wrapped saver's relaxed form, if it has one."""
+        return ScopedSaver(
+            getattr(self._saver, "relaxed", self._saver),
+            thread_id=self._thread_id,
+            namespace=self._namespace,
+        )
+
+    @property
     def config_specs(self) -> list[Any]:
         """The wrapped saver's."""
         return self._saver.config_specs

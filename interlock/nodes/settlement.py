@@ -11,6 +11,7 @@ from interlock.contracts.handoff import Handoff
 from interlock.contracts.ids import derive_handoff_id
 from interlock.contracts.outcome import StepOutcome
 from interlock.contracts.plain import derive_bytes_hash, derive_hash, encode_plain
+from interlock.contracts.question import Question
 from interlock.contracts.storage import Batch, Storage
 from interlock.nodes.place import Place
 from interlock.nodes.team import Team
@@ -47,7 +48,7 @@ async def settle_step(
     if outcome.status != "accepted":
         recorded.append(_record_settlement(outcome, place, now))
     if outcome.question is not None:
-        recorded.append(_record_question(outcome, place, now))
+        recorded.append(record_question(outcome.question, place, attempt=outcome.attempts, now=now))
     scoped = travelling.model_copy(update={"step_id": place.path})
     batch = Batch(
         superstep=place.superstep,
@@ -99,9 +100,8 @@ def _record_settlement(outcome: StepOutcome, place: Place, now: datetime) -> Han
     )
 
 
-def _record_question(outcome: StepOutcome, place: Place, now: datetime) -> Handoff:
-    question = outcome.question
-    assert question is not None  # noqa: S101 - the caller has looked
+def record_question(question: Question, place: Place, *, attempt: int, now: datetime) -> Handoff:
+    """Return the journal's record of a question on its way to a person."""
     payload = question.model_dump(mode="json")
     return Handoff(
         id=derive_handoff_id(
@@ -117,7 +117,7 @@ def _record_question(outcome: StepOutcome, place: Place, now: datetime) -> Hando
         sender="supervisor",
         receiver="person",
         step_id=place.path,
-        attempt=outcome.attempts,
+        attempt=attempt,
         payload=payload,
         payload_hash=derive_hash(payload),
         ended_at=now,

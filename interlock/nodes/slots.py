@@ -35,13 +35,17 @@ class WorkerSlots:
         limit = self._limits.get(worker)
         return limit is None or self._used[worker] < limit
 
+    def is_limited(self, worker: WorkerName) -> bool:
+        """Return whether the worker has a limit of its own."""
+        return self._limits.get(worker) is not None
+
     def add(self, worker: WorkerName, count: int) -> None:
         """Count a step that starts (+1) or stops (-1) using the worker."""
         self._used[worker] = self._used.get(worker, 0) + count
 
     def wake(self, worker: WorkerName) -> None:
         """Let the runs that wait for this worker look again; a limited worker has come free."""
-        if self._limits.get(worker) is None:
+        if not self.is_limited(worker):
             return
         for pool in list(self.pools):
             if pool.is_waiting_for(worker):
@@ -51,8 +55,9 @@ class WorkerSlots:
 class RunSlots:
     """The slots of one run.
 
-    Waiters are kept in one heap a worker, so that granting looks at one head a worker and
-    never at all waiters: the cost of a step does not grow with the plan.
+    Waiters are kept in one heap for each worker that has a limit of its own and one for all
+    others, so that granting looks at the heads and never at all waiters: the cost of a step grows
+    neither with the plan nor with the team.
     """
 
     def __init__(self, limit: int | None, workers: WorkerSlots) -> None:
@@ -65,7 +70,7 @@ class RunSlots:
         self._limit = limit
         self._used = 0
         self._workers = workers
-        self._heaps: dict[WorkerName, list[_Waiter]] = {}
+        self._heaps: dict[WorkerName | None, list[_Waiter]] = {}
         self._closed = False
         self._count = 0
 
@@ -88,7 +93,7 @@ class RunSlots:
         if self._closed:
             return False
         waiter = _Waiter(slot.rank, asyncio.get_running_loop().create_future(), slot)
-        heapq.heappush(self._heaps.setdefault(slot.worker, []), waiter)
+        heapq.heappush(self._heaps.setdefault(self._name_heap(slot.worker), []), waiter)
         self._workers.pools.add(self)
         self.grant()
         try:
@@ -99,18 +104,21 @@ class RunSlots:
             raise
         return slot.is_held
 
+    def _name_heap(self, worker: WorkerName) -> WorkerName | None:
+        return worker if self._workers.is_limited(worker) else None
+
     def grant(self) -> None:
         """Give free slots to the waiters with the longest remaining paths."""
         while self._limit is None or self._used < self._limit:
             heads = [
                 heap[0]
                 for worker, heap in self._heaps.items()
-                if heap and self._workers.has_room(worker)
+                if heap and (worker is None or self._workers.has_room(worker))
             ]
             if not heads:
                 return
             best = min(heads)
-            heapq.heappop(self._heaps[best.slot.worker])
+            heapq.heappop(self._heaps[self._name_heap(best.slot.worker)])
             if not best.future.done():
                 self._used += 1
                 self._workers.add(best.slot.worker, 1)

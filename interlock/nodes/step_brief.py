@@ -18,6 +18,7 @@ from interlock.contracts.storage import Batch
 from interlock.contracts.worker import Worker
 from interlock.criteria import CelError, evaluate_condition
 from interlock.nodes.board import SuspendedError
+from interlock.nodes.step_budget import derive_limit, find_exhausted
 from interlock.nodes.step_run import StepRun, get_step_run
 from interlock.nodes.step_state import FALLBACK, PARK, PROMOTE, REVIEW, StepState
 from interlock.nodes.team import Team
@@ -45,6 +46,8 @@ def build_brief_node(team: Team) -> Callable[[StepState], Awaitable[StepState]]:
         if (stop := _find_exhausted_budget(team, merged, run)) is not None:
             return {**update, **stop}
         await _wait_for_turn(team, merged, run)
+        if (stop := _find_exhausted_budget(team, merged, run)) is not None:
+            return {**update, **stop}  # used up by others, or passed, while this one waited
         return {**update, **_hand_over(team, merged, run)}
 
     return brief
@@ -66,8 +69,13 @@ def build_brief(
         criteria=team.criteria.describe(run.step, find_worker(team, state)),
         feedback=tuple(state.get("feedback", ())),
         deadline=datetime.fromisoformat(deadline) if deadline else None,
-        scratchpad=Scratchpad(tuple(state.get("notes", ()))) if scratchpad is None else scratchpad,
+        scratchpad=open_scratchpad(state) if scratchpad is None else scratchpad,
     )
+
+
+def open_scratchpad(state: StepState) -> Scratchpad:
+    """Return the scratchpad of the worker whose turn it is, with its own earlier notes (I4)."""
+    return Scratchpad(tuple(state.get("notes", {}).get(state["worker"], ())))
 
 
 def find_worker(team: Team, state: StepState) -> Worker:
@@ -97,8 +105,9 @@ def _take_up(state: StepState, run: StepRun) -> StepState:
         chain=0,
         approved=False,
         feedback=[],
-        notes=[],
+        notes={},
         usage=Usage().model_dump(),
+        begun_at=run.queued_at.isoformat(),
         output=None,
         wait_until=None,
     )
@@ -177,29 +186,10 @@ def _find_gate(state: StepState, run: StepRun) -> StepState | None:
 
 def _find_exhausted_budget(team: Team, state: StepState, run: StepRun) -> StepState | None:
     """Return the way to the fallbacks, if no further attempt may start (I11)."""
-    reason = _name_exhausted(team, state, run)
+    reason = find_exhausted(state, run, now=team.clock.now())
     if reason is None:
         return None
     return StepState(route=FALLBACK, verdict={**_fail(reason), "error": "BudgetExhausted"})
-
-
-def _name_exhausted(team: Team, state: StepState, run: StepRun) -> str | None:
-    spent = Usage.model_validate(state["usage"])
-    total = run.live.usage or Usage()
-    for name, budget, usage in (
-        ("step", run.step.budget, spent),
-        ("run", run.policy.budget, total),
-    ):
-        if budget is None:
-            continue
-        if budget.attempts is not None and usage.attempts >= budget.attempts:
-            return f"the {name}'s budget of {budget.attempts} attempts is used up"
-        if budget.tokens is not None and usage.tokens >= budget.tokens:
-            return f"the {name}'s budget of {budget.tokens} tokens is used up ({usage.tokens})"
-        since = run.run_started_at if name == "run" else run.queued_at
-        if budget.wall_time is not None and team.clock.now() - since >= budget.wall_time:
-            return f"the {name}'s wall time of {budget.wall_time} is used up"
-    return None
 
 
 async def _wait_for_turn(team: Team, state: StepState, run: StepRun) -> None:
@@ -209,23 +199,24 @@ async def _wait_for_turn(team: Team, state: StepState, run: StepRun) -> None:
         left = (datetime.fromisoformat(until) - team.clock.now()).total_seconds()
         if left > 0:
             run.slot.give_back()
-            await team.clock.sleep(left)
+            await run.live.wait_unless_stopping(team.clock.sleep(left))
     if run.live.is_stopping or not await run.slot.take(WorkerName(state["worker"])):
         raise SuspendedError
 
 
 def _hand_over(team: Team, state: StepState, run: StepRun) -> StepState:
     now = team.clock.now()
-    timeout = run.step.timeout or run.policy.timeout
+    limit = derive_limit(state, run, now=now)
     details: dict[str, Plain] = {
         "started_at": now.isoformat(),
-        "deadline": (now + timeout).isoformat() if timeout else None,
+        "deadline": None if limit is None else (now + limit).isoformat(),
     }
     begun: StepState = {**state, "attempt": state["attempt"] + 1, "brief": details}
     data = encode_plain(build_brief(team, begun, run).dump())
     handoff = _record(begun, run, data, started=now)
     run.storage.post(run.thread_id, Batch(handoffs=(handoff,), payloads=(data,)))
     run.is_briefed = True
+    run.live.count_attempt(run.path, begun["attempt"])
     worker = WorkerName(state["worker"])
     if team.is_heard(run.thread_id):
         team.emit(HandoffRecorded(thread_id=run.thread_id, at=now, handoff=handoff))

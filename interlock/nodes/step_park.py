@@ -21,6 +21,7 @@ _CARRIED: Final = (
     "feedback",
     "notes",
     "usage",
+    "begun_at",
     "output",
     "brief",
 )

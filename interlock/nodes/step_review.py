@@ -38,11 +38,13 @@ def build_review_node(team: Team) -> Callable[[StepState], Awaitable[StepState]]
         if "error" in output:
             update = _decide_on_error(team, state, run, error=output["error"])
         else:
+            timeout = run.step.timeout or run.policy.timeout
             findings = await team.criteria.review(
                 output["value"],
                 build_brief(team, state, run),
                 step=run.step,
                 worker=None if output.get("by_person") else find_worker(team, state),
+                limit_seconds=timeout.total_seconds() if timeout else None,
             )
             update = _decide_on_findings(state, run, findings)
         update["usage"] = counted
@@ -56,13 +58,16 @@ def build_review_node(team: Team) -> Callable[[StepState], Awaitable[StepState]]
 def _count_usage(state: StepState, output: dict[str, Plain], run: StepRun) -> dict[str, Plain]:
     if output.get("by_person"):
         return state["usage"]
-    spent = Usage(
-        attempts=1,
-        input_tokens=int(output.get("input_tokens", 0)),
-        output_tokens=int(output.get("output_tokens", 0)),
+    own, nested = (
+        Usage(
+            input_tokens=int(part.get("input_tokens", 0)),
+            output_tokens=int(part.get("output_tokens", 0)),
+        )
+        for part in (output, output.get("nested_usage") or {})
     )
-    run.live.add_usage(spent)
-    total: dict[str, Plain] = (Usage.model_validate(state["usage"]) + spent).model_dump()
+    run.live.count_tokens(own)  # a nested team's steps have counted theirs
+    spent = Usage.model_validate(state["usage"]) + own + nested + Usage(attempts=1)
+    total: dict[str, Plain] = spent.model_dump()
     return total
 
 

@@ -30,7 +30,6 @@ class StepRun:
         slot: Its place among those that work at once.
         queued_at: When all that it needs had settled.
         policy: The run's.
-        run_started_at: For the run's wall-time budget.
         is_briefed: Whether this process queued the journal's record of the current brief.
     """
 
@@ -41,7 +40,6 @@ class StepRun:
     slot: Slot
     queued_at: datetime
     policy: RunPolicy
-    run_started_at: datetime
     is_briefed: bool = False
 
     @property

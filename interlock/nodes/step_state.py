@@ -30,7 +30,7 @@ class StepState(TypedDict, total=False):
         chain: Fallbacks used up.
         approved: Whether a person let the worker start.
         feedback: What the next attempt is told.
-        notes: The worker's scratchpad.
+        notes: Each worker's scratchpad, by its name: none reads another's.
         wait_until: No attempt before this instant, ISO 8601.
         brief: This attempt's brief without inputs and context: deadline, hash, times.
         output: Envelope of what came back: `value`, or `error` with its class and words.
@@ -38,6 +38,7 @@ class StepState(TypedDict, total=False):
         settlement: How the step is to be settled, when not by acceptance.
         question: What to ask, when parking.
         usage: The dumped cost so far.
+        begun_at: When all that it needs had first settled, ISO 8601; for its wall-time budget.
         route: Where the step goes next; a node's name.
         outcome: The dumped outcome, at the end.
     """
@@ -49,7 +50,7 @@ class StepState(TypedDict, total=False):
     chain: int
     approved: bool
     feedback: list[str]
-    notes: list[str]
+    notes: dict[str, list[str]]
     wait_until: str | None
     brief: dict[str, Any] | None
     output: dict[str, Any] | None
@@ -57,5 +58,6 @@ class StepState(TypedDict, total=False):
     settlement: dict[str, Any] | None
     question: dict[str, Any] | None
     usage: dict[str, Any]
+    begun_at: str
     route: str
     outcome: dict[str, Any] | None

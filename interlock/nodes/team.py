@@ -41,8 +41,8 @@ class Team:
         clock: Time.
         criteria: Decides criteria.
         slots: Use of workers over all runs.
-        live: Runs under way in this process, by thread and scope.
-        listeners: Who is told of events, by thread.
+        live: Runs under way in this process, by thread and scope; shared with nested teams.
+        listeners: Who is told of events, by thread; shared with nested teams.
     """
 
     spec: TeamSpec
@@ -67,16 +67,36 @@ class Team:
         )
 
     def find_live(self, thread_id: ThreadId, scope: str) -> LiveRun:
-        """Return the live part of a run, making it if this process has none yet."""
-        key = (thread_id, scope)
-        if key not in self.live:
-            self.live[key] = LiveRun(
-                thread_id=thread_id, slots_limit=self.spec.policy.max_parallel, workers=self.slots
-            )
-        return self.live[key]
+        """Return the live part of a run, making it if this process has none yet.
 
-    def forget_live(self, thread_id: ThreadId) -> None:
-        """Drop the live parts of a thread's runs."""
+        Two teams that try one step after another have one scope, and each its own live part.
+        """
+        live = self.live.get((thread_id, scope))
+        if live is None or live.workers is not self.slots:
+            live = self.live[thread_id, scope] = LiveRun(
+                thread_id=thread_id,
+                slots_limit=self.spec.policy.max_parallel,
+                workers=self.slots,
+                budget=self.spec.policy.budget,
+                parent=self._find_parent(thread_id, scope),
+            )
+        return live
+
+    def _find_parent(self, thread_id: ThreadId, scope: str) -> LiveRun | None:
+        if not scope:
+            return None
+        above = "/".join(scope.split("/")[:-2])
+        return self.live.get((thread_id, f"{above}/" if above else ""))
+
+    def list_live(self, thread_id: ThreadId) -> list[LiveRun]:
+        """Return the live parts of a thread's runs: the run's own, and nested teams'."""
+        return [live for key, live in self.live.items() if key[0] == thread_id]
+
+    def forget_live(self, thread_id: ThreadId, scope: str | None = None) -> None:
+        """Drop the live part of one run, or of all of a thread's if no scope is named."""
+        if scope is not None:
+            self.live.pop((thread_id, scope), None)
+            return
         for key in [key for key in self.live if key[0] == thread_id]:
             del self.live[key]
 

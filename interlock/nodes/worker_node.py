@@ -7,34 +7,53 @@ returns away from the top level of any channel.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from typing import Any
 
-from langchain_core.callbacks import BaseCallbackManager, UsageMetadataCallbackHandler
+from langchain_core.callbacks import BaseCallbackManager
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import var_child_runnable_config
-from langgraph.errors import GraphBubbleUp, GraphInterrupt
+from langgraph.errors import GraphBubbleUp, GraphInterrupt, ParentCommand
 
-from interlock.contracts.brief import Brief, Scratchpad
-from interlock.contracts.errors import PermanentError, PlainValueError, StepTimeoutError
+from interlock.contracts.brief import Brief
+from interlock.contracts.errors import (
+    PermanentError,
+    PlainValueError,
+    StepTimeoutError,
+    TransientError,
+)
 from interlock.contracts.plain import Plain, parse_plain
+from interlock.contracts.safe_words import word_error, word_value
 from interlock.contracts.worker import Worker
 from interlock.nodes.agent_call import AgentResult, CallAgent
+from interlock.nodes.retry_after import find_retry_after
 from interlock.nodes.scoped_saver import ScopedSaver
-from interlock.nodes.step_brief import build_brief, record_brief_again
+from interlock.nodes.step_brief import build_brief, open_scratchpad, record_brief_again
+from interlock.nodes.step_budget import derive_limit
 from interlock.nodes.step_run import CURRENT_STEP, StepRun, get_step_run
 from interlock.nodes.step_state import StepState
 from interlock.nodes.team import Team
+from interlock.nodes.token_counter import TokenCounter
+from interlock.nodes.worker_writes import limit_writes
 
 _CHECKPOINTER = "__pregel_checkpointer"
 _SCRATCHPAD = "__pregel_scratchpad"
+_SEND = "__pregel_send"
 _HOPELESS = (NotImplementedError, ImportError, NameError, SyntaxError)
 """Errors of the worker's own code, which another attempt meets again."""
 
 
 def build_worker_runner(
-    team: Team, worker: Worker
+    team: Team, worker: Worker, *, is_team: bool = False
 ) -> Callable[[StepState, RunnableConfig, CallAgent], Awaitable[StepState]]:
-    """Return what a worker's node does, given how its agent is called."""
+    """Return what a worker's node does, given how its agent is called.
+
+    Args:
+        team: At work.
+        worker: Whose node it is.
+        is_team: Whether the worker is a team, whose own steps count their tokens and are told of
+            a cancel themselves.
+    """
 
     async def run_worker(
         state: StepState, config: RunnableConfig, call_agent: CallAgent
@@ -50,30 +69,41 @@ def build_worker_runner(
             record_brief_again(team, state, run)
         # I8: the brief is in the journal, and this process still holds the thread.
         await run.storage.flush(run.thread_id)
-        scratchpad = Scratchpad(tuple(state.get("notes", ())))
+        scratchpad = open_scratchpad(state)
         brief = build_brief(team, state, run, scratchpad=scratchpad)
-        usage = UsageMetadataCallbackHandler()
-        scoped = _scope_config(config, usage)
+        tokens = TokenCounter()
+        scoped = _scope_config(config, tokens)
+        if not is_team:
+            # The run's own limit bounds nothing: a worker's graph that loops ends at LangGraph's.
+            scoped.pop("recursion_limit", None)
         CURRENT_STEP.set(None)
         var_child_runnable_config.set(scoped)
-        timeout = run.step.timeout or run.policy.timeout
-        seconds = timeout.total_seconds() if timeout else None
-        envelope = await _attempt(
-            call_agent, brief, scoped, run=run, worker=worker, limit_seconds=seconds
-        )
+        limit = derive_limit(state, run, now=team.clock.now())
+        seconds = None if limit is None else limit.total_seconds()
+        with nullcontext() if is_team else run.live.interrupt_on_cancel():
+            envelope = await _attempt(
+                call_agent, brief, scoped, run=run, worker=worker, limit_seconds=seconds
+            )
         envelope["ended_at"] = team.clock.now().isoformat()
-        envelope.update(_sum_usage(usage, envelope))
+        reported = envelope.pop("messages_usage", None)
+        if not is_team:
+            envelope.update(_choose_usage(tokens, reported))
         update = StepState(output=envelope)
         if scratchpad.added:
-            update["notes"] = list(scratchpad)
+            update["notes"] = {**state.get("notes", {}), worker.name: list(scratchpad)}
         return update
 
     return run_worker
 
 
-def _scope_config(config: RunnableConfig, usage: UsageMetadataCallbackHandler) -> RunnableConfig:
-    """Return the node's config with a saver that opens only the worker's own namespace."""
+def _scope_config(config: RunnableConfig, tokens: TokenCounter) -> RunnableConfig:
+    """Return the node's config with a saver that opens only the worker's own namespace.
+
+    Through it the worker can answer its own interrupts, and write to no channel (I1).
+    """
     conf = dict(config.get("configurable", {}))
+    if _SEND in conf:
+        conf[_SEND] = limit_writes(conf[_SEND])
     saver = conf.get(_CHECKPOINTER)
     if saver is not None:
         saver = getattr(saver, "strict", saver)
@@ -84,10 +114,10 @@ def _scope_config(config: RunnableConfig, usage: UsageMetadataCallbackHandler) -
     callbacks = scoped.get("callbacks")
     if isinstance(callbacks, BaseCallbackManager):
         callbacks = callbacks.copy()
-        callbacks.add_handler(usage)
+        callbacks.add_handler(tokens)
         scoped["callbacks"] = callbacks
     else:
-        scoped["callbacks"] = [*(callbacks or ()), usage]
+        scoped["callbacks"] = [*(callbacks or ()), tokens]
     return scoped
 
 
@@ -102,17 +132,16 @@ async def _attempt(
 ) -> dict[str, Plain]:
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - a node always runs in a task
-    run.live.working.add(task)
     limit = asyncio.timeout(limit_seconds)
     try:
         async with limit:
-            result = await call_agent(brief, config)
-            _refuse_swallowed_interrupt(config)
-            return _wrap(result)
+            return _wrap(await _call(call_agent, brief, config))
     except GraphInterrupt as exc:
-        run.live.asked_by.update(dict.fromkeys((item.id for item in exc.args[0]), run.path))
+        if (refused := _find_unstorable(exc, config)) is not None:
+            return _wrap_error(refused, is_permanent=False)
+        _note_asker(exc, run)
         raise
-    except GraphBubbleUp:
+    except (GraphBubbleUp, KeyboardInterrupt, GeneratorExit):
         raise
     except asyncio.CancelledError:
         if run.live.cancel_reason is not None:
@@ -124,12 +153,25 @@ async def _attempt(
     except TimeoutError as exc:
         late = StepTimeoutError(step_id=run.step.id, seconds=limit_seconds or 0.0)
         return _wrap_error(late if limit.expired() else exc, is_permanent=False)
-    except (Exception, SystemExit) as exc:
+    except BaseException as exc:  # also what is no Exception, such as a panic in Rust
         if (bubble := _find_bubble(exc)) is not None:
             raise bubble from exc
         return _wrap_error(exc, is_permanent=_is_permanent(exc, worker))
-    finally:
-        run.live.working.discard(task)
+
+
+async def _call(call_agent: CallAgent, brief: Brief, config: RunnableConfig) -> AgentResult:
+    """Return what the agent gave; a Command for the graph around it is a failure (I1)."""
+    try:
+        result = await call_agent(brief, config)
+    except ParentCommand as exc:
+        goto = getattr(exc.args[0], "goto", None) if exc.args else None
+        words = (
+            f"The worker tried to send the run on to {goto!r}. Only the supervisor does that: "
+            "return an output, not a Command for the parent graph."
+        )
+        return AgentResult(failure=TransientError(words))
+    _refuse_swallowed_interrupt(config)
+    return result
 
 
 def _refuse_swallowed_interrupt(config: RunnableConfig) -> None:
@@ -146,24 +188,49 @@ def _refuse_swallowed_interrupt(config: RunnableConfig) -> None:
         )
 
 
+def _note_asker(asked: GraphInterrupt, run: StepRun) -> None:
+    for item in asked.args[0]:
+        run.live.note_asker(item.id, run.path)
+
+
+def _find_unstorable(asked: GraphInterrupt, config: RunnableConfig) -> PlainValueError | None:
+    """Return why the questions of a pause cannot be stored, or None.
+
+    LangGraph would raise it later, where it ends the run and every resume of it.
+    """
+    saver = config.get("configurable", {}).get(_CHECKPOINTER)
+    if saver is None:
+        return None
+    for item in asked.args[0]:
+        try:
+            saver.serde.dumps_typed(item.value)
+        except (TypeError, ValueError, RecursionError):
+            return PlainValueError(
+                path="the value given to interrupt()", seen=word_value(item.value)
+            )
+    return None
+
+
 def _wrap(result: AgentResult) -> dict[str, Plain]:
+    usage: dict[str, Plain] = {"messages_usage": dict(result.usage)}
+    if result.nested_usage:
+        usage["nested_usage"] = dict(result.nested_usage)
     if result.failure is not None:
-        return _wrap_error(result.failure, is_permanent=False)
+        return {**_wrap_error(result.failure, is_permanent=False), **usage}
     try:
         value = parse_plain(result.value)
     except PlainValueError as exc:
-        return _wrap_error(exc, is_permanent=False)
-    return {"value": value, "gaps": list(result.gaps), "messages_usage": result.usage}
+        return {**_wrap_error(exc, is_permanent=False), **usage}
+    return {"value": value, "gaps": list(result.gaps), **usage}
 
 
 def _wrap_error(exc: BaseException, *, is_permanent: bool) -> dict[str, Plain]:
-    words = str(exc) or repr(exc)
     return {
         "error": {
             "type": type(exc).__name__,
-            "message": words.encode("utf-8", "replace").decode()[:2000],
+            "message": word_error(exc),
             "is_permanent": is_permanent,
-            "retry_after_seconds": _find_retry_after(exc),
+            "retry_after_seconds": find_retry_after(exc),
         }
     }
 
@@ -172,35 +239,28 @@ def _is_permanent(exc: BaseException, worker: Worker) -> bool:
     return isinstance(exc, (PermanentError, *_HOPELESS, *worker.permanent_errors))
 
 
-def _find_retry_after(exc: BaseException) -> float | None:
-    """Return what the other side asked us to wait, in seconds, if it did."""
-    headers = getattr(getattr(exc, "response", None), "headers", None)
-    value = headers.get("retry-after") if headers is not None else None
-    try:
-        return max(float(value), 0.0) if value is not None else None
-    except (TypeError, ValueError):
-        return None
-
-
 def _find_bubble(exc: BaseException) -> GraphBubbleUp | None:
     """Return LangGraph's signal inside an exception group, if there is one."""
     if not isinstance(exc, BaseExceptionGroup):
         return None
     for part in exc.exceptions:
-        if isinstance(part, GraphBubbleUp):
+        if isinstance(part, GraphBubbleUp) and not isinstance(part, ParentCommand):
             return part
         if (found := _find_bubble(part)) is not None:
             return found
     return None
 
 
-def _sum_usage(usage: UsageMetadataCallbackHandler, envelope: dict[str, Plain]) -> dict[str, int]:
-    """Return the tokens that models reported, through callbacks or else in their messages."""
-    reported = list(usage.usage_metadata.values())
-    from_messages = envelope.pop("messages_usage", None)
-    if not reported and from_messages:
-        return dict(from_messages)
-    return {
-        "input_tokens": sum(int(part["input_tokens"]) for part in reported),
-        "output_tokens": sum(int(part["output_tokens"]) for part in reported),
+def _choose_usage(tokens: TokenCounter, reported: Plain) -> dict[str, Plain]:
+    """Return the tokens that models reported, through callbacks or in the messages given back.
+
+    An attempt that paused for a person and went on counts its later calls only; its messages
+    tell of the earlier ones too. What never was a model of LangChain's speaks in messages only.
+    """
+    counted: dict[str, Plain] = {
+        "input_tokens": tokens.input_tokens,
+        "output_tokens": tokens.output_tokens,
     }
+    if not reported or sum(reported.values()) <= sum(counted.values()):
+        return counted
+    return dict(reported)

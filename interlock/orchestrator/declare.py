@@ -3,12 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from pydantic import PydanticUserError
+
 from interlock.contracts.clock import Clock, SystemClock
 from interlock.contracts.errors import ConfigurationError
 from interlock.contracts.ids import WorkerName
 from interlock.contracts.policy import RunPolicy
 from interlock.contracts.storage import Storage
 from interlock.contracts.worker import Check, PlannerLike, Worker
+from interlock.criteria.json_schemas import find_schema_problem
 from interlock.graphs.run_graph import RunGraph, build_graph
 from interlock.nodes.team import Team, TeamSpec
 from interlock.orchestrator.lazy_storage import LazyStorage
@@ -59,7 +62,7 @@ def build_spec(
     """Return a team's declaration.
 
     Raises:
-        ConfigurationError: There is no worker, or two have one name.
+        ConfigurationError: There is no worker, two have one name, or an output type has no schema.
     """
     by_name: dict[WorkerName, Worker] = {}
     for worker in workers:
@@ -67,6 +70,7 @@ def build_spec(
             raise ConfigurationError(
                 f"Two workers are called {worker.name!r}. Give each its own name."
             )
+        _require_output_schema(worker)
         by_name[worker.name] = worker
     if not by_name:
         raise ConfigurationError("The team has no workers. Give it at least one il.Worker(...).")
@@ -76,6 +80,18 @@ def build_spec(
         policy=policy or RunPolicy(),
         checks=_name_checks(checks),
     )
+
+
+def _require_output_schema(worker: Worker) -> None:
+    try:
+        schema = worker.derive_output_schema()
+    except PydanticUserError as exc:
+        raise ConfigurationError(
+            f"The output type of worker {worker.name!r} has no JSON Schema: {exc.message}. "
+            "Use fields that JSON can hold."
+        ) from exc
+    if schema is not None and (problem := find_schema_problem(schema)) is not None:
+        raise ConfigurationError(f"The output schema of worker {worker.name!r} {problem}")
 
 
 def _name_checks(checks: Checks) -> dict[str, Check]:

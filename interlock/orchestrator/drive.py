@@ -5,8 +5,7 @@ can only reach the question it was given to (I10).
 """
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final, cast
 
@@ -14,13 +13,20 @@ from langgraph.errors import GraphDrained
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import RunControl
 from langgraph.types import Command, Interrupt, StateSnapshot
+from pydantic import ValidationError
 
-from interlock.contracts.errors import DrainedError, LeaseLostError
+from interlock.contracts.errors import (
+    DrainedError,
+    InvalidAnswerError,
+    LeaseLostError,
+    PlainValueError,
+)
 from interlock.contracts.ids import QuestionId, StepId, ThreadId
 from interlock.contracts.outcome import RunResult, StepOutcome
-from interlock.contracts.plain import Plain
+from interlock.contracts.plain import Plain, parse_plain
 from interlock.contracts.question import Answer, Question
 from interlock.contracts.run_record import RunRecord
+from interlock.contracts.safe_words import word_value
 from interlock.contracts.storage import Batch, RunUpdate, Storage
 from interlock.nodes.answer_shapes import is_request
 from interlock.nodes.finish import build_result
@@ -118,7 +124,8 @@ class Drive:
         return bool(await self._collect_resume(snapshot.interrupts))
 
     def _list_live(self) -> Sequence[LiveRun]:
-        return [self._live]
+        found = self._team.list_live(self._thread_id)
+        return found if self._live in found else [self._live, *found]
 
     def _on_lost(self, error: LeaseLostError) -> None:
         self._lost = error
@@ -253,7 +260,27 @@ async def resolve_outputs(storage: Storage, result: RunResult) -> RunResult:
 
 
 def parse_answer_ids(answers: Any) -> dict[QuestionId, Answer]:  # noqa: ANN401 - a user's mapping
-    """Return answers by question id, each as an `Answer`."""
-    with suppress(AttributeError):
-        return {QuestionId(str(key)): Answer.model_validate(item) for key, item in answers.items()}
-    raise TypeError(f"Answers are a mapping of question id to answer, not {answers!r}.")
+    """Return answers by question id, each as an `Answer`.
+
+    Raises:
+        InvalidAnswerError: They are no mapping, or one of them is no answer or cannot be stored.
+    """
+    if not isinstance(answers, Mapping):
+        reason = f"answers are a mapping of question id to answer, not {word_value(answers)}"
+        raise InvalidAnswerError(question_id="", reason=reason)
+    return {QuestionId(str(key)): _parse_answer(str(key), item) for key, item in answers.items()}
+
+
+def _parse_answer(question_id: str, answer: object) -> Answer:
+    try:
+        parsed = Answer.model_validate(answer)
+        plain = parse_plain(parsed.model_dump(), name="it")
+    except ValidationError as exc:
+        reason = (
+            f"{word_value(answer)} is no answer. Use il.approve(), il.edit(value), il.reject(why) "
+            "or il.respond(text)"
+        )
+        raise InvalidAnswerError(question_id=question_id, reason=reason) from exc
+    except PlainValueError as exc:
+        raise InvalidAnswerError(question_id=question_id, reason=str(exc)) from exc
+    return Answer.model_validate(plain)

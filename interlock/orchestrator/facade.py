@@ -89,6 +89,7 @@ class Orchestrator:
         self._graph: RunGraphCompiled | None = None
         self._drives: dict[ThreadId, Drive] = {}
         self._drain_reason: str | None = None
+        self._drain_timer: asyncio.TimerHandle | None = None
 
     async def __aenter__(self) -> Self:
         """Open the storage and compile the graph on it.
@@ -106,6 +107,10 @@ class Orchestrator:
         """Close the storage; unfinished runs can be resumed."""
         self._storage = None
         self._graph = None
+        self._drain_reason = None
+        if self._drain_timer is not None:
+            self._drain_timer.cancel()
+            self._drain_timer = None
         await self._source.aclose()
 
     @property
@@ -305,7 +310,8 @@ class Orchestrator:
 
         The calls that drive them raise DrainedError; every run can be resumed. After the
         policy's `drain_grace`, workers that still run are cut off. Safe to call from a signal
-        handler of the event loop, and to repeat: a second call cuts off at once.
+        handler of the event loop, and to repeat: a second call cuts off at once. Until the team
+        is left and entered again, it drives nothing more.
         """
         is_second = self._drain_reason is not None
         self._drain_reason = self._drain_reason or reason
@@ -315,7 +321,8 @@ class Orchestrator:
                 drive.abort()
         if not is_second and self._drives:
             grace = self.team_spec.policy.drain_grace.total_seconds()
-            asyncio.get_running_loop().call_later(grace, self._abort_all)
+            loop = asyncio.get_running_loop()
+            self._drain_timer = loop.call_later(grace, self._abort_all)
 
     def invoke(
         self, goal: str, *, thread_id: str, context: Mapping[str, object] | None = None
@@ -364,16 +371,20 @@ class Orchestrator:
     ) -> RunRecord:
         if not isinstance(goal, str) or not goal.strip():  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError(f"The goal is {goal!r}. Give the run a goal in words.")
-        if not thread_id:
+        if not isinstance(thread_id, str) or not thread_id:  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError(
                 f"The thread id is {thread_id!r}. Give the run a thread id of its own, such as a "
                 "ticket number."
             )
-        plain: Plain = parse_plain(dict(context or {}))
+        if context is not None and not isinstance(context, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError(
+                f"The context is {context!r}. Give the run a mapping of names to values."
+            )
+        plain: Plain = parse_plain(dict(context or {}), name="context")
         now = self._clock.now()
         return RunRecord(
-            thread_id=ThreadId(thread_id),
-            goal=goal,
+            thread_id=ThreadId(parse_plain(thread_id, name="thread id")),
+            goal=parse_plain(goal, name="goal"),
             context=plain,
             accepted_at=now,
             updated_at=now,
@@ -396,7 +407,9 @@ class Orchestrator:
             )
         for question_id, answer in answers.items():
             question = open_now.get(question_id)
-            problem = find_answer_problem(question, answer) if question is not None else None
+            # The hash of what was shown is checked where the answer is recorded.
+            decision = answer.model_copy(update={"shown_hash": None})
+            problem = find_answer_problem(question, decision) if question is not None else None
             if problem is not None:
                 raise InvalidAnswerError(question_id=question_id, reason=problem)
 

@@ -16,31 +16,39 @@ class LazyStorage:
         Raises:
             ConfigurationError: The URL is unknown.
         """
-        self._own = SqlStorage(storage, clock=clock) if isinstance(storage, str) else None
+        self._clock = clock
         self._given = None if isinstance(storage, str) else storage
-        self._is_open = False
+        self._next = SqlStorage(storage, clock=clock) if isinstance(storage, str) else None
+        self._opened: SqlStorage | None = None
         self._opening: asyncio.Lock | None = None
 
     async def open(self) -> Storage:
         """Return the storage, opening it if that has not happened.
+
+        After a close it is opened anew, in whichever event loop asks.
 
         Raises:
             StorageError: It cannot be opened; the message says why.
         """
         if self._given is not None:
             return self._given
-        assert self._own is not None  # noqa: S101 - one of the two is always there
-        if not self._is_open:
+        if self._opened is None:
             if self._opening is None:
                 self._opening = asyncio.Lock()
             async with self._opening:
-                await self._own.connect()
-                self._is_open = True
-        return self._own
+                return await self._connect()
+        return self._opened
+
+    async def _connect(self) -> Storage:
+        if self._opened is None:
+            assert self._next is not None  # noqa: S101 - without one given, there is one to open
+            await self._next.connect()
+            self._opened = self._next
+        return self._opened
 
     async def aclose(self) -> None:
         """Close what this opened; a storage that was handed in stays open."""
-        if self._own is not None and self._is_open:
-            self._is_open = False
-            self._opening = None
-            await self._own.aclose()
+        if self._opened is not None:
+            closing, self._opened, self._opening = self._opened, None, None
+            self._next = SqlStorage(closing.url, clock=self._clock)
+            await closing.aclose()

@@ -31,7 +31,7 @@ def load_task_graph(path: str | Path) -> TaskGraph:
     text = _read_text(path)
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as exc:
+    except (yaml.YAMLError, RecursionError) as exc:
         if path.suffix.lower() != ".json":
             raise _build_error(path, _get_line(exc), _word_yaml_error(exc)) from exc
         root = None  # JSON that is not YAML, such as one indented by tabs: no lines then

@@ -12,5 +12,5 @@ def load_prompt(name: str) -> Template:
     Args:
         name: File name without its ending.
     """
-    text = resources.files(__package__).joinpath(f"{name}.md").read_text(encoding="utf-8")
+    text = resources.files(__name__).joinpath(f"{name}.md").read_text(encoding="utf-8")
     return Template(text.split("\n", 1)[1].lstrip("\n"))

@@ -106,9 +106,9 @@ async def test_counting_reads_no_whole_table(storage: SqlStorage) -> None:
     """Counting a thread uses indexes, however many other threads there are."""
     from interlock.checkpoints.named_sql import load_statements
 
-    for name in ("count_handoffs", "count_settled", "load_open_attempts"):
+    for name in ("count_handoffs", "sum_tokens", "count_settled", "load_open_attempts"):
         statement = "EXPLAIN QUERY PLAN " + load_statements("sqlite")[name]
         plan = await storage._database.read(
-            lambda c, statement=statement: c.execute(statement, ("t",)).fetchall()
+            lambda c, statement=statement: c.execute(statement, ("t", "")).fetchall()
         )
         assert not [row for row in plan if row[3].startswith(("SCAN h", "SCAN o", "SCAN b"))], plan

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import interlock as il
+from tests.invariants.journal_order import require_order, require_unstarted
 from tests.invariants.outcome_model import (
     PERSON_GARBAGE,
     PERSON_VALUE,
@@ -69,18 +70,6 @@ def compare_journal(handoffs: Sequence[il.Handoff], expected: dict[str, Expected
         assert briefs == list(enumerate(each.attempts, 1)), step
 
 
-def require_order(steps: Sequence[PlannedStep], handoffs: Sequence[il.Handoff]) -> None:
-    """I3: no brief before the acceptance or settlement of everything that its step needs."""
-    settled: set[str] = set()
-    needs = {step.id: set(step.needs) for step in steps}
-    for handoff in handoffs:
-        if handoff.kind == "brief":
-            assert needs[handoff.step_id] <= settled, handoff.step_id
-        is_accepted = handoff.verdict is not None and handoff.verdict.action == "accept"
-        if is_accepted or (handoff.kind == "settlement" and handoff.status != "waiting"):
-            settled.add(handoff.step_id)
-
-
 def choose_answers(
     data: st.DataObject, result: il.RunResult, given_so_far: dict[str, list[str]]
 ) -> dict[str, il.Answer]:
@@ -120,6 +109,7 @@ async def live(steps: tuple[PlannedStep, ...], data: st.DataObject, **options: A
                 break
             result = await desk.aanswer("t", choose_answers(data, result, given_so_far))
         require_order(steps, handoffs)
+        require_unstarted(expected, handoffs)
         assert sum(h.kind == "answer" for h in handoffs) == sum(map(len, given_so_far.values()))
     assert sorted(cast.shown, key=repr) == sorted(
         (

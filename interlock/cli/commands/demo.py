@@ -21,7 +21,9 @@ def demo(
     ] = None,
     keep: Annotated[
         bool,
-        typer.Option("--keep", help="Keep the folder, to look around.", show_default=False),
+        typer.Option(
+            "--keep", metavar="", help="Keep the folder, to look around.", show_default=False
+        ),
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -30,6 +32,6 @@ def demo(
     from interlock.demo.command import run_demo
 
     leave_with(
-        lambda _: run_demo(as_json=as_json, folder=folder, keep=keep),
-        as_json=False,  # the demonstration writes its own JSON
+        lambda output: run_demo(output, as_json=as_json, folder=folder, keep=keep),
+        as_json=as_json,
     )

@@ -11,7 +11,7 @@ def graph(
     team: Annotated[
         str | None,
         typer.Argument(
-            metavar="[TEAM]",
+            metavar="TEAM",
             help="As module:attribute. May be left out with --plan.",
             show_default=False,
         ),

@@ -4,16 +4,19 @@ from typing import Annotated
 
 import typer
 
-from interlock.cli.options import JsonOption, StorageOption, ThreadArgument
+from interlock.cli.options import JsonOption, StorageOption, TeamOption, ThreadArgument
 
 
 def status(
     thread: Annotated[
         str | None,
-        typer.Argument(metavar="[THREAD]", help="Left out: all threads.", show_default=False),
+        typer.Argument(metavar="THREAD", help="Left out: all threads.", show_default=False),
     ] = None,
     *,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="Most threads listed.")] = 50,
+    limit: Annotated[
+        int, typer.Option("--limit", metavar="N", min=1, help="Most threads listed.")
+    ] = 50,
+    team: TeamOption = None,
     storage: StorageOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -22,7 +25,7 @@ def status(
     from interlock.cli.failures import leave_with
     from interlock.cli.reading import show_status, show_statuses
 
-    commands = CommandLines(thread_id=thread or "", storage=storage)
+    commands = CommandLines(thread_id=thread or "", team=team, storage=storage)
     leave_with(
         lambda output: (
             show_status(output, commands=commands)
@@ -40,6 +43,7 @@ def inbox(
         str | None,
         typer.Option("--thread", metavar="ID", help="Of one thread only.", show_default=False),
     ] = None,
+    team: TeamOption = None,
     storage: StorageOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -48,7 +52,7 @@ def inbox(
     from interlock.cli.failures import leave_with
     from interlock.cli.reading import show_inbox
 
-    commands = CommandLines(thread_id=thread or "", storage=storage)
+    commands = CommandLines(thread_id=thread or "", team=team, storage=storage)
     leave_with(
         lambda output: show_inbox(output, commands=commands), as_json=as_json, commands=commands
     )
@@ -63,8 +67,11 @@ def handoffs(
     ] = None,
     full: Annotated[
         bool,
-        typer.Option("--full", help="With every payload and finding.", show_default=False),
+        typer.Option(
+            "--full", metavar="", help="With every payload and finding.", show_default=False
+        ),
     ] = False,
+    team: TeamOption = None,
     storage: StorageOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -73,7 +80,7 @@ def handoffs(
     from interlock.cli.failures import leave_with
     from interlock.cli.reading import show_handoffs
 
-    commands = CommandLines(thread_id=thread, storage=storage)
+    commands = CommandLines(thread_id=thread, team=team, storage=storage)
     leave_with(
         lambda output: show_handoffs(output, commands=commands, step=step, is_full=full),
         as_json=as_json,

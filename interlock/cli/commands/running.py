@@ -35,6 +35,7 @@ def run(  # noqa: PLR0913 - one parameter an option
         bool,
         typer.Option(
             "--stepwise",
+            metavar="",
             help="Return to the supervisor after every settled step: one step at a time.",
             show_default=False,
         ),
@@ -98,7 +99,11 @@ def answer(  # noqa: PLR0913 - one parameter an argument
     ] = None,
     decision: Annotated[
         str | None,
-        typer.Argument(metavar="approve|edit|reject|respond", show_default=False),
+        typer.Argument(
+            metavar="DECISION",
+            help="approve, edit, reject or respond: one that the question allows.",
+            show_default=False,
+        ),
     ] = None,
     value: Annotated[
         str | None,

@@ -81,7 +81,14 @@ def build_doomed_desk(folder: Path, kind: str) -> il.Orchestrator:
         build_step("c", "work", needs=["a"], context=["tenant"]),
         build_step("d", "work", needs=["b", "c"], context=["tenant"]),
     )
+    if kind == "nested":
+        middle = build_desk({"inner": build_desk({"work": work}, *steps)}, _pass_tenant("inner"))
+        return build_desk({"outer": middle}, _pass_tenant("outer"), storage=locate(folder))
     return build_desk({"work": work}, *steps, storage=locate(folder))
+
+
+def _pass_tenant(step_id: str) -> il.Step:
+    return build_step(step_id, context=["tenant"])
 
 
 async def drive_doomed(folder: Path, kind: str, answers: list[str]) -> None:

@@ -29,14 +29,15 @@ def list_routers(desk: il.Orchestrator) -> dict[str, Any]:
     return found
 
 
-def test_routers_only_look_up_what_their_node_wrote() -> None:
+async def test_routers_only_look_up_what_their_node_wrote() -> None:
     """Row 16: every router is total over its path map, and returns the state's route unchanged."""
     routers = list_routers(build_desk({"one": give(1), "two": give(2)}))
     assert {"supervisor", "brief", "review", "fallback"} <= routers.keys()
     for node, branch in routers.items():
         assert branch.ends, node
         for route, target in branch.ends.items():
-            assert branch.path.invoke({"route": route, "progress": {"route": route}}) == route
+            looked_up = await branch.path.ainvoke({"route": route, "progress": {"route": route}})
+            assert looked_up == route
             assert target == route
 
 

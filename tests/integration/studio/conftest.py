@@ -7,114 +7,158 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from langgraph_sdk import get_sync_client
-from langgraph_sdk.client import SyncLangGraphClient
 
 REPOSITORY = Path(__file__).parents[3]
 HERE = Path(__file__).parent
-BLOCKING = ("BlockingError", "Blocking call", "GraphLoadError", "Could not import")
-OFFLINE = {
-    "LANGSMITH_TRACING": "false",
-    "LANGGRAPH_NO_VERSION_CHECK": "true",
-    "LANGGRAPH_CLI_NO_ANALYTICS": "1",
-}
+TEST_TEAMS = ("asking_team", "gated_team")
+STARTED = "Application started up"
+START_SECONDS = 60
+STOP_SECONDS = 20
 
 
-@dataclass(frozen=True, kw_only=True)
 class DevServer:
-    """A running server: how to reach it, and where it works."""
+    """A server that can be stopped in the middle of a run, and started again on its folder.
 
-    client: SyncLangGraphClient
-    folder: Path
-    log: Path
+    Attributes:
+        folder: Where it works; its own files and the teams' storage lie below.
+        client: Speaks to it over HTTP.
+        lines: Its log so far, over all its processes.
+    """
 
-    def list_faults(self) -> list[str]:
-        """Return the log's lines that tell of a blocking call or of a graph not loaded."""
-        lines = self.log.read_text(encoding="utf-8").splitlines()
-        return [line for line in lines if any(word in line for word in BLOCKING)]
+    def __init__(self, folder: Path) -> None:
+        """Choose a free port; nothing is started."""
+        self.folder = folder
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self._port = probe.getsockname()[1]
+        self._url = f"http://127.0.0.1:{self._port}"
+        self.client = get_sync_client(url=self._url, api_key=None)
+        self.lines: list[str] = []
+        self._seen = 0
+        self._process: subprocess.Popen[str] | None = None
+        self._reader: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Start the server and return once it answers."""
+        config = json.loads((self.folder / "langgraph.json").read_text())
+        environment = {**os.environ, **config["env"], "LOG_JSON": "true"}
+        environment.pop("LANGSMITH_API_KEY", None)
+        command = [sys.executable, "-m", "langgraph_cli", "dev", "--no-browser", "--no-reload"]
+        self._process = subprocess.Popen(
+            [
+                *command,
+                "--host",
+                "127.0.0.1",
+                "--port",
+                str(self._port),
+                "--n-jobs-per-worker",
+                "4",
+            ],
+            cwd=self.folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        is_told = threading.Event()
+        self._reader = threading.Thread(target=self._read_log, args=(self._process, is_told))
+        self._reader.start()
+        is_told.wait(START_SECONDS)
+        try:
+            with httpx.Client(transport=httpx.HTTPTransport(retries=4)) as client:
+                client.get(f"{self._url}/ok", timeout=30).raise_for_status()
+        except httpx.HTTPError as exc:
+            raise AssertionError(f"The dev server did not start: {exc}\n{self.log}") from exc
+
+    def stop(self) -> None:
+        """Press Ctrl-C, and end what has not ended by itself; safe to repeat."""
+        if self._process is None or self._reader is None:
+            return
+        try:
+            self._process.send_signal(signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout=STOP_SECONDS)
+        finally:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._reader.join()
+            self._process.stdout.close()
+            self._process = None
+
+    @property
+    def log(self) -> str:
+        """What the server has said."""
+        return "".join(self.lines)
+
+    def take_faults(self) -> list[str]:
+        """Return the log's warnings and errors since the last call.
+
+        Blocking calls, graphs that do not load and failed runs are among them.
+        """
+        fresh, self._seen = self.lines[self._seen :], len(self.lines)
+        return [line for line in fresh if _is_fault(line)]
+
+    def _read_log(self, process: subprocess.Popen[str], is_told: threading.Event) -> None:
+        for line in process.stdout:
+            self.lines.append(line)
+            if STARTED in line:
+                is_told.set()
+        is_told.set()
+
+
+def _is_fault(line: str) -> bool:
+    try:
+        entry: Any = json.loads(line)
+    except ValueError:
+        return "Error" in line or "Traceback" in line
+    return entry["level"] not in {"debug", "info"}
 
 
 @contextmanager
 def run_dev_server(folder: Path) -> Generator[DevServer]:
-    """Run `langgraph dev` in a folder; it is gone when the block ends, whatever happened."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    log = folder / "server.log"
-    environment = {**os.environ, **OFFLINE, "NO_COLOR": "1"}
-    environment.pop("LANGSMITH_API_KEY", None)
-    command = [sys.executable, "-m", "langgraph_cli", "dev", "--no-browser", "--no-reload"]
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            [*command, "--host", "127.0.0.1", "--port", str(port)],
-            cwd=folder,
-            env=environment,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+    """Run a server on a folder; it is gone when the block ends, whatever happened."""
+    server = DevServer(folder)
     try:
-        url = f"http://127.0.0.1:{port}"
-        _require_ready(url, log)
-        with get_sync_client(url=url, api_key=None) as client:
-            yield DevServer(client=client, folder=folder, log=log)
+        server.start()
+        yield server
     finally:
-        _stop(process)
+        server.stop()
+        server.client.http.client.close()
 
 
-def _require_ready(url: str, log: Path) -> None:
-    """Return once the server answers; the transport repeats refused connections."""
-    try:
-        with httpx.Client(transport=httpx.HTTPTransport(retries=6)) as client:
-            client.get(f"{url}/ok", timeout=30).raise_for_status()
-    except httpx.HTTPError as exc:
-        words = log.read_text(encoding="utf-8")
-        raise AssertionError(f"The dev server did not start: {exc}\n{words}") from exc
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    """End the server and all that it started."""
-    try:
-        process.send_signal(signal.SIGINT)
-        process.wait(timeout=15)
-    except subprocess.TimeoutExpired:
-        pass
-    finally:
-        try:
-            os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-        process.wait()
-
-
-def copy_examples(folder: Path) -> None:
-    """Put what `langgraph dev` needs into a folder, and the gated team beside it."""
+def copy_teams(folder: Path) -> None:
+    """Put what `langgraph dev` needs into a folder: the examples, and the tests' own teams."""
     for name in ("minimal_team", "retail_desk"):
         shutil.copytree(REPOSITORY / "examples" / name, folder / "examples" / name)
-    shutil.copy(HERE / "gated_team.py", folder)
     config: dict[str, Any] = json.loads((REPOSITORY / "langgraph.json").read_text())
-    config["graphs"]["gated_team"] = "./gated_team.py:make_graph"
+    for name in TEST_TEAMS:
+        shutil.copy(HERE / f"{name}.py", folder)
+        config["graphs"][name] = f"./{name}.py:make_graph"
     (folder / "langgraph.json").write_text(json.dumps(config))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def running_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevServer]:
+    """Return the one server of this test run."""
     folder = tmp_path_factory.mktemp("studio")
-    copy_examples(folder)
+    copy_teams(folder)
     with run_dev_server(folder) as server:
         yield server
 
 
 @pytest.fixture
 def server(running_server: DevServer) -> Iterator[DevServer]:
-    """The module's server; after each test its log must tell of no blocking call."""
+    """Return the server; after each test its log must hold no warning and no error."""
     yield running_server
-    assert running_server.list_faults() == []
+    assert running_server.take_faults() == []

@@ -4,8 +4,10 @@ import asyncio
 import functools
 from pathlib import Path
 
-import interlock as il
+from langgraph.config import get_stream_writer
 from langgraph.graph import StateGraph
+
+import interlock as il
 
 
 async def start(brief: il.Brief) -> str:
@@ -14,10 +16,11 @@ async def start(brief: il.Brief) -> str:
 
 
 async def wait(brief: il.Brief) -> str:
-    """Return what the gate says if it is there; else never return."""
+    """Return what the gate says if it is there; else say so and never return."""
     del brief
     gate = Path("gate")
     if not await asyncio.to_thread(gate.exists):
+        get_stream_writer()({"waiting": True})
         await asyncio.Event().wait()
     return await asyncio.to_thread(gate.read_text)
 

@@ -30,18 +30,28 @@ SELECT outcome FROM outcomes WHERE thread_id = ? AND superstep = ? ORDER BY seq;
 
 -- name: count_settled
 SELECT status, count(*)
-FROM (SELECT status, max(seq) FROM outcomes WHERE thread_id = ? GROUP BY step_id)
+FROM (SELECT status, max(seq) FROM outcomes
+      WHERE thread_id = ?1 AND substr(step_id, 1, length(?2)) = ?2
+        AND instr(substr(step_id, length(?2) + 1), '/') = 0
+      GROUP BY step_id)
 GROUP BY status ORDER BY status;
 
 -- name: count_handoffs
 SELECT count(*), count(*) FILTER (WHERE kind = 'brief'),
        count(*) FILTER (WHERE kind = 'brief' AND attempt >= 2)
-FROM handoffs INDEXED BY handoffs_by_attempt WHERE thread_id = ?;
+FROM handoffs INDEXED BY handoffs_by_attempt
+WHERE thread_id = ?1 AND (?2 = '' OR substr(step_id, 1, length(?2)) = ?2);
+
+-- name: sum_tokens
+SELECT coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0)
+FROM handoffs INDEXED BY handoffs_by_attempt
+WHERE thread_id = ?1 AND kind = 'output' AND (?2 = '' OR substr(step_id, 1, length(?2)) = ?2);
 
 -- name: load_open_attempts
 SELECT brief.step_id, brief.attempt, brief.worker, brief.started_at, brief.ended_at
 FROM handoffs AS brief
-WHERE brief.thread_id = ? AND brief.kind = 'brief' AND brief.step_id IS NOT NULL
+WHERE brief.thread_id = ?1 AND brief.kind = 'brief' AND brief.step_id IS NOT NULL
+  AND substr(brief.step_id, 1, length(?2)) = ?2
   AND NOT EXISTS (
     SELECT 1 FROM handoffs AS output
     WHERE output.thread_id = brief.thread_id AND output.kind = 'output'

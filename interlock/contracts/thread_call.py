@@ -1,7 +1,7 @@
-"""Sync workers off the event loop, each in a daemon thread of its own.
+"""Sync workers and checks off the event loop, each in a daemon thread of its own.
 
-The loop's default pool has few threads and joins them at exit, so a worker that hangs past
-its timeout would hold up other steps and then the process. A daemon thread holds up neither.
+The loop's default pool has few threads and joins them at exit, so a function that hangs would
+hold up other steps and then the process. A daemon thread holds up neither.
 """
 
 import asyncio
@@ -9,6 +9,8 @@ import contextvars
 import threading
 from collections.abc import Callable
 from typing import Any
+
+from interlock.contracts.safe_words import word_error
 
 
 async def call_in_thread(function: Callable[..., Any], *args: object) -> Any:  # noqa: ANN401
@@ -33,12 +35,19 @@ async def call_in_thread(function: Callable[..., Any], *args: object) -> Any:  #
         error: BaseException | None = None
         try:
             result = context.run(function, *args)
-        except StopIteration as exc:
-            error = RuntimeError(f"the function raised StopIteration: {exc}")
-        except BaseException as exc:  # noqa: BLE001 - handed to the awaiting caller as it is
-            error = exc
+        except BaseException as exc:  # noqa: BLE001 - handed to the awaiting caller
+            error = exc if _is_harmless(exc) else RuntimeError(_word(exc))
         if not loop.is_closed():
             loop.call_soon_threadsafe(set_result, result, error)
 
     threading.Thread(target=run, name="interlock-worker", daemon=True).start()
     return await future
+
+
+def _is_harmless(error: BaseException) -> bool:
+    """Return whether an error may be raised again in the event loop, where its caller waits."""
+    return isinstance(error, (Exception, SystemExit)) and not isinstance(error, StopIteration)
+
+
+def _word(error: BaseException) -> str:
+    return f"the function raised {type(error).__name__}: {word_error(error)}"

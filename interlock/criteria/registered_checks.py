@@ -1,0 +1,95 @@
+"""Registered checks: users' functions, called so that nothing they do ends a run.
+
+A check that raises, returns something else, or hands back a finding that cannot be stored
+yields a failed finding that names the check. Only cancellation from outside and LangGraph's
+own signals pass through.
+"""
+
+import asyncio
+import inspect
+
+from langgraph.errors import GraphBubbleUp
+
+from interlock.contracts.brief import Brief
+from interlock.contracts.criteria import Finding
+from interlock.contracts.errors import PlainValueError
+from interlock.contracts.plain import Plain, freeze, parse_plain
+from interlock.contracts.safe_words import clean_words, word_error, word_value
+from interlock.contracts.thread_call import call_in_thread
+from interlock.contracts.worker import Check
+from interlock.criteria.cel_expressions import shorten_evidence
+
+_WORDS_CHARS = 2000
+
+
+async def run_check(
+    name: str, check: Check, output: Plain, brief: Brief, *, limit_seconds: float | None = None
+) -> Finding:
+    """Return a check's finding on an output; sync checks run in a thread of their own.
+
+    Args:
+        name: What the check is registered as.
+        check: `(output, brief) -> bool | Finding`, sync or async.
+        output: Plain; the check gets a frozen copy.
+        brief: What the worker was shown.
+        limit_seconds: How long it may take; None is no limit.
+    """
+    limit = asyncio.timeout(limit_seconds)
+    try:
+        async with limit:
+            return _read(name, await _call(check, freeze(output), brief), output)
+    except GraphBubbleUp:
+        raise
+    except asyncio.CancelledError as exc:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        error: BaseException = exc
+    except (Exception, SystemExit) as exc:  # noqa: BLE001 - user code; its failure is a finding
+        error = exc
+    words = f"raised {type(error).__name__}: {word_error(error, 500)}"
+    if limit.expired():
+        words = f"did not end within the step's timeout of {limit_seconds:g} s"
+    return Finding(
+        passed=False,
+        message=f"check {name!r} {words}",
+        evidence=shorten_evidence(output),
+    )
+
+
+async def _call(check: Check, output: Plain, brief: Brief) -> object:
+    if inspect.iscoroutinefunction(check):
+        awaited: object = await check(output, brief)
+        return awaited
+    result: object = await call_in_thread(check, output, brief)
+    return await result if inspect.isawaitable(result) else result
+
+
+def _read(name: str, result: object, output: Plain) -> Finding:
+    """Return what a check gave as a finding that can be stored."""
+    if isinstance(result, Finding):
+        return Finding(
+            criterion=clean_words(result.criterion, _WORDS_CHARS),
+            passed=result.passed,
+            message=clean_words(result.message, _WORDS_CHARS),
+            evidence=_read_evidence(result.evidence),
+        )
+    if result is True:
+        return Finding(passed=True)
+    if result is False:
+        return Finding(
+            passed=False,
+            message=f"check {name!r} did not pass",
+            evidence=shorten_evidence(output),
+        )
+    return Finding(
+        passed=False,
+        message=f"check {name!r} returned {word_value(result)}; it must return a bool or a Finding",
+    )
+
+
+def _read_evidence(evidence: object) -> Plain:
+    try:
+        return shorten_evidence(parse_plain(evidence))
+    except PlainValueError:
+        return word_value(evidence)

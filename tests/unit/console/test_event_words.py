@@ -1,0 +1,86 @@
+"""Events as lines of a log, and added up to where a run stands."""
+
+from dataclasses import replace
+from typing import Any, get_args
+
+import pytest
+
+import interlock as il
+from interlock.console.event_words import STATUS_MOODS, Line, word_event
+from interlock.console.progress import Progress
+from interlock.contracts.ids import StepId
+from interlock.contracts.outcome import RunStatus, StepStatus
+from tests.unit.console import sample_events as sample
+
+
+@pytest.mark.parametrize(
+    ("event", "line"),
+    [
+        (sample.STARTED, Line("started", "", "thread t17: Answer ticket", "quiet")),
+        (
+            replace(sample.STARTED, is_resumed=True),
+            Line("resumed", "", "thread t17: Answer ticket", "quiet"),
+        ),
+        (sample.PLANNED, Line("planned", "", "3 steps", "quiet")),
+        (sample.PLAN_REFUSED, Line("refused", "", "plan of attempt 1: no steps; b", "bad")),
+        (sample.ATTEMPT, Line("running", "reply", "attempt 1 by clerk", "quiet")),
+        (
+            sample.REFUSED,
+            Line("refused", "reply", "attempt 1 by clerk: too long -> trying again", "bad"),
+        ),
+        (sample.SETTLED, Line("accepted", "reply", "after 2 attempts", "good")),
+        (
+            replace(sample.SETTLED, status="blocked", attempts=0, reason="needs 'a'"),
+            Line("blocked", "reply", "never started: needs 'a'", "bad"),
+        ),
+        (replace(sample.SETTLED, status="waiting"), None),  # the question says it
+        (sample.ASKED, Line("asked", "reply", "q-1: Let it pass?", "odd")),
+        (sample.RECORDED, None),
+        (sample.STOPPED, Line("waiting", "", "thread t17", "odd")),
+    ],
+)
+def test_an_event_is_one_line_or_none(event: Any, line: Line | None) -> None:
+    """What a person wants to read, clean; nothing is said twice."""
+    assert word_event(event) == line
+
+
+def test_every_status_has_a_mood() -> None:
+    """No status is left without a colour."""
+    assert set(STATUS_MOODS) == {*get_args(StepStatus), *get_args(RunStatus)}
+
+
+def test_progress_is_the_sum_of_events() -> None:
+    """Total, running, retries, settled and open questions follow from the events alone."""
+    progress = Progress()
+    for event in (sample.STARTED, sample.PLANNED, sample.ATTEMPT):
+        progress.take(event)
+    assert (progress.total, progress.done, list(progress.running)) == (3, 0, ["reply"])
+    progress.take(sample.REFUSED)
+    assert (progress.running, progress.retries) == ({}, 0)
+    progress.take(replace(sample.ATTEMPT, attempt=2))
+    assert progress.retries == 1
+    progress.take(sample.ASKED)
+    progress.take(replace(sample.SETTLED, status="waiting"))
+    assert (progress.done, list(progress.questions)) == (0, ["q-1"])
+    progress.take(sample.SETTLED)
+    assert (progress.done, dict(progress.counts), progress.questions) == (1, {"accepted": 1}, {})
+    progress.take(replace(sample.SETTLED, step_id=StepId("reply/inner")))
+    assert progress.done == 1  # a nested team's steps are not of this plan
+    assert progress.started_at == sample.NOON
+
+
+def test_a_resumed_run_counts_what_was_done_before() -> None:
+    """Steps that an earlier process settled stay settled; waiting ones are not done."""
+    progress = Progress()
+    status = il.ThreadStatus.__new__(il.ThreadStatus)
+    for name, value in {
+        "total": 4,
+        "settled": {"accepted": 2, "waiting": 1},
+        "retries": 3,
+        "questions": (sample.QUESTION,),
+    }.items():
+        object.__setattr__(status, name, value)
+    progress.start_from(status)
+    assert (progress.total, progress.done, progress.retries) == (4, 2, 3)
+    progress.take(sample.SETTLED)
+    assert (progress.done, progress.counts["accepted"], progress.questions) == (3, 3, {})
