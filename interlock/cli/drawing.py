@@ -30,7 +30,7 @@ def show_team(output: Output, *, desk: Orchestrator) -> int:
         shown = {name: text for name, text in (node.metadata or {}).items() if name == "role"}
         graph.nodes[key] = node._replace(metadata=shown or None)
     drawing = graph.draw_mermaid()
-    output.show(Text("\n".join(clean_lines(drawing))), data={"mermaid": drawing})
+    output.show(_draw_mermaid("\n".join(clean_lines(drawing))), data={"mermaid": drawing})
     return ExitCode.COMPLETED
 
 
@@ -48,13 +48,18 @@ def show_plan(
     problems = find_problems(plan, desk=desk, context_keys=context_keys)
     drawing = draw_task_graph(plan)
     data = {"mermaid": drawing, "problems": dump_value(problems)}
-    output.show(Text(drawing.rstrip("\n")), data=data)
+    output.show(_draw_mermaid(drawing.rstrip("\n")), data=data)
     if not problems:
         return ExitCode.COMPLETED
     lines = [f"The task graph has {count_of(len(problems), 'problem')}:"]
     lines += [line for problem in problems for line in clean_lines(f"  - {problem.message}")]
     output.complain("\n".join(lines))
     return ExitCode.USAGE
+
+
+def _draw_mermaid(drawing: str) -> Text:
+    """Return Mermaid text whose lines stay whole on a terminal, to be copied from there."""
+    return Text(drawing, no_wrap=True, overflow="ignore")
 
 
 def find_problems(

@@ -1,5 +1,6 @@
 """The entry point: `interlock`, its commands, and what its help teaches."""
 
+import gc
 import json
 import sys
 from importlib import metadata
@@ -16,6 +17,9 @@ from interlock.cli.commands.running import run as run_team
 from interlock.cli.options import EXIT_CODES, show_examples
 
 _USAGE_CODE = 2
+_COLLECTIONS = (20_000, 20, 50)
+"""`gc.set_threshold` of this process: a waiting step keeps thousands of objects alive, which
+Python's defaults would look through again and again while a wide task graph runs."""
 
 app = typer.Typer(
     name="interlock",
@@ -102,6 +106,7 @@ _register()
 
 def run() -> None:
     """Run the command line and leave the process with an exit code."""
+    gc.set_threshold(*_COLLECTIONS)
     arguments = sys.argv[1:]
     if "--json" not in arguments:
         app(arguments)  # says itself what is wrong with the arguments, and leaves

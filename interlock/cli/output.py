@@ -58,7 +58,7 @@ class Output:
             self.console.print(page, crop=False)
             return
         with self.console.capture() as captured:
-            self.console.print(page)
+            self.console.print(page, crop=False)
         lines = [line.rstrip() for line in captured.get().split("\n")]
         self.stdout.write("\n".join(lines))
         self.stdout.flush()

@@ -54,7 +54,7 @@ class Step(FrozenModel):
         output_schema: A JSON Schema for the output, beside the worker's own output type.
         fallback: Second ways, in order, when attempts are used up; ends in abandon, said or not.
         retry: Attempts and waits; the run policy's if left out.
-        timeout: Of one attempt; the run policy's if left out.
+        timeout: Of one attempt, and of each check on its output; the run policy's if left out.
         budget: Upper bounds of this step.
         approval: A CEL expression over inputs and context; while it is true, a person is
             asked before the worker starts. `true` asks always.

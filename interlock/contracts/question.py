@@ -66,7 +66,7 @@ class Answer(FrozenModel):
     @classmethod
     def _require_plain(cls, value: Plain) -> Plain:
         try:
-            return parse_plain(value)
+            return parse_plain(value, name="it")
         except PlainValueError as exc:
             raise ValueError(str(exc)) from exc
 
@@ -82,14 +82,22 @@ def edit(value: object) -> Answer:
     Raises:
         PlainValueError: The value cannot be stored.
     """
-    return Answer(type="edit", value=parse_plain(value))
+    return Answer(type="edit", value=parse_plain(value, name="the value"))
 
 
 def reject(why: str) -> Answer:
-    """Return the answer that refuses what was shown."""
-    return Answer(type="reject", message=why)
+    """Return the answer that refuses what was shown.
+
+    Raises:
+        PlainValueError: The text cannot be stored.
+    """
+    return Answer(type="reject", message=parse_plain(why, name="the reason"))
 
 
 def respond(text: str) -> Answer:
-    """Return the answer that tells the worker something and lets it try again."""
-    return Answer(type="respond", message=text)
+    """Return the answer that tells the worker something and lets it try again.
+
+    Raises:
+        PlainValueError: The text cannot be stored.
+    """
+    return Answer(type="respond", message=parse_plain(text, name="the text"))

@@ -62,6 +62,14 @@ class Board:
         if future is not None and not future.done():
             future.set_result(None)
 
+    async def let_dependents_go_on(self) -> None:
+        """Return once those that waited for a step settled just now have been woken.
+
+        Three turns of the event loop: the future, the shield around it, the task that waits.
+        """
+        for _ in range(3):
+            await asyncio.sleep(0)
+
     async def wait_for_needs(self, step: Step) -> Mapping[StepId, StepOutcome]:
         """Return the outcomes of all that a step needs, once all have settled.
 

@@ -307,6 +307,9 @@ class _Superstep:
             CURRENT_STEP.set(run)
             await lend_config()
             result = await run_step_graph(step, assignment)
+            outcome = StepOutcome.model_validate(result["outcome"])
+            self.board.settle(outcome)
+            await self.board.let_dependents_go_on()  # so that they queue for the slot too
         except MissingInputError as exc:
             return await self._settle_unstarted(step, "blocked", str(exc))
         except SuspendedError:
@@ -315,7 +318,7 @@ class _Superstep:
             raise
         finally:
             slot.give_back()
-        return StepOutcome.model_validate(result["outcome"])
+        return outcome
 
     def _build_step_run(self, step: Step, *, slot: Slot, queued_at: datetime) -> StepRun:
         return StepRun(

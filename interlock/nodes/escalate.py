@@ -11,14 +11,13 @@ from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
 from interlock.contracts.errors import AnswerError, PlanError
-from interlock.contracts.handoff import Handoff
 from interlock.contracts.ids import QuestionId, StepId, ThreadId
-from interlock.contracts.plain import derive_hash
 from interlock.contracts.plan import TaskGraph
 from interlock.contracts.question import Answer, Question
 from interlock.contracts.storage import Batch
+from interlock.nodes.answer_handoff import record_answer
 from interlock.nodes.answer_shapes import build_request, find_answer_problem, parse_answers
-from interlock.nodes.forked_questions import derive_answer_handoff_id, renew_taken_questions
+from interlock.nodes.forked_questions import renew_taken_questions
 from interlock.nodes.place import Place
 from interlock.nodes.planner import tell_plan, validate_plan
 from interlock.nodes.run_state import RunContext, RunState, as_plain, require_schema_version
@@ -116,26 +115,11 @@ async def _journal(
 ) -> None:
     thread_id = place.thread_id
     now = team.clock.now()
-    handoffs: list[Handoff] = []
-    for question in questions:
-        if (answer := answers.get(question.id)) is None:
-            continue
-        payload = {"question_id": question.id, "answer": as_plain(answer)}
-        handoffs.append(
-            Handoff(
-                id=derive_answer_handoff_id(question, place),
-                thread_id=thread_id,
-                superstep=place.superstep,
-                kind="answer",
-                sender="person",
-                receiver="supervisor",
-                step_id=question.step_id,
-                payload=payload,
-                payload_hash=derive_hash(payload),
-                started_at=question.asked_at,
-                ended_at=now,
-            )
-        )
+    handoffs = [
+        record_answer(question, answers[question.id], place=place, now=now)
+        for question in questions
+        if question.id in answers
+    ]
     storage = await team.open_storage()
     await storage.commit(thread_id, Batch(handoffs=handoffs, applied=tuple(answers)))
     for handoff in handoffs:

@@ -21,7 +21,9 @@ from interlock.contracts.safe_words import clean_words, word_error, word_value
 from interlock.contracts.storage import Batch
 from interlock.contracts.thread_call import call_in_thread
 from interlock.contracts.worker import Planner, PlannerLike, PlanRequest
+from interlock.nodes.place import Place
 from interlock.nodes.run_state import RunContext, RunState, as_plain, require_schema_version
+from interlock.nodes.settlement import record_question
 from interlock.nodes.team import Team
 from interlock.telemetry.events import HandoffRecorded, PlanAccepted, PlanRefused, QuestionAsked
 
@@ -177,10 +179,15 @@ async def _propose(
     question = None
     if team.spec.policy.approve_plan:
         question = _build_question(team, state, thread_id, superstep, plan)
+    handoffs = [handoff]
+    if question is not None:
+        place = Place(thread_id=thread_id, superstep=superstep, path=_name_owner(state))
+        handoffs.append(record_question(question, place, attempt=plan.version, now=now))
     storage = await team.open_storage()
-    batch = Batch(handoffs=(handoff,), questions=(question,) if question else ())
+    batch = Batch(handoffs=handoffs, questions=(question,) if question else ())
     await storage.commit(thread_id, batch)
-    team.emit(HandoffRecorded(thread_id=thread_id, at=now, handoff=handoff))
+    for recorded in handoffs:
+        team.emit(HandoffRecorded(thread_id=thread_id, at=now, handoff=recorded))
     if question is not None:
         team.emit(QuestionAsked(thread_id=thread_id, at=now, question=question))
     else:
@@ -192,6 +199,11 @@ async def _propose(
         plan_status="proposed" if question else "accepted",
         plan_question=as_plain(question) if question else None,
     )
+
+
+def _name_owner(state: RunState) -> StepId:
+    """Return the path of the step whose team plans; empty for the run itself."""
+    return StepId(state["scope"].removesuffix("/"))
 
 
 def tell_plan(team: Team, thread_id: ThreadId, plan: TaskGraph, *, scope: str) -> None:

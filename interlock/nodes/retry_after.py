@@ -1,7 +1,6 @@
 """What another side asks us to wait: the `Retry-After` header of RFC 9110, section 10.2.3."""
 
 import math
-from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
@@ -32,7 +31,7 @@ def _parse_seconds(value: Any) -> float | None:  # noqa: ANN401 - whatever a cli
     return seconds if math.isfinite(seconds) else None
 
 
-def _parse_date(value: Any, headers: Mapping[str, Any]) -> float | None:  # noqa: ANN401 - as above
+def _parse_date(value: Any, headers: Any) -> float | None:  # noqa: ANN401 - as above
     try:
         until, since = (parsedate_to_datetime(str(text)) for text in (value, headers.get("date")))
         return (until - since).total_seconds()

@@ -116,7 +116,7 @@ def record_question(question: Question, place: Place, *, attempt: int, now: date
         kind="question",
         sender="supervisor",
         receiver="person",
-        step_id=place.path,
+        step_id=place.path or None,
         attempt=attempt,
         payload=payload,
         payload_hash=derive_hash(payload),

@@ -19,23 +19,25 @@ from interlock.contracts.errors import (
     DrainedError,
     InvalidAnswerError,
     LeaseLostError,
-    PlainValueError,
 )
 from interlock.contracts.ids import QuestionId, StepId, ThreadId
 from interlock.contracts.outcome import RunResult, StepOutcome
-from interlock.contracts.plain import Plain, parse_plain
+from interlock.contracts.plain import Plain
 from interlock.contracts.question import Answer, Question
 from interlock.contracts.run_record import RunRecord
 from interlock.contracts.safe_words import word_value
 from interlock.contracts.storage import Batch, RunUpdate, Storage
+from interlock.nodes.answer_handoff import record_answer
 from interlock.nodes.answer_shapes import is_request
 from interlock.nodes.finish import build_result
 from interlock.nodes.live_run import LiveRun
+from interlock.nodes.place import Place
 from interlock.nodes.run_state import RunState, as_plain
+from interlock.nodes.settlement import record_question
 from interlock.nodes.team import Team
 from interlock.orchestrator.lease_keeper import LeaseKeeper
 from interlock.orchestrator.worker_questions import derive_resume_value, list_questions
-from interlock.telemetry.events import QuestionAsked
+from interlock.telemetry.events import HandoffRecorded, QuestionAsked
 
 RunGraphCompiled = CompiledStateGraph[Any, Any, Any, Any]
 _RECURSION_LIMIT: Final = 1_000_000
@@ -67,6 +69,7 @@ class Drive:
         self._task: asyncio.Task[Any] | None = None
         self._lost: LeaseLostError | None = None
         self._drain_reason: str | None = None
+        self._taken: list[tuple[Question, Answer]] = []
         self._live: LiveRun = team.find_live(record.thread_id, "")
 
     async def run(self, *, ttl: timedelta) -> RunResult:
@@ -137,7 +140,7 @@ class Drive:
         if step is _NOTHING:
             return await self._stop(snapshot)
         while True:
-            await self._storage.commit(self._thread_id, Batch(run=RunUpdate(status="running")))
+            await self._write_down_start(snapshot)
             await self._graph.ainvoke(
                 step,
                 self._config,
@@ -150,6 +153,24 @@ class Drive:
             if not resume:
                 return await self._stop(snapshot)
             step = Command(resume=resume)
+
+    async def _write_down_start(self, snapshot: StateSnapshot) -> None:
+        """Make it durable that the run goes on, and which workers' questions are answered (I8)."""
+        now = self._team.clock.now()
+        handoffs = [
+            record_answer(question, answer, place=self._place(snapshot, question), now=now)
+            for question, answer in self._taken
+        ]
+        self._taken = []
+        batch = Batch(handoffs=handoffs, run=RunUpdate(status="running"))
+        await self._storage.commit(self._thread_id, batch)
+        for handoff in handoffs:
+            self._team.emit(HandoffRecorded(thread_id=self._thread_id, at=now, handoff=handoff))
+
+    def _place(self, snapshot: StateSnapshot, question: Question) -> Place:
+        superstep = snapshot.config["configurable"].get("checkpoint_id", "")
+        path = question.step_id or StepId("")
+        return Place(thread_id=self._thread_id, superstep=superstep, path=path)
 
     async def _choose_first_input(self, snapshot: StateSnapshot) -> Any:  # noqa: ANN401 - LangGraph's
         """Return how to go on: from the start, with answers, from the checkpoint, or not."""
@@ -170,6 +191,7 @@ class Drive:
         recorded = await self._storage.load_answers(self._thread_id)
         answers = {question_id: entry.answer for question_id, entry in recorded.items()}
         resume: dict[str, Any] = {}
+        self._taken = []
         for item in interrupts:
             questions = self._read(item)
             known = {q.id: answers[q.id] for q in questions if q.id in answers}
@@ -177,6 +199,7 @@ class Drive:
                 resume[item.id] = {"answers": {key: as_plain(known[key]) for key in known}}
             elif questions and len(known) == len(questions):
                 resume[item.id] = derive_resume_value(item, questions, known)
+                self._taken += [(recorded[q.id].question, known[q.id]) for q in questions]
         return resume
 
     def _read(self, item: Interrupt) -> list[Question]:
@@ -200,15 +223,18 @@ class Drive:
         waiting = await load_settled(self._storage, self._thread_id, snapshot)
         parked = {o.question.id for o in waiting.values() if o.question is not None}
         stale = [q.id for q in stored if q.id not in asked | parked]
-        await self._storage.commit(
-            self._thread_id,
-            Batch(questions=open_now, closed=stale, run=RunUpdate(status="waiting")),
-        )
-        known = {q.id for q in stored}
-        for question in open_now:
-            if question.id not in known:
-                now = self._team.clock.now()
-                self._team.emit(QuestionAsked(thread_id=self._thread_id, at=now, question=question))
+        answered = await self._storage.load_answers(self._thread_id)
+        known = {q.id for q in stored} | answered.keys()
+        fresh = [q for q in open_now if q.id not in known]
+        now = self._team.clock.now()
+        handoffs = [record_question(q, self._place(snapshot, q), attempt=0, now=now) for q in fresh]
+        update = RunUpdate(status="waiting")
+        batch = Batch(questions=fresh, handoffs=handoffs, closed=stale, run=update)
+        await self._storage.commit(self._thread_id, batch)
+        for handoff in handoffs:
+            self._team.emit(HandoffRecorded(thread_id=self._thread_id, at=now, handoff=handoff))
+        for question in fresh:
+            self._team.emit(QuestionAsked(thread_id=self._thread_id, at=now, question=question))
         return await load_waiting_result(self._storage, self._thread_id, snapshot)
 
 
@@ -273,14 +299,14 @@ def parse_answer_ids(answers: Any) -> dict[QuestionId, Answer]:  # noqa: ANN401 
 
 def _parse_answer(question_id: str, answer: object) -> Answer:
     try:
-        parsed = Answer.model_validate(answer)
-        plain = parse_plain(parsed.model_dump(), name="it")
+        return Answer.model_validate(answer)
     except ValidationError as exc:
+        details = "; ".join(
+            f"{'.'.join(map(str, detail['loc'])) or 'it'}: {detail['msg']}"
+            for detail in exc.errors(include_url=False, include_context=False, include_input=False)
+        )
         reason = (
-            f"{word_value(answer)} is no answer. Use il.approve(), il.edit(value), il.reject(why) "
-            "or il.respond(text)"
+            f"{word_value(answer)} is no answer ({details}). Use il.approve(), il.edit(value), "
+            "il.reject(why) or il.respond(text)"
         )
         raise InvalidAnswerError(question_id=question_id, reason=reason) from exc
-    except PlainValueError as exc:
-        raise InvalidAnswerError(question_id=question_id, reason=str(exc)) from exc
-    return Answer.model_validate(plain)

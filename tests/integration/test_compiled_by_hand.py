@@ -121,38 +121,52 @@ async def test_an_approved_plan_is_approved_once_over_all_forks() -> None:
     assert (approved["plan_status"], approved["plan_question"]) == ("accepted", None)
 
 
-class DyingSaver(InMemorySaver):
-    """Stores nothing from the moment when escalate's answers are to be stored until revived."""
+class Disk:
+    """What LangGraph's copies of a saver share."""
 
     is_dead = False
     has_died = False
 
+    def die_once(self) -> None:
+        """Store nothing more until it is revived."""
+        if not self.has_died:
+            self.is_dead = self.has_died = True
+
+    def require_alive(self) -> None:
+        """Return if it can store."""
+        if self.is_dead:
+            raise OSError("the disk is gone")
+
+
+class DyingSaver(InMemorySaver):
+    """Its disk dies when the answers that escalate took are to be stored."""
+
+    def __init__(self, disk: Disk) -> None:
+        super().__init__()
+        self.disk = disk
+
     async def aput_writes(
         self, config: Any, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
-        if not self.has_died and dict(writes).get("answers"):
-            self.is_dead = self.has_died = True
-        self._require_alive()
+        if dict(writes).get("answers"):
+            self.disk.die_once()
+        self.disk.require_alive()
         await super().aput_writes(config, writes, task_id, task_path)
 
     async def aput(self, config: Any, checkpoint: Any, metadata: Any, new_versions: Any) -> Any:
-        self._require_alive()
+        self.disk.require_alive()
         return await super().aput(config, checkpoint, metadata, new_versions)
-
-    def _require_alive(self) -> None:
-        if self.is_dead:
-            raise OSError("the disk is gone")
 
 
 async def test_an_answer_taken_before_a_crash_is_not_asked_for_again() -> None:
     """Taken and journaled, but lost with the superstep: resumed, escalate takes it once more."""
     sender = Recorder("sent")
-    saver = DyingSaver()
-    graph = build_run_graph(sender).compile(checkpointer=saver)
+    disk = Disk()
+    graph = build_run_graph(sender).compile(checkpointer=DyingSaver(disk))
     asked = await graph.ainvoke({"goal": "Write"}, CONFIG, durability="sync")
     with pytest.raises(OSError, match="the disk is gone"):
         await graph.ainvoke(answer(asked), CONFIG, durability="sync")
     assert sender.calls == 0
-    saver.is_dead = False
+    disk.is_dead = False
     ended = await graph.ainvoke(None, CONFIG, durability="sync")
     assert (ended["status"], sender.calls) == ("completed", 1)

@@ -22,8 +22,8 @@ class PlannedStep:
         needs: Needed step to whether a degraded result will do.
         max_attempts: By each worker.
         fallback: Pairs of kind and argument.
-        faults: What happens at attempt 1, 2, ...: ok, transient, permanent, garbage, unstorable;
-            ok beyond the last.
+        faults: What happens at attempt 1, 2, ...: ok, transient, permanent, garbage, unstorable,
+            hang; ok beyond the last.
         gated: Whether a person must let the worker start.
         publishes: Whether the output's `by` becomes the context key `of_<id>`.
         reads: Steps whose context key it is shown.

@@ -1,5 +1,6 @@
 """Random task graphs with random fates, and the real team that lives them."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -12,11 +13,19 @@ from interlock.testing import ManualClock
 from tests.invariants.outcome_model import STRICT_WORKER, PlannedStep, make_output
 
 WORKERS = ("first", "second", STRICT_WORKER)
-FAULTS = ("ok", "transient", "permanent", "garbage", "unstorable")
+LOOP_WORKERS = ("first", STRICT_WORKER)
+"""Those that are async; the other is called in a thread."""
+
+QUICK_FAULTS = ("ok", "transient", "permanent", "garbage", "unstorable")
+FAULTS = (*QUICK_FAULTS, "hang")
+TIMEOUT = timedelta(milliseconds=5)
+"""Of steps that hang. Workers on the event loop that do not hang answer within one turn of it."""
 
 
 @st.composite
-def fates(draw: st.DrawFn, max_steps: int = 12) -> tuple[PlannedStep, ...]:
+def fates(
+    draw: st.DrawFn, max_steps: int = 12, faults: Sequence[str] = FAULTS
+) -> tuple[PlannedStep, ...]:
     """Draw steps, needed ones first, each with its faults."""
     count = draw(st.integers(1, max_steps))
     steps: list[PlannedStep] = []
@@ -28,31 +37,37 @@ def fates(draw: st.DrawFn, max_steps: int = 12) -> tuple[PlannedStep, ...]:
         above[step_id] = set(chosen).union(*(above[need] for need in chosen))
         readable = sorted(s.id for s in steps if s.publishes and s.id in above[step_id])
         reads = draw(st.lists(st.sampled_from(readable), unique=True)) if readable else []
-        steps.append(_draw_step(draw, step_id, chosen, reads))
+        met = draw(
+            st.one_of(st.just([]), st.lists(st.sampled_from(faults), min_size=1, max_size=6))
+        )
+        steps.append(_draw_step(draw, step_id, chosen, reads=reads, faults=met))
     return tuple(steps)
 
 
 def _draw_step(
-    draw: st.DrawFn, step_id: str, needs: Sequence[str], reads: Sequence[str]
+    draw: st.DrawFn,
+    step_id: str,
+    needs: Sequence[str],
+    *,
+    reads: Sequence[str],
+    faults: Sequence[str],
 ) -> PlannedStep:
-    worker = draw(st.sampled_from(WORKERS))
+    names = LOOP_WORKERS if "hang" in faults else WORKERS
+    worker = draw(st.sampled_from(names))
     return PlannedStep(
         id=step_id,
         worker=worker,
         needs={need: draw(st.booleans()) for need in needs},
         max_attempts=draw(st.integers(1, 3)),
-        fallback=tuple(_draw_chain(draw, worker)),
-        faults=draw(
-            st.one_of(st.just([]), st.lists(st.sampled_from(FAULTS), min_size=1, max_size=6))
-        ),
+        fallback=tuple(_draw_chain(draw, [name for name in names if name != worker])),
+        faults=faults,
         gated=draw(st.sampled_from([False, False, False, True])),
         publishes=draw(st.booleans()),
         reads=reads,
     )
 
 
-def _draw_chain(draw: st.DrawFn, worker: str) -> Sequence[tuple[str, Any]]:
-    others = [name for name in WORKERS if name != worker]
+def _draw_chain(draw: st.DrawFn, others: list[str]) -> Sequence[tuple[str, Any]]:
     chain: list[tuple[str, Any]] = []
     for kind in draw(
         st.lists(
@@ -98,6 +113,7 @@ def _build_step(step: PlannedStep) -> il.Step:
         fallback=[ways[kind](argument) for kind, argument in step.fallback],
         approval="true" if step.gated else None,
         publishes={f"of_{step.id}": "output.by"} if step.publishes else {},
+        timeout=TIMEOUT if "hang" in step.faults else None,
     )
 
 
@@ -116,13 +132,13 @@ class Cast:
         """Return the workers: an async function, a sync one, and one with an output schema."""
 
         async def first(brief: il.Brief) -> object:
-            return self._act(brief, "first")
+            return await self._act_or_hang(brief, "first")
 
         def second(brief: il.Brief) -> object:
             return self._act(brief, "second")
 
         async def strict(brief: il.Brief) -> object:
-            return self._act(brief, STRICT_WORKER)
+            return await self._act_or_hang(brief, STRICT_WORKER)
 
         shape = {"type": "object", "required": ["ok", "by"]}
         return [
@@ -130,6 +146,12 @@ class Cast:
             il.Worker(name="second", agent=second, max_parallel=second_limit),
             il.Worker(name=STRICT_WORKER, agent=strict, output=shape),
         ]
+
+    async def _act_or_hang(self, brief: il.Brief, worker: str) -> object:
+        given = self._act(brief, worker)
+        if self.fates[brief.step_id].get_fault(brief.attempt) == "hang":
+            await asyncio.Event().wait()
+        return given
 
     def _act(self, brief: il.Brief, worker: str) -> object:
         dumped = brief.dump()

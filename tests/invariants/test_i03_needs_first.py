@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import interlock as il
 from tests.invariants.journal_order import TAKES_LESS, require_order, require_unstarted
 from tests.invariants.outcome_model import Expected, PlannedStep, predict
-from tests.invariants.random_plans import Cast, build_clock, build_plan, fates
+from tests.invariants.random_plans import QUICK_FAULTS, Cast, build_clock, build_plan, fates
 
 QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
 PHASES = [Phase.explicit, Phase.reuse, Phase.generate, Phase.target]
@@ -139,7 +139,7 @@ async def live(
 
 
 @pytest.mark.parametrize("limit", [1, 2, None])
-@given(steps=fates(10), data=st.data())
+@given(steps=fates(10, QUICK_FAULTS), data=st.data())
 @settings(
     max_examples=25, deadline=None, derandomize=True, suppress_health_check=QUIET, phases=PHASES
 )
@@ -150,7 +150,7 @@ def test_i03_what_runs_is_what_the_plan_allows(
     asyncio.run(live(steps, data, limit=limit, stepwise=False))
 
 
-@given(steps=fates(8), data=st.data())
+@given(steps=fates(8, QUICK_FAULTS), data=st.data())
 @settings(
     max_examples=12, deadline=None, derandomize=True, suppress_health_check=QUIET, phases=PHASES
 )

@@ -119,6 +119,7 @@ def build() -> il.Orchestrator:
         ],
         planner=plan,
         storage="sqlite:///desk.db",
+        policy=il.RunPolicy(drain_grace=timedelta(minutes=10)),  # no test waits for its end
         lease_ttl=timedelta(seconds=60),
     )
 

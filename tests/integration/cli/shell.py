@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -100,6 +101,12 @@ class Shell:
             for pipe in (process.stdout, process.stderr):
                 if pipe is not None:
                     pipe.close()
+
+    def type(self, line: str) -> Done:
+        """Run a line that was shown within this process, its words as a shell would split them."""
+        name, *arguments = shlex.split(line)
+        assert name == "interlock"
+        return self.call(*arguments)
 
     def call(self, *arguments: str) -> Done:
         """Run a command within this process, which has imported everything already."""

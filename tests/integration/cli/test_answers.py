@@ -31,9 +31,9 @@ def test_every_line_of_the_inbox_can_be_pasted(asked: Shell) -> None:
         step: inbox.find_lines(f"interlock answer app:desk t17 {ids[step]} {decision}")
         for step, decision in zip("abcd", DECISIONS, strict=True)
     }
-    for line, *others in lines.values():
+    for step, (line, *others) in lines.items():
         assert others == []
-        assert asked.paste(line).code == 4
+        assert (asked.paste(line) if step in "bd" else asked.type(line)).code == 4
     result = asked.call("resume", "app:desk", "t17", "--json").events[-1]["result"]
     assert result["outputs"]["a"] == {"text": "Dear  customer", "told": []}
     assert result["outcomes"]["a"]["approved_by_person"]
@@ -123,7 +123,7 @@ def test_an_answer_counts_once(asked: Shell) -> None:
     assert refused.code == 2
     assert "was answered otherwise before" in refused.err
     (line,) = refused.find_lines("inbox")
-    assert asked.paste(line).code == 0
+    assert asked.type(line).code == 0
 
 
 def test_an_inbox_without_a_team_says_what_to_fill_in(asked: Shell) -> None:

@@ -27,7 +27,7 @@ def test_a_waiting_thread_names_the_inbox(shell: Shell) -> None:
     refused = shell.call(*RUN)
     assert refused.code == 2
     (line,) = refused.find_lines("inbox")
-    assert "6 open questions" in shell.paste(line).out
+    assert "6 open questions" in shell.type(line).out
 
 
 def test_an_unknown_thread_names_the_list_of_runs(shell: Shell) -> None:
@@ -46,7 +46,7 @@ def test_an_unknown_thread_names_the_list_of_runs(shell: Shell) -> None:
         assert (refused.code, refused.out) == (2, "")
         assert "No run was ever started on thread 't71'" in refused.err
         (line,) = refused.find_lines("status")
-        listed = shell.call(*line.split()[1:])
+        listed = shell.type(line)
         assert (listed.code, "t17" in listed.out) == (0, True)
 
 
@@ -57,7 +57,7 @@ def test_json_errors_are_documents_too(shell: Shell) -> None:
     error = refused.data["error"]
     assert (refused.code, refused.err) == (2, "")
     assert error["type"] == "FinishedRunError"
-    assert shell.call(*error["next"].split()[1:]).code == 0
+    assert shell.type(error["next"]).code == 0
     usage = shell.call("run", "app:desk", "--json")
     assert (usage.code, usage.data["error"]["type"]) == (2, "UsageError")
     assert "GOAL" in usage.data["error"]["message"]

@@ -1,6 +1,5 @@
 """Ctrl-C, SIGTERM, closed pipes and other processes: a run stops cleanly and can be resumed."""
 
-import json
 import signal
 
 import pytest
@@ -28,9 +27,8 @@ def test_a_signal_drains_and_the_line_it_names_resumes(
     assert shell.starts == ["before", "held"]
     status = shell.call("status", "t17", *TEAM)
     assert "thread t17: stopped" in status.out
-    assert "2 of 3 done" in status.out
-    assert status.find_lines("resume")[0].startswith("interlock resume app:desk t17")
     (line,) = done.find_lines("resume")
+    assert status.find_lines("resume") == [line]
     resumed = shell.paste(line)
     assert resumed.code == 0
     assert "completed  thread t17  3 steps settled" in resumed.out
@@ -47,7 +45,7 @@ def test_a_drain_is_a_json_document_too(shell: Shell, gate: Gate) -> None:
     done = finish(process)
     error = done.events[-1]["error"]
     assert (done.code, error["type"]) == (143, "DrainedError")
-    assert shell.call(*error["next"].split()[1:]).code == 0
+    assert shell.type(error["next"]).code == 0
 
 
 def test_a_second_signal_cuts_off(shell: Shell, gate: Gate) -> None:
@@ -62,7 +60,7 @@ def test_a_second_signal_cuts_off(shell: Shell, gate: Gate) -> None:
     (line,) = done.find_lines("resume")
     refused = shell.call(*HOLD)
     assert (refused.code, refused.find_lines("resume")) == (2, [line])
-    assert shell.call(*line.split()[1:]).code == 0
+    assert shell.type(line).code == 0
     assert shell.starts == ["before", "held", "held", "after"]
 
 
@@ -78,8 +76,8 @@ def test_others_see_a_run_and_stop_it(shell: Shell, gate: Gate) -> None:
     assert (busy.code, busy.out.count("\n")) == (5, 1)
     assert f"is being run by process {process.pid}" in busy.err
     (line,) = busy.find_lines("status")
-    assert "running" in shell.paste(line).out
-    asked = shell.run("cancel", "t17", "--why", "the customer called", *TEAM)
+    assert "running" in shell.type(line).out
+    asked = shell.call("cancel", "t17", "--why", "the customer called", *TEAM)
     assert asked.code == 0
     done = finish(process)  # the gate was never opened
     assert done.code == 5
@@ -98,7 +96,7 @@ def test_a_run_that_nobody_runs_is_cancelled_with_its_team(shell: Shell) -> None
     assert "because sold out" in noted.out
     assert "Nobody is running it. Resume it:" in noted.out
     (line,) = noted.find_lines("resume TEAM a")
-    resumed = shell.call(*line.replace("TEAM", "app:desk").split()[1:])
+    resumed = shell.type(line.replace("TEAM", "app:desk"))
     assert (resumed.code, "cancelled  thread a" in resumed.out) == (5, True)
     ended = shell.call("cancel", "b", "--why", "sold out", *TEAM, "--json")
     assert (ended.code, ended.data["status"]) == (0, "cancelled")
@@ -120,17 +118,14 @@ def test_a_closed_pipe_ends_quietly(shell: Shell, gate: Gate) -> None:
     assert shell.starts.count("before") == 1
 
 
-@pytest.mark.parametrize(
-    "command", ["schema", "schema --json", "--help", "status --storage sqlite:///desk.db"]
-)
-def test_a_pipe_that_is_closed_from_the_start_ends_quietly(shell: Shell, command: str) -> None:
-    """`| head -0` in effect: no traceback and no complaint."""
+def test_a_pipe_that_is_closed_from_the_start_ends_quietly(shell: Shell) -> None:
+    """A command whose output nobody reads leaves without a traceback or a complaint."""
     shell.call("run", "app:desk", "complete", "--thread", "t17")
-    done = shell.paste(f"interlock {command} | true")
-    assert (done.out, done.err) == ("", "")
     (shell.folder / "closed.py").write_text(CLOSED, encoding="utf-8")
-    done = shell.paste(f"python closed.py interlock {command}")
-    assert json.loads(done.out)["err"] == ""
+    for command in ("schema", "--help", "status --team app:desk", "handoffs t17 --team app:desk"):
+        done = shell.paste(f"python closed.py interlock {command}").data
+        assert done["err"] == ""
+        assert done["code"] in {1, 141}  # 1 is the help's
 
 
 CLOSED = """

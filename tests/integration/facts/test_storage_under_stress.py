@@ -1,6 +1,7 @@
 """Locks, two processes, loops and shared values (rows 48 to 58)."""
 
 import asyncio
+import copy
 import subprocess
 import sys
 import threading
@@ -227,8 +228,6 @@ async def test_a_worker_that_changes_its_brief_is_refused_and_a_sibling_sees_not
     tmp_path: Path, kind: str
 ) -> None:
     """Row 58: every way to change an input fails; a deep copy may be changed freely."""
-    import copy  # noqa: PLC0415
-
     refused: list[str] = []
 
     def change(brief: il.Brief) -> Any:

@@ -5,6 +5,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+import ormsgpack
 import pytest
 from langgraph.types import Overwrite
 from pydantic import BaseModel
@@ -17,8 +18,6 @@ from tests.integration.thread_reading import read_thread
 
 async def test_a_forged_row_calls_nothing(tmp_path: Path) -> None:
     """Row 59: a checkpoint that names os.system is loaded as data; the function is not called."""
-    import ormsgpack  # noqa: PLC0415
-
     bait = tmp_path / "called"
     graph = build_gated_graph(GateCounts(), ["gate"])
     async with build_desk({"gated": graph}, storage=locate(tmp_path)) as desk:
@@ -164,7 +163,7 @@ async def test_a_renamed_worker_is_named_and_the_thread_goes_on_once_it_is_back(
         storage=locate(tmp_path),
     )
     async with renamed as desk:
-        with pytest.raises(il.ConfigurationError, match="'?writer'?") as refused:
+        with pytest.raises(il.ConfigurationError, match="writer") as refused:
             await desk.aanswer("t", answer)
         assert "author" in str(refused.value)
         await read_thread(desk, "t")

@@ -172,7 +172,6 @@ def test_a_run_goes_on_after_the_server_was_stopped_in_its_middle(server: DevSer
     thread = StudioThread(server, "gated_team")
     run_id = thread.start_and_leave("Pass the gate", when={"waiting": True})
     server.stop()
-    assert all(run_id in line for line in server.take_faults())  # the server says it will retry
     (server.folder / "gate").write_text("open")
     server.start()
     server.client.runs.join(thread.id, run_id)

@@ -114,15 +114,18 @@ class SlotsMachine(RuleBasedStateMachine):
         self.slots[key][1].give_back()
         self.settle()
 
-    @rule(key=takers, other=takers)
-    def cancel_as_it_is_granted(self, key: int, other: int) -> None:
-        """Cancel a waiter in the same instant in which it is granted its slot."""
-        if self.tasks[key].done() or not self.tasks[other].done():
+    @rule(key=takers)
+    def cancel_as_it_is_granted(self, key: int) -> None:
+        """Free a slot and cancel, in the same instant, whoever is granted it."""
+        if not self.tasks[key].done():
             return
-        self.slots[other][1].give_back()
-        self.tasks[key].cancel()
+        waiting = self.list_waiters()
+        self.slots[key][1].give_back()
+        granted = waiting & self.list_holders()
+        for winner in granted:
+            self.tasks[winner].cancel()
         self.settle()
-        assert not self.slots[key][1].is_held
+        assert not granted & self.list_holders()
 
     @rule(run=st.integers(0, 1))
     def close(self, run: int) -> None:

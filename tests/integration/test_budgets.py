@@ -1,0 +1,219 @@
+"""I11: attempts, tokens and time stay within budget over retries, resumes and parallel steps."""
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.messages import AIMessage
+
+import interlock as il
+from interlock.testing import ManualClock
+from tests.integration.scripted_chat import ScriptedChat
+from tests.integration.teams import Recorder, build_desk, build_step, give, locate
+from tests.integration.waiting import wait_until
+
+RETRY = il.Retry(max_attempts=9, backoff=timedelta(0))
+
+
+def spend(tokens: int) -> ScriptedChat:
+    """Return a model whose every call costs this much."""
+    usage = {"input_tokens": tokens - 1, "output_tokens": 1, "total_tokens": tokens}
+    return ScriptedChat(turns=[AIMessage("no good", usage_metadata=usage)])
+
+
+async def test_i11_parallel_steps_start_no_more_attempts_than_the_run_may() -> None:
+    """Six steps could start at once; three may."""
+    gate = asyncio.Event()
+    started: list[str] = []
+
+    async def work(brief: il.Brief) -> str:
+        started.append(brief.step_id)
+        if len(started) == 3:
+            gate.set()
+        await gate.wait()
+        return "done"
+
+    steps = [build_step(f"s{n}", "work") for n in range(6)]
+    policy = il.RunPolicy(budget=il.Budget(attempts=3))
+    async with build_desk({"work": work}, *steps, policy=policy) as desk, asyncio.timeout(20):
+        result = await desk.ainvoke("Test", thread_id="t")
+    assert len(started) == 3
+    statuses = sorted(outcome.status for outcome in result.outcomes.values())
+    assert statuses == ["accepted"] * 3 + ["failed"] * 3
+    words = [outcome.reason for outcome in result.outcomes.values() if outcome.reason]
+    assert words == ["the run's budget of 3 attempts is used up"] * 3
+
+
+async def test_i11_a_spent_budget_starts_no_other_worker_but_takes_what_costs_nothing() -> None:
+    """Of the chain, `use_worker` is passed over and the declared value is taken."""
+    other = Recorder("other")
+    step = build_step(
+        "bad", retry=RETRY, fallback=[il.use_worker("other"), il.use_value("declared")]
+    )
+    policy = il.RunPolicy(budget=il.Budget(attempts=2))
+    bad = Recorder(ValueError("no"))
+    async with build_desk({"bad": bad, "other": other}, step, policy=policy) as desk:
+        result = await desk.ainvoke("Test", thread_id="t")
+    assert (bad.calls, other.calls) == (2, 0)
+    assert result.outputs == {"bad": "declared"}
+    assert result.outcomes["bad"].status == "degraded"
+
+
+@pytest.mark.parametrize("level", ["run", "step"])
+async def test_i11_tokens_of_refused_attempts_count(level: str) -> None:
+    """At 10 tokens a refused attempt, a budget of 25 lets the third start and not the fourth."""
+    model = spend(10)
+    budget = il.Budget(tokens=25)
+    step = build_step(
+        "say",
+        criteria=[il.expr("output == 'good'")],
+        retry=RETRY,
+        budget=budget if level == "step" else None,
+    )
+    policy = il.RunPolicy(budget=budget) if level == "run" else None
+    async with build_desk({"say": model}, step, policy=policy) as desk:
+        result = await desk.ainvoke("Test", thread_id="t")
+        tokens = [h.input_tokens + h.output_tokens for h in await desk.ahandoffs("t", "say")]
+    assert len(model.heard) == 3
+    assert result.usage == il.Usage(attempts=3, input_tokens=27, output_tokens=3)
+    assert tokens == [0, 10, 0, 10, 0, 10, 0]
+    reason = str(result.outcomes["say"].reason)
+    assert f"the {level}'s budget of 25 tokens is used up (30)" in reason
+
+
+@pytest.mark.parametrize("is_nested", [False, True])
+async def test_i11_tokens_of_refused_attempts_count_after_a_restart(
+    tmp_path: Path, is_nested: bool
+) -> None:
+    """Closed while the step waits for its next attempt, the run has spent what it had spent."""
+    clock = ManualClock()
+    model, other = spend(10), spend(10)
+
+    async def say(brief: il.Brief) -> str:
+        await model.ainvoke("hello")
+        raise ConnectionError("lost")
+
+    def build() -> il.Orchestrator:
+        retry = il.Retry(max_attempts=9, backoff=timedelta(seconds=5), jitter=0)
+        agents = {"say": say, "other": other}
+        steps = (build_step("say", retry=retry), build_step("other"))
+        policy = il.RunPolicy(budget=il.Budget(tokens=35))
+        if is_nested:
+            inner = build_desk(agents, *steps)
+            return build_desk({"in": inner}, policy=policy, clock=clock, storage=locate(tmp_path))
+        return build_desk(agents, *steps, policy=policy, clock=clock, storage=locate(tmp_path))
+
+    async with build() as desk:
+        run = asyncio.create_task(desk.ainvoke("Test", thread_id="t"))
+        await wait_until(lambda: clock.sleeping and other.heard)
+        await asyncio.gather(_stop(run))
+    async with build() as desk:
+        run = asyncio.create_task(desk.aresume("t"))
+        for _ in range(2):
+            await wait_until(lambda: clock.sleeping)
+            clock.advance(10)
+        result = await run
+        spent = sum(h.input_tokens + h.output_tokens for h in await desk.ahandoffs("t"))
+    assert (len(model.heard), spent) == (3, 40)
+    assert result.usage.tokens == 40
+    outcome = result.outcomes["in" if is_nested else "say"]
+    assert "budget of 35 tokens is used up (40)" in str(outcome.reason)
+
+
+async def _stop(run: "asyncio.Task[Any]") -> None:
+    run.cancel()
+    await asyncio.gather(run, return_exceptions=True)
+
+
+async def test_i11_an_attempt_that_a_crash_cut_off_is_counted_once(tmp_path: Path) -> None:
+    """With a budget of one attempt, the interrupted attempt is run again and accepted."""
+    started = asyncio.Event()
+    calls: list[int] = []
+
+    async def work(brief: il.Brief) -> str:
+        calls.append(brief.attempt)
+        started.set()
+        if len(calls) == 1:
+            await asyncio.Event().wait()
+        return "done"
+
+    def build() -> il.Orchestrator:
+        policy = il.RunPolicy(budget=il.Budget(attempts=1))
+        return build_desk({"work": work}, policy=policy, storage=locate(tmp_path))
+
+    async with build() as desk:
+        run = asyncio.create_task(desk.ainvoke("Test", thread_id="t"))
+        await started.wait()
+        await _stop(run)
+    async with build() as desk:
+        result = await desk.aresume("t")
+    assert calls == [1, 1]
+    assert result.outputs == {"work": "done"}
+    assert result.usage.attempts == 1
+
+
+@pytest.mark.parametrize("level", ["run", "step"])
+async def test_i11_no_attempt_is_waited_for_that_would_start_too_late(level: str) -> None:
+    """With two minutes in all, a wait of one hour is not begun."""
+    clock = ManualClock()
+    bad = Recorder(ValueError("no"))
+    budget = il.Budget(wall_time=timedelta(minutes=2))
+    hour = timedelta(hours=1)
+    step = build_step(
+        "bad",
+        retry=il.Retry(max_attempts=3, backoff=hour, max_backoff=hour, jitter=0),
+        budget=budget if level == "step" else None,
+        fallback=[il.use_value("declared")],
+    )
+    policy = il.RunPolicy(budget=budget) if level == "run" else None
+    async with build_desk({"bad": bad}, step, policy=policy, clock=clock) as desk:
+        async with asyncio.timeout(20):
+            result = await desk.ainvoke("Test", thread_id="t")
+    assert (bad.calls, clock.sleeping) == (1, 0)
+    assert f"the {level}'s wall time of 0:02:00 is used up" in str(result.outcomes["bad"].reason)
+
+
+@pytest.mark.parametrize("level", ["run", "step"])
+async def test_i11_time_goes_on_while_nobody_drives_the_run(tmp_path: Path, level: str) -> None:
+    """Stopped for three minutes of two, the resumed run starts no further attempt."""
+    clock = ManualClock()
+    bad = Recorder(ValueError("no"))
+    budget = il.Budget(wall_time=timedelta(minutes=2))
+
+    def build() -> il.Orchestrator:
+        step = build_step(
+            "bad",
+            retry=il.Retry(max_attempts=3, backoff=timedelta(seconds=60), jitter=0),
+            budget=budget if level == "step" else None,
+        )
+        policy = il.RunPolicy(budget=budget) if level == "run" else None
+        return build_desk({"bad": bad}, step, policy=policy, clock=clock, storage=locate(tmp_path))
+
+    async with build() as desk:
+        run = asyncio.create_task(desk.ainvoke("Test", thread_id="t"))
+        await wait_until(lambda: clock.sleeping)
+        await _stop(run)
+    clock.advance(180)
+    async with build() as desk:
+        result = await desk.aresume("t")
+    assert bad.calls == 1
+    assert f"the {level}'s wall time" in str(result.outcomes["bad"].reason)
+
+
+async def test_i11_an_attempt_is_cut_off_when_the_runs_time_is_over() -> None:
+    """A worker that hangs without a timeout of its own ends with the run's wall time."""
+
+    async def hang(brief: il.Brief) -> str:
+        await asyncio.Event().wait()
+        return "never"
+
+    policy = il.RunPolicy(budget=il.Budget(wall_time=timedelta(milliseconds=200)))
+    step = build_step("hang", retry=RETRY, fallback=[il.use_value("declared")])
+    async with build_desk({"hang": hang, "quick": give(1)}, step, policy=policy) as desk:
+        async with asyncio.timeout(20):
+            result = await desk.ainvoke("Test", thread_id="t")
+    assert result.outputs == {"hang": "declared"}
+    assert result.outcomes["hang"].attempts == 1
+    assert "wall time" in str(result.outcomes["hang"].reason)
