@@ -1,0 +1,1 @@
+"""Teams to run, and to read first."""

@@ -6,11 +6,11 @@ Run it here with `python -m examples.minimal_team.team`, or look at it in Studio
 
 import asyncio
 import functools
-from pathlib import Path
 
-import interlock as il
 from langgraph.graph import END, START, StateGraph
 from typing_extensions import TypedDict
+
+import interlock as il
 
 ORDERS = {
     "17": {"customer": "Ada", "status": "shipped"},

@@ -8,13 +8,14 @@ import asyncio
 import threading
 from pathlib import Path
 
+from langgraph.graph import StateGraph
+
 import interlock as il
 from interlock.demo.desk import build_workers
 from interlock.demo.packaged_data import DATA_FOLDER, TICKETS_FILE
 from interlock.demo.shop import Shop
 from interlock.demo.ticket_planner import TicketPlanner
 from interlock.demo.tickets import load_tickets
-from langgraph.graph import StateGraph
 
 FOLDER = Path(".langgraph_api")
 

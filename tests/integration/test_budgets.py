@@ -7,11 +7,21 @@ from typing import Any
 
 import pytest
 from langchain_core.messages import AIMessage
+from langgraph.checkpoint.memory import InMemorySaver
 
 import interlock as il
 from interlock.testing import ManualClock
+from tests.integration.gates import Gate
 from tests.integration.scripted_chat import ScriptedChat
-from tests.integration.teams import Recorder, build_desk, build_step, give, locate
+from tests.integration.teams import (
+    Recorder,
+    build_desk,
+    build_plan,
+    build_step,
+    build_workers,
+    give,
+    locate,
+)
 from tests.integration.waiting import wait_until
 
 RETRY = il.Retry(max_attempts=9, backoff=timedelta(0))
@@ -83,6 +93,46 @@ async def test_i11_tokens_of_refused_attempts_count(level: str) -> None:
     assert f"the {level}'s budget of 25 tokens is used up (30)" in reason
 
 
+async def test_i11_tokens_of_a_nested_team_count_once() -> None:
+    """The team spends 10 of 15 tokens, so that one more step may start, and no second one."""
+    model = spend(10)
+    steps = (
+        build_step("team"),
+        build_step("more", "model", needs=["team"]),
+        build_step("last", "model", needs=["more"]),
+    )
+    policy = il.RunPolicy(budget=il.Budget(tokens=15))
+    agents = {"team": build_desk({"model": model}), "model": model}
+    async with build_desk(agents, *steps, policy=policy) as desk:
+        result = await desk.ainvoke("Test", thread_id="t")
+    statuses = {step: outcome.status for step, outcome in result.outcomes.items()}
+    assert statuses == {"team": "accepted", "more": "accepted", "last": "failed"}
+    assert "budget of 15 tokens is used up (20)" in str(result.outcomes["last"].reason)
+
+
+async def test_i11_what_others_use_up_while_a_step_waits_is_used_up() -> None:
+    """Three attempts in all: when the second of `flaky` may start, two others have been made."""
+    clock = ManualClock()
+    gate = Gate()
+    flaky, other = Recorder(ValueError("no"), "done"), Recorder("other")
+    steps = (
+        build_step("flaky", retry=il.Retry(max_attempts=2, jitter=0)),
+        build_step("gate"),
+        build_step("other", needs=["gate"]),
+    )
+    policy = il.RunPolicy(budget=il.Budget(attempts=3))
+    agents = {"flaky": flaky, "gate": gate, "other": other}
+    async with build_desk(agents, *steps, policy=policy, clock=clock) as desk:
+        run = asyncio.create_task(desk.ainvoke("Test", thread_id="t"))
+        await wait_until(lambda: clock.sleeping and gate.starts)
+        gate.opened.set()
+        await wait_until(lambda: other.calls)
+        clock.advance(1)
+        result = await run
+    assert flaky.calls == 1
+    assert "budget of 3 attempts is used up" in str(result.outcomes["flaky"].reason)
+
+
 @pytest.mark.parametrize("is_nested", [False, True])
 async def test_i11_tokens_of_refused_attempts_count_after_a_restart(
     tmp_path: Path, is_nested: bool
@@ -152,6 +202,45 @@ async def test_i11_an_attempt_that_a_crash_cut_off_is_counted_once(tmp_path: Pat
     assert calls == [1, 1]
     assert result.outputs == {"work": "done"}
     assert result.usage.attempts == 1
+
+
+@pytest.mark.parametrize("attempts", [1, 2])
+async def test_i11_an_attempt_whose_checkpoint_is_lost_is_counted_once(attempts: int) -> None:
+    """The journal knows an attempt that no checkpoint knows: handed over again, it is the same."""
+    gate = Gate()
+    work = Recorder(gate, *[ValueError("no")] * (attempts - 1), "done")
+    plan = build_plan(build_step("work", retry=RETRY))
+    policy = il.RunPolicy(budget=il.Budget(attempts=attempts))
+    config: Any = {"configurable": {"thread_id": "t"}}
+    async with il.open_storage("memory://") as storage:
+
+        def build() -> Any:
+            workers = build_workers({"work": work})
+            graph = il.build_run_graph(
+                workers=workers, planner=plan, policy=policy, storage=storage
+            )
+            return graph.compile(checkpointer=InMemorySaver())
+
+        run = asyncio.create_task(build().ainvoke({"goal": "x"}, config, durability="sync"))
+        await gate.started.wait()
+        await _stop(run)
+        state = await build().ainvoke({"goal": "x"}, config, durability="sync")
+    assert state["result"]["outputs"] == {"work": "done"}, state["result"]
+    assert [brief.attempt for brief in work.briefs] == [1, *range(1, attempts + 1)]
+
+
+async def test_i11_a_steps_time_goes_on_while_a_person_thinks() -> None:
+    """Answered after three minutes of two, the step tries no more; the person is told why."""
+    clock = ManualClock()
+    bad = Recorder(ValueError("no"))
+    budget = il.Budget(wall_time=timedelta(minutes=2))
+    step = build_step("bad", budget=budget, fallback=[il.ask_person()])
+    async with build_desk({"bad": bad}, step, clock=clock) as desk:
+        waiting = await desk.ainvoke("Test", thread_id="t")
+        clock.advance(180)
+        again = await desk.aanswer("t", {waiting.questions[0].id: il.respond("try")})
+    assert (again.status, bad.calls) == ("waiting", 1)
+    assert "the step's wall time of 0:02:00 is used up" in again.questions[0].description
 
 
 @pytest.mark.parametrize("level", ["run", "step"])

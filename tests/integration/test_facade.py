@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import interlock as il
+from tests.integration.gates import Gate
 from tests.integration.teams import (
     Recorder,
     build_desk,
@@ -20,28 +21,6 @@ from tests.integration.teams import (
 from tests.integration.thread_reading import read_thread, resume_twice
 
 CONFIG: Any = {"configurable": {"thread_id": "t"}}
-
-
-class Gate:
-    """A worker that says when it has started and ends when it is told to."""
-
-    def __init__(self) -> None:
-        """Stand closed."""
-        self.started = asyncio.Event()
-        self.opened = asyncio.Event()
-        self.starts = 0
-        self.was_cut_off = False
-
-    async def __call__(self, brief: il.Brief) -> str:
-        """Wait."""
-        self.starts += 1
-        self.started.set()
-        try:
-            await self.opened.wait()
-        except asyncio.CancelledError:
-            self.was_cut_off = True
-            raise
-        return "through"
 
 
 def build_gated(gate: Gate, after: Any, **options: Any) -> il.Orchestrator:
@@ -124,7 +103,7 @@ async def test_a_team_that_is_not_open_says_how_to_open_it() -> None:
     for call in (
         lambda: desk.ainvoke("Test", thread_id="t"),
         lambda: desk.astatus("t"),
-        lambda: desk.aquestions(),
+        desk.aquestions,
     ):
         with pytest.raises(il.ConfigurationError, match="async with"):
             await call()
@@ -160,9 +139,7 @@ async def test_a_storage_that_was_handed_in_stays_open() -> None:
 
 
 @pytest.mark.parametrize("from_where", ["here", "another team object"])
-async def test_a_cancel_stops_a_run_and_keeps_what_is_done(
-    tmp_path: Path, from_where: str
-) -> None:
+async def test_a_cancel_stops_a_run_and_keeps_what_is_done(tmp_path: Path, from_where: str) -> None:
     """The worker under way is stopped, nothing more starts, and the outcomes say why."""
     gate, after = Gate(), Recorder("after")
     url = locate(tmp_path)
@@ -263,9 +240,7 @@ async def test_one_at_a_time_the_longest_remaining_path_goes_first() -> None:
         build("c", 1, "b"),
         build("b", 1, "a"),
     )
-    async with build_desk(
-        {"work": work}, *steps, policy=il.RunPolicy(max_parallel=1)
-    ) as desk:
+    async with build_desk({"work": work}, *steps, policy=il.RunPolicy(max_parallel=1)) as desk:
         await desk.ainvoke("Test", thread_id="t")
     assert order == ["a", "b", "middling", "c", "brief"]
 
@@ -300,7 +275,9 @@ async def test_a_fork_runs_anew_and_leaves_the_originals_record() -> None:
         before = await desk.ahandoffs("t")
         history = [state async for state in desk.graph.aget_state_history(CONFIG)]
         early = next(
-            s for s in history if s.next == ("supervisor",) and set(s.values["outcomes"]) == {"first"}
+            s
+            for s in history
+            if s.next == ("supervisor",) and set(s.values["outcomes"]) == {"first"}
         )
         outcomes = {"first": {**early.values["outcomes"]["first"], "value": "edited"}}
         fork = await desk.graph.aupdate_state(

@@ -227,9 +227,11 @@ async def test_a_cancel_interrupts_a_planner_that_thinks() -> None:
         await asyncio.Event().wait()
         raise AssertionError("never")
 
-    async with build_desk({"work": give(1)}, planner=plan) as desk, asyncio.timeout(20):
+    async with build_desk({"work": give(1)}, planner=plan) as desk:
         run = asyncio.create_task(desk.ainvoke("Test", thread_id="t"))
         await asked.wait()
         await desk.acancel("t", why="never mind")
+        done, _ = await asyncio.wait([run], timeout=20)
+        assert done
         result = await run
     assert (result.status, result.reason, dict(result.outcomes)) == ("cancelled", "never mind", {})

@@ -58,7 +58,8 @@ async def measure(folder: Path, steps: int, **policy: Any) -> dict[str, float]:
     assert result.status == "completed"
     with sqlite3.connect(folder / f"{steps}.db") as database:
         tables = [
-            name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type='table'")
+            name
+            for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type='table'")
         ]
         rows = {
             name: database.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in tables
@@ -74,10 +75,12 @@ async def measure(folder: Path, steps: int, **policy: Any) -> dict[str, float]:
 async def test_a_step_of_a_big_plan_costs_what_a_step_of_a_small_one_costs(
     tmp_path: Path, max_parallel: int, steps: int
 ) -> None:
-    """Commits, rows and bytes a step are the same for up to twenty times the plan."""
+    """Rows and bytes a step are the same for twenty times the plan, and its commits are few.
+
+    How many commits there are depends on how writes meet, so they have a bound of their own.
+    """
     few = await measure(tmp_path, 50, max_parallel=max_parallel)
     many = await measure(tmp_path, steps, max_parallel=max_parallel)
-    for name, cost in many.items():
-        assert cost < 1.1 * few[name], (name, few, many)
-    assert many["commits"] < MOST_COMMITS
-    print(few, many)
+    for name in ("rows", "bytes"):
+        assert many[name] < 1.1 * few[name], (name, few, many)
+    assert max(few["commits"], many["commits"]) < MOST_COMMITS

@@ -157,7 +157,11 @@ async def test_a_person_is_asked_before_a_step_only_while_its_expression_is_true
     ("answer", "status", "shown"),
     [
         (il.edit({"cents": 5}), "accepted", ({"cents": 5}, ())),
-        (il.respond("mind the fee"), "accepted", ({"cents": 9}, ("A person answered: mind the fee",))),
+        (
+            il.respond("mind the fee"),
+            "accepted",
+            ({"cents": 9}, ("A person answered: mind the fee",)),
+        ),
         (il.reject("never"), "skipped", None),
     ],
     ids=str,
@@ -243,10 +247,14 @@ async def test_another_process_answers(tmp_path: Path) -> None:
         "gated": {"answers": [["first", "from elsewhere"], ["second", "here"]]}
     }
     said = [(h.kind, h.sender, h.receiver) for h in handoffs if h.kind in {"question", "answer"}]
-    assert said == [
-        ("question", "supervisor", "person"),
-        ("answer", "person", "supervisor"),
-    ] * 2
+    assert (
+        said
+        == [
+            ("question", "supervisor", "person"),
+            ("answer", "person", "supervisor"),
+        ]
+        * 2
+    )
     assert [h.payload["answer"]["message"] for h in handoffs if h.kind == "answer"] == [
         "from elsewhere",
         "here",

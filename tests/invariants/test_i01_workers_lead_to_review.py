@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from langchain.agents import create_agent
 from langchain_core.messages import ToolMessage
@@ -20,6 +20,7 @@ from typing_extensions import TypedDict
 import interlock as il
 from tests.integration.scripted_chat import ScriptedChat, call_tools
 from tests.integration.teams import Recorder, build_desk, build_plan, build_step, build_workers
+from tests.invariants.example_settings import draw_examples
 
 STEP_GRAPH_NODES = {"brief", "review", "promote", "fallback", "park", "degrade"}
 RUN_GRAPH_NODES = {"intake", "planner", "supervisor", "dispatch", "escalate", "finish"}
@@ -144,12 +145,7 @@ def require_review(team: DrawnTeam, run_graph: Any) -> None:
 
 
 @given(team=teams)
-@settings(
-    max_examples=30,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-)
+@draw_examples(30)
 def test_i01_every_worker_leads_to_review_and_nowhere_else(team: DrawnTeam) -> None:
     """I1: in every compiled graph, whatever the workers are called, and in nested teams too."""
     require_review(team, team.build().graph)

@@ -5,12 +5,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import interlock as il
 from interlock.testing import ManualClock
 from tests.integration.teams import Recorder, build_desk, build_step
+from tests.invariants.example_settings import draw_examples
 
 SHAPE = {"type": "object", "required": ["fact"], "properties": {"size": {"type": "integer"}}}
 GOOD = {"fact": "good", "size": 2}
@@ -91,7 +92,7 @@ class Facts:
 
 
 @given(gives=st.lists(outputs, min_size=1, max_size=4))
-@settings(max_examples=40, deadline=None, derandomize=True)
+@draw_examples(40)
 def test_i02_the_first_output_that_passes_everything_is_the_fact(gives: list[Any]) -> None:
     """I2: refused outputs leave no trace in the context, and the accepted one enters as it is."""
 

@@ -11,17 +11,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import interlock as il
+from tests.invariants.example_settings import draw_examples
 from tests.invariants.journal_order import TAKES_LESS, require_order, require_unstarted
 from tests.invariants.outcome_model import Expected, PlannedStep, predict
 from tests.invariants.random_plans import QUICK_FAULTS, Cast, build_clock, build_plan, fates
-
-QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
-PHASES = [Phase.explicit, Phase.reuse, Phase.generate, Phase.target]
-"""No shrinking: a run takes tens of milliseconds, so it would take minutes."""
 
 HANG_SECONDS = 20
 
@@ -140,9 +137,7 @@ async def live(
 
 @pytest.mark.parametrize("limit", [1, 2, None])
 @given(steps=fates(10, QUICK_FAULTS), data=st.data())
-@settings(
-    max_examples=25, deadline=None, derandomize=True, suppress_health_check=QUIET, phases=PHASES
-)
+@draw_examples(25)
 def test_i03_what_runs_is_what_the_plan_allows(
     limit: int | None, steps: tuple[PlannedStep, ...], data: st.DataObject
 ) -> None:
@@ -151,9 +146,7 @@ def test_i03_what_runs_is_what_the_plan_allows(
 
 
 @given(steps=fates(8, QUICK_FAULTS), data=st.data())
-@settings(
-    max_examples=12, deadline=None, derandomize=True, suppress_health_check=QUIET, phases=PHASES
-)
+@draw_examples(12)
 def test_i03_holds_step_by_step_too(steps: tuple[PlannedStep, ...], data: st.DataObject) -> None:
     """I3: a run that returns to the supervisor after every step keeps the same order."""
     asyncio.run(live(steps, data, limit=None, stepwise=True))

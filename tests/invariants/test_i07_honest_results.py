@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import interlock as il
+from tests.invariants.example_settings import draw_examples
 from tests.invariants.journal_order import require_order, require_unstarted
 from tests.invariants.outcome_model import (
     PERSON_GARBAGE,
@@ -19,10 +20,6 @@ from tests.invariants.outcome_model import (
     predict_run,
 )
 from tests.invariants.random_plans import Cast, build_clock, build_plan, fates
-
-QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example]
-PHASES = [Phase.explicit, Phase.reuse, Phase.generate, Phase.target]
-"""No shrinking: a run takes tens of milliseconds, so it would take minutes."""
 
 DECISIONS = ("approve", "edit", "edit_badly", "reject", "respond")
 MANY_QUESTIONS = 6
@@ -128,7 +125,7 @@ async def live(steps: tuple[PlannedStep, ...], data: st.DataObject, **options: A
     second_limit=st.sampled_from([None, 1]),
     stepwise=st.sampled_from([False, False, False, True]),
 )
-@settings(max_examples=150, deadline=None, suppress_health_check=QUIET, phases=PHASES)
+@draw_examples(120, derandomize=False)
 def test_i07_every_run_ends_as_the_model_says(
     steps: tuple[PlannedStep, ...], data: st.DataObject, **options: Any
 ) -> None:
@@ -145,7 +142,7 @@ def test_i07_every_run_ends_as_the_model_says(
     second_limit=st.sampled_from([None, 1, 2]),
     stepwise=st.booleans(),
 )
-@settings(max_examples=3000, deadline=None, suppress_health_check=QUIET, phases=PHASES)
+@draw_examples(3000, derandomize=False)
 def test_i07_every_run_ends_as_the_model_says_in_a_campaign(
     steps: tuple[PlannedStep, ...], data: st.DataObject, **options: Any
 ) -> None:

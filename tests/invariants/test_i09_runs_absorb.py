@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import interlock as il
 from interlock.contracts.ids import ThreadId
 from tests.integration.teams import Recorder, build_desk, build_step, locate
+from tests.invariants.example_settings import draw_examples
 
 ENDED = ("completed", "degraded", "failed", "cancelled")
 
@@ -108,7 +109,7 @@ CALLS: dict[str, Call] = {
 
 @pytest.mark.parametrize("how", ENDED)
 @given(order=st.permutations(sorted(CALLS)), reopen_at=st.integers(0, len(CALLS)))
-@settings(max_examples=2, deadline=None, derandomize=True)
+@draw_examples(2)
 def test_i09_no_call_moves_an_ended_run(how: str, order: list[str], reopen_at: int) -> None:
     """I9: after the end every call of the facade changes nothing, in a later process too."""
 

@@ -7,7 +7,6 @@ from collections.abc import Awaitable
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -23,6 +22,7 @@ from interlock.contracts.ids import StepId, ThreadId
 from interlock.contracts.storage import Batch, RunUpdate
 from interlock.testing import ManualClock
 from interlock.testing.manual_clock import NOON
+from tests.invariants.example_settings import draw_examples
 
 ENDED = ("completed", "degraded", "failed", "cancelled")
 SETTLED = ("accepted", "degraded", "skipped", "failed", "blocked", "cancelled")
@@ -168,16 +168,7 @@ class AbsorbingFile(AbsorbingStorage):
     url = "sqlite:///{}/storage.db"
 
 
-MACHINE = settings(
-    max_examples=20,
-    stateful_step_count=25,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
-
-
 @pytest.mark.parametrize("machine", [AbsorbingStorage, AbsorbingFile])
 def test_i09_the_first_end_stays_whatever_is_written_after_it(machine: Any) -> None:
     """I9: no order of writes changes an ended run or a settled outcome, nor does plain SQL."""
-    run_state_machine_as_test(machine, settings=MACHINE)
+    run_state_machine_as_test(machine, settings=draw_examples(20, stateful_step_count=25))
