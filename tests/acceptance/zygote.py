@@ -121,7 +121,7 @@ def _live(call: str, arguments: dict[str, Any]) -> None:
         module, _, name = call.partition(":")
         asyncio.run(getattr(importlib.import_module(module), name)(**arguments))
         code = 0
-    except BaseException:  # noqa: BLE001 - a fork must never come back into the zygote's loop
+    except BaseException:
         traceback.print_exc()
     finally:
         sys.stderr.flush()

@@ -45,6 +45,22 @@ async def test_lease_says_who_holds_it_and_until_when(storage: SqlStorage, clock
     assert lease.expires_at == clock.now() + TTL
 
 
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_caller_that_is_cancelled_leaves_the_thread_free(
+    storage: SqlStorage, turns: int
+) -> None:
+    """Cancelled at any moment of taking a thread, a caller does not go on holding it."""
+    taking = asyncio.create_task(storage.acquire_lease("t", ttl=TTL))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    taking.cancel()
+    await asyncio.gather(taking, return_exceptions=True)
+    if taking.cancelled():
+        assert (await storage.acquire_lease("t", ttl=TTL)).token in {1, 2}
+    else:
+        assert taking.result().token == 1
+
+
 async def test_second_run_of_the_same_process_is_kept_out(storage: SqlStorage, clock: Any) -> None:
     """A thread that this process holds cannot be taken by another run of it."""
     await storage.acquire_lease("t", ttl=TTL)

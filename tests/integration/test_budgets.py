@@ -158,7 +158,10 @@ async def test_i11_tokens_of_refused_attempts_count_after_a_restart(
     async with build() as desk:
         run = asyncio.create_task(desk.ainvoke("Test", thread_id="t"))
         await wait_until(lambda: clock.sleeping and other.heard)
-        await asyncio.gather(_stop(run))
+        async with asyncio.timeout(20):
+            while len([h for h in await desk.ahandoffs("t") if h.kind == "output"]) < 2:
+                await asyncio.sleep(0)
+        await _stop(run)
     async with build() as desk:
         run = asyncio.create_task(desk.aresume("t"))
         for _ in range(2):

@@ -18,6 +18,7 @@ from langgraph.types import Command, Overwrite, Send
 from typing_extensions import TypedDict
 
 import interlock as il
+from interlock.graphs.step_graph import StepGraphs
 from tests.integration.scripted_chat import ScriptedChat, call_tools
 from tests.integration.teams import Recorder, build_desk, build_plan, build_step, build_workers
 from tests.invariants.example_settings import draw_examples
@@ -87,10 +88,15 @@ teams = st.recursive(
 
 
 def walk_edges(graph: Any) -> dict[str, dict[str, bool]]:
-    """Return each drawn node's targets, and whether the edge is conditional."""
+    """Return each node's targets, as wired and as drawn, and whether the edge is conditional."""
     edges: dict[str, dict[str, bool]] = {}
     for edge in graph.get_graph().edges:
         edges.setdefault(edge.source, {})[edge.target] = edge.conditional
+    for source, target in graph.builder.edges:
+        edges.setdefault(source, {})[target] = False
+    for sources, target in graph.builder.waiting_edges:
+        for source in sources:
+            edges.setdefault(source, {})[target] = False
     return edges
 
 
@@ -133,15 +139,21 @@ def require_review(team: DrawnTeam, run_graph: Any) -> None:
     assert set(run_graph.builder.nodes) == RUN_GRAPH_NODES
     require_sound_edges(run_graph)
     (step_graph,) = find_step_graphs(run_graph)
-    require_sound_edges(step_graph)
-    assert set(step_graph.builder.nodes) == STEP_GRAPH_NODES | set(team.workers)
-    edges = walk_edges(step_graph)
+    require_step_graph(step_graph, set(team.workers))
     below = dict(step_graph.get_subgraphs())
     for name, drawn in team.workers.items():
-        assert edges[name] == {"review": False}, name
-        assert {source for source in edges if name in edges[source]} == {"brief"}, name
         if isinstance(drawn, DrawnTeam):
             require_review(drawn, below[name])
+
+
+def require_step_graph(step_graph: Any, workers: set[str]) -> None:
+    """Hold I1 on a step graph that has these workers."""
+    require_sound_edges(step_graph)
+    assert set(step_graph.builder.nodes) == STEP_GRAPH_NODES | workers
+    edges = walk_edges(step_graph)
+    for name in workers:
+        assert edges[name] == {"review": False}, name
+        assert {source for source in edges if name in edges[source]} == {"brief"}, name
 
 
 @given(team=teams)
@@ -149,6 +161,15 @@ def require_review(team: DrawnTeam, run_graph: Any) -> None:
 def test_i01_every_worker_leads_to_review_and_nowhere_else(team: DrawnTeam) -> None:
     """I1: in every compiled graph, whatever the workers are called, and in nested teams too."""
     require_review(team, team.build().graph)
+
+
+def test_i01_holds_in_the_part_of_a_big_teams_graph_that_a_step_runs_in() -> None:
+    """I1: a step of a team of many workers runs in a graph of those it can reach, wired alike."""
+    team = build_desk({f"w{number}": build_agent("function") for number in range(12)})._team
+    graphs = StepGraphs(team, build_team=lambda spec: pytest.fail("there is no nested team"))
+    step = build_step("step", "w3", fallback=[il.use_worker("w7"), il.skip(gap="none")])
+    require_step_graph(graphs.whole, {f"w{number}" for number in range(12)})
+    require_step_graph(graphs.find_part(step), {"w3", "w7"})
 
 
 @pytest.mark.parametrize("name", [*sorted(STEP_GRAPH_NODES), *LANGGRAPH_WORDS])

@@ -20,6 +20,7 @@ from hypothesis.stateful import (
 
 import interlock as il
 from interlock.contracts.ids import QuestionId, ThreadId
+from tests.integration.teams import build_desk, build_step
 from tests.invariants.asking_model import AskingThread, name_question
 from tests.invariants.asking_team import AskingTeam
 from tests.invariants.example_settings import draw_examples
@@ -271,6 +272,29 @@ def find_words(answer: il.Answer) -> set[str]:
     """Return the words that only this answer has."""
     value = answer.value["words"] if isinstance(answer.value, dict) else answer.value
     return {words for words in (value, answer.message) if words}
+
+
+async def test_i10_no_answer_is_lost_while_another_is_being_taken() -> None:
+    """I10: an answer that comes at any instant of another's taking is taken too, by one of both."""
+
+    async def work(brief: il.Brief) -> Any:
+        return brief.dump()["inputs"]
+
+    steps = [build_step(name, "work", approval="true") for name in ("a", "b")]
+    async with build_desk({"work": work}, *steps) as desk:
+        for turns in range(0, 320, 4):
+            waiting = await desk.ainvoke("Test", thread_id=f"t{turns}")
+            first, second = waiting.questions
+            taking = asyncio.ensure_future(
+                desk.aanswer(f"t{turns}", {first.id: il.edit({"for": first.name})})
+            )
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await desk.aanswer(f"t{turns}", {second.id: il.edit({"for": second.name})})
+            await taking
+            assert (await desk.astatus(f"t{turns}")).status == "completed", turns
+            result = await desk.aresume(f"t{turns}")
+            assert result.outputs == {"a": {"for": "a"}, "b": {"for": "b"}}
 
 
 def test_i10_every_answer_reaches_its_question_and_no_other() -> None:
