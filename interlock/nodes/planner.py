@@ -13,7 +13,7 @@ from interlock.contracts.errors import PlanError, PlanProblem
 from interlock.contracts.handoff import Handoff
 from interlock.contracts.ids import StepId, ThreadId, derive_handoff_id, derive_question_id
 from interlock.contracts.outcome import StepOutcome
-from interlock.contracts.plain import derive_hash
+from interlock.contracts.plain import derive_hash, freeze
 from interlock.contracts.plan import TaskGraph
 from interlock.contracts.plan_validation import validate_task_graph
 from interlock.contracts.question import Question
@@ -115,7 +115,7 @@ def _build_request(team: Team, state: RunState, attempt: int) -> PlanRequest:
     return PlanRequest(
         goal=state["goal"],
         workers=team.derive_cards(),
-        context=state["context"],
+        context=freeze(state["context"]),
         attempt=attempt,
         problems=tuple(state["plan_problems"]),
         previous=TaskGraph.model_validate(previous) if previous else None,
