@@ -165,7 +165,7 @@ class Leases:
 
         self._given_up[thread_id] = token
         is_freed = await self._database.write(operation)
-        del self._given_up[thread_id]
+        self._given_up.pop(thread_id, None)  # two may release at once
         if is_freed and self._held.get(thread_id) == token:
             del self._held[thread_id]
             self._namespaces.pop(thread_id, None)

@@ -61,6 +61,13 @@ async def test_a_caller_that_is_cancelled_leaves_the_thread_free(
         assert taking.result().token == 1
 
 
+async def test_releasing_twice_at_once_is_harmless(storage: SqlStorage) -> None:
+    """A run that is cut off gives its thread free while the storage gives all free."""
+    lease = await storage.acquire_lease("t", ttl=timedelta(seconds=10))
+    await asyncio.gather(storage.release_lease(lease), storage.release_lease(lease))
+    assert await storage.find_lease("t") is None
+
+
 async def test_second_run_of_the_same_process_is_kept_out(storage: SqlStorage, clock: Any) -> None:
     """A thread that this process holds cannot be taken by another run of it."""
     await storage.acquire_lease("t", ttl=TTL)

@@ -125,6 +125,7 @@ async def live(
                 result = await run
         finally:
             run.cancel()
+            await asyncio.gather(run, return_exceptions=True)
         handoffs = await desk.ahandoffs("t")
     assert cast.gates.early == []
     assert cast.gates.standing == {}
