@@ -33,7 +33,7 @@ T = TypeVar("T")
 Operation: TypeAlias = Callable[[sqlite3.Connection], T]
 MAX_BATCH: Final = 512
 """Most operations in one transaction, so that the first of them does not wait for ever."""
-KEEP_BACK_SECONDS: Final = 0.02
+KEEP_BACK_SECONDS: Final = 0.05
 """Longest that an operation which is not urgent is kept back."""
 
 
@@ -73,8 +73,8 @@ class DatabaseThread:
         self._commits = count(1)
         self._queue: SimpleQueue[_Request | None] = SimpleQueue()
         self._kept_back: list[_Request] = []
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_loop: asyncio.AbstractEventLoop | None = None
+        self._kept_since = 0.0
+        self._timer_loop: asyncio.AbstractEventLoop | None = None  # in which a timer runs
         self._failures: dict[str, Exception] = {}  # of posted operations, by key
         self._told: set[str] = set()
         self._lock = threading.Lock()
@@ -159,24 +159,36 @@ class DatabaseThread:
     def _keep_back(self, request: _Request, loop: asyncio.AbstractEventLoop) -> None:
         with self._lock:
             self._require_open()
+            if not self._kept_back:
+                self._kept_since = loop.time()
             self._kept_back.append(request)
-            if self._timer is None or self._timer_loop is not loop:
-                self._timer = loop.call_later(KEEP_BACK_SECONDS, self._on_time)
-                self._timer_loop = loop
-            elif len(self._kept_back) >= MAX_BATCH:
+            if len(self._kept_back) >= MAX_BATCH:
                 self._let_go()
+            elif self._timer_loop is not loop:
+                self._set_timer(loop, KEEP_BACK_SECONDS)
 
-    def _on_time(self) -> None:
+    def _set_timer(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
+        loop.call_later(seconds, self._on_time, loop)
+        self._timer_loop = loop
+
+    def _on_time(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Let go what has been kept back for long enough; the one timer goes on for the rest."""
         with self._lock:
-            self._let_go()
+            if self._timer_loop is loop:
+                self._timer_loop = None
+            if not self._kept_back:
+                return
+            left = self._kept_since + KEEP_BACK_SECONDS - loop.time()
+            if left <= 0:
+                self._let_go()
+            elif self._timer_loop is None:
+                self._set_timer(loop, left)
 
     def _let_go(self) -> None:
         """Queue what was kept back, in its order; the caller holds the lock."""
         for request in self._kept_back:
             self._queue.put(request)
         self._kept_back.clear()
-        # The timer is left to fire: it finds nothing, or lets go early.
-        self._timer = None
 
     def _require_open(self) -> None:
         if not self._is_open:

@@ -329,7 +329,7 @@ class _Validation:
 
     def _find_value_problems(self, step: Step) -> Iterator[PlanProblem]:
         """Refuse what a plan could not be stored with, or would come back from storage changed."""
-        for name, value in step.model_dump().items():
+        for name, value in step.model_dump(exclude_defaults=True).items():
             if (problem := _find_value_problem(value, name=name)) is not None:
                 yield PlanProblem("bad_value", f"In step {step.id!r}, {problem}", step.id)
 

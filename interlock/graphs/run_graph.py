@@ -11,7 +11,7 @@ from typing import Any
 
 from langgraph.graph import END, START, StateGraph
 
-from interlock.graphs.step_graph import AnyGraph, StepGraphs
+from interlock.graphs.step_graph import AnyGraph, StepGraphParts, build_step_graph
 from interlock.nodes.dispatch import build_dispatch_node
 from interlock.nodes.escalate import build_escalate_node
 from interlock.nodes.finish import build_finish_node
@@ -40,7 +40,7 @@ def build_graph(team: Team, *, input_schema: type[RunInput] = RunInput) -> RunGr
     The whole step graph stands in the dispatch node's closure, where LangGraph finds it for
     drawing.
     """
-    step_graphs = StepGraphs(team, build_team=lambda spec: _build_nested(team, spec))
+    step_graph = build_step_graph(team, build_team=lambda spec: _build_nested(team, spec))
     graph = RunGraph(RunState, context_schema=RunContext, input_schema=input_schema)
     graph.team_spec = team.spec
     nodes: dict[str, tuple[Any, str]] = {
@@ -48,7 +48,7 @@ def build_graph(team: Team, *, input_schema: type[RunInput] = RunInput) -> RunGr
         "planner": (build_planner_node(team), "planner"),
         "supervisor": (build_supervisor_node(team), "supervisor"),
         "dispatch": (
-            build_dispatch_node(team, step_graphs.whole, find_part=step_graphs.find_part),
+            build_dispatch_node(team, step_graph, find_part=StepGraphParts().find),
             "supervisor",
         ),
         "escalate": (build_escalate_node(team), "person"),

@@ -9,17 +9,18 @@
 From a worker the only edge leads to the supervisor's review (I1).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
+from copy import copy
 from typing import Any, Final, cast
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.graph import END, START, StateGraph
+from langgraph.graph.state import CompiledStateGraph
 from langgraph.pregel import Pregel
 
 from interlock.contracts.brief import Brief
 from interlock.contracts.errors import ConfigurationError
 from interlock.contracts.fallback import UseWorker
-from interlock.contracts.ids import WorkerName
 from interlock.contracts.plan import Step
 from interlock.contracts.worker import Worker
 from interlock.nodes.agent_call import (
@@ -50,6 +51,7 @@ from interlock.nodes.step_state import (
     REVIEW,
     STEP_NODES,
     StepState,
+    derive_trigger,
 )
 from interlock.nodes.team import Team, TeamSpec
 from interlock.nodes.worker_node import build_worker_runner
@@ -65,76 +67,81 @@ _RESERVED: Final = (
 )
 """The step graph's own nodes, and words that LangGraph keeps for itself."""
 
-_FEW_WORKERS: Final = 8
-"""Teams up to this size run every step in the whole graph."""
 
+class StepGraphParts:
+    """The parts of a team's step graph that its steps run in.
 
-class StepGraphs:
-    """The step graphs of a team: the whole one, and the parts of it that steps run in.
-
-    LangGraph copies every channel of a graph at every superstep, and each node has one. In a big
-    team a step therefore runs in a graph with only the workers that it can reach: the same nodes
-    under the same names, so that its checkpoints fit the whole graph too.
-
-    Attributes:
-        whole: With a node for every worker; what is drawn.
+    LangGraph copies every channel of a graph at every superstep, and each node has one. A step
+    therefore runs in a part with only the workers that it can reach: the same nodes and channels,
+    so that its checkpoints fit the whole graph, which is what is drawn.
     """
 
-    def __init__(self, team: Team, *, build_team: Callable[[TeamSpec], AnyGraph]) -> None:
-        """Build the nodes and compile the whole graph.
+    def __init__(self) -> None:
+        """Have no part yet."""
+        self._parts: dict[frozenset[str], AnyGraph] = {}
+
+    def find(self, whole: AnyGraph, step: Step) -> AnyGraph:
+        """Return the part that a step runs in.
 
         Args:
-            team: At work.
-            build_team: Returns the compiled run graph of a nested team on the same storage.
-
-        Raises:
-            ConfigurationError: A worker cannot be one; the message says why.
+            whole: The team's step graph, always the same.
+            step: Its worker, and the workers of its fallbacks, are in the part.
         """
-        self._own_nodes: dict[str, Any] = {
-            BRIEF: build_brief_node(team),
-            REVIEW: build_review_node(team),
-            PROMOTE: build_promote_node(team),
-            FALLBACK: build_fallback_node(team),
-            PARK: build_park_node(team),
-            DEGRADE: build_degrade_node(team),
-        }
-        workers = team.spec.workers.values()
-        for worker in workers:
-            _require_free_name(worker)
-        self._worker_nodes: dict[WorkerName, Any] = {
-            worker.name: _build_worker_node(team, worker, build_team=build_team)
-            for worker in workers
-        }
-        self._metadata = {
-            worker.name: {"role": "worker", "description": worker.description} for worker in workers
-        }
-        self._parts: dict[tuple[WorkerName, ...], AnyGraph] = {}
-        self.whole: AnyGraph = self._compile(tuple(self._worker_nodes))
-
-    def find_part(self, step: Step) -> AnyGraph | None:
-        """Return the graph that a step runs in; None if it is the whole one."""
-        if len(self._worker_nodes) <= _FEW_WORKERS:
-            return None
         ways = (way.worker for way in step.fallback if isinstance(way, UseWorker))
-        names = tuple(dict.fromkeys((step.worker, *ways)))
+        names = frozenset[str]((step.worker, *ways))
         if names not in self._parts:
-            self._parts[names] = self._compile(names)
+            self._parts[names] = _cut_out(whole, names)
         return self._parts[names]
 
-    def _compile(self, names: Sequence[WorkerName]) -> AnyGraph:
-        graph = StateGraph(StepChannels)
-        for name, node in self._own_nodes.items():
-            graph.add_node(name, cast(Any, on_channels(node)), metadata={"role": "supervisor"})
-        for name in names:
-            graph.add_node(name, self._worker_nodes[name], metadata=self._metadata[name])
-            graph.add_edge(name, REVIEW)
-        graph.add_edge(START, BRIEF)
-        _add_routes(graph, BRIEF, [*names, REVIEW, PROMOTE, FALLBACK, PARK])
-        _add_routes(graph, REVIEW, [PROMOTE, BRIEF, FALLBACK, PARK, DEGRADE])
-        _add_routes(graph, FALLBACK, [BRIEF, PARK, DEGRADE])
-        for last in (PROMOTE, PARK, DEGRADE):
-            graph.add_edge(last, END)
-        return graph.compile(name="step")
+
+def _cut_out(whole: AnyGraph, workers: Collection[str]) -> AnyGraph:
+    """Return a graph with some of its workers; no node of a step that has only these leads away."""
+    part = copy(whole)
+    absent = whole.nodes.keys() - {START, *STEP_NODES, *workers}
+    gone = {*absent, *(derive_trigger(name) for name in absent)}
+    part.nodes = {name: node for name, node in whole.nodes.items() if name not in gone}
+    part.channels = {name: one for name, one in whole.channels.items() if name not in gone}
+    # An input that goes through START takes a superstep of its own, in every step's life.
+    part.input_channels = ["assignment", derive_trigger(BRIEF)]
+    return part
+
+
+def build_step_graph(
+    team: Team, *, build_team: Callable[[TeamSpec], AnyGraph]
+) -> CompiledStateGraph[StepChannels, None, StepChannels, StepChannels]:
+    """Return the compiled step graph of a team.
+
+    Args:
+        team: At work.
+        build_team: Returns the compiled run graph of a nested team on the same storage.
+
+    Raises:
+        ConfigurationError: A worker cannot be one; the message says why.
+    """
+    graph = StateGraph(StepChannels)
+    nodes: dict[str, Any] = {
+        BRIEF: build_brief_node(team),
+        REVIEW: build_review_node(team),
+        PROMOTE: build_promote_node(team),
+        FALLBACK: build_fallback_node(team),
+        PARK: build_park_node(team),
+        DEGRADE: build_degrade_node(team),
+    }
+    for name, node in nodes.items():
+        graph.add_node(name, cast(Any, on_channels(node)), metadata={"role": "supervisor"})
+    for worker in team.spec.workers.values():
+        _require_free_name(worker)
+        node = _build_worker_node(team, worker, build_team=build_team)
+        metadata = {"role": "worker", "description": worker.description}
+        graph.add_node(worker.name, node, metadata=metadata)
+        graph.add_edge(worker.name, REVIEW)
+    graph.add_edge(START, BRIEF)
+    _add_routes(graph, BRIEF, [*team.spec.workers, REVIEW, PROMOTE, FALLBACK, PARK])
+    _add_routes(graph, REVIEW, [PROMOTE, BRIEF, FALLBACK, PARK, DEGRADE])
+    _add_routes(graph, FALLBACK, [BRIEF, PARK, DEGRADE])
+    for last in (PROMOTE, PARK, DEGRADE):
+        graph.add_edge(last, END)
+    return graph.compile(name="step")
 
 
 def _require_free_name(worker: Worker) -> None:

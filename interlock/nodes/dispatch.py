@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from inspect import Parameter, Signature
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -34,30 +35,34 @@ from interlock.nodes.settlement import settle_step
 from interlock.nodes.slots import Slot
 from interlock.nodes.step_config import lend_config
 from interlock.nodes.step_run import CURRENT_STEP, StepRun
+from interlock.nodes.step_state import BRIEF, derive_trigger
 from interlock.nodes.team import Team
 
 _MIN_WINDOW = 256
 _UNLIMITED_WINDOW = 1024
 _WINDOW_PER_SLOT = 4
 
+_TASK_SIGNATURE = Signature([Parameter("step", Parameter.POSITIONAL_OR_KEYWORD)])
+"""Of every step's task; LangGraph would work it out for each anew."""
+
 DispatchNode = Callable[[RunState, RunnableConfig, Runtime[RunContext]], Awaitable[RunState]]
 
-
+AnyGraph = Pregel[Any, Any, Any, Any]
 RunStepGraph = Callable[[Step, dict[str, Any]], Awaitable[dict[str, Any]]]
 
 
 def build_dispatch_node(
     team: Team,
-    step_graph: Pregel[Any, Any, Any, Any],
+    step_graph: AnyGraph,
     *,
-    find_part: Callable[[Step], Pregel[Any, Any, Any, Any] | None],
+    find_part: Callable[[AnyGraph, Step], AnyGraph],
 ) -> DispatchNode:
     """Return the dispatch node of a team's run graph.
 
     Args:
         team: At work.
-        step_graph: Compiled; runs one step's life.
-        find_part: Returns the part of it that a step can reach; None if that is all of it.
+        step_graph: Compiled; one step's life, with every worker.
+        find_part: Returns the part of it that a step runs in.
     """
 
     async def dispatch(
@@ -73,8 +78,10 @@ def build_dispatch_node(
         superstep = await _open_superstep(team, state, runtime)
 
         async def run_step_graph(step: Step, assignment: dict[str, Any]) -> dict[str, Any]:
-            graph = find_part(step) or step_graph
-            result: dict[str, Any] = await graph.ainvoke({"assignment": assignment})
+            graph = find_part(step_graph, step)
+            result: dict[str, Any] = await graph.ainvoke(
+                {"assignment": assignment, derive_trigger(BRIEF): None}, output_keys=["outcome"]
+            )
             return result
 
         return await superstep.run(run_step_graph)
@@ -265,6 +272,7 @@ class _Superstep:
             self.board.settle(outcome)
             return {"step": step, "outcome": as_plain(outcome)}
 
+        setattr(run_step, "__signature__", _TASK_SIGNATURE)  # noqa: B010 - mypy knows no such one
         return run_step
 
     async def _settle(

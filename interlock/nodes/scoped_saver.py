@@ -5,6 +5,7 @@ read the whole thread. Workers are lent this one instead.
 """
 
 from collections.abc import AsyncIterator, Iterator, Sequence
+from inspect import signature
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
@@ -34,7 +35,8 @@ class ScopedSaver(BaseCheckpointSaver[Any]):
             thread_id: The only thread that is open.
             namespace: The only namespace that is open, with those below it.
         """
-        super().__init__(serde=saver.serde)
+        # Not through the base class, which looks at the serializer again: there are four a step.
+        self.serde = saver.serde
         self._saver = saver
         self._thread_id = thread_id
         self._namespace = namespace
@@ -160,3 +162,8 @@ class ScopedSaver(BaseCheckpointSaver[Any]):
     ) -> None:
         """Store pending writes in the own namespace."""
         self._saver.put_writes(self._require_own(config), writes, task_id, task_path)
+
+
+# LangGraph asks for these at the start of every graph's run: so that it need not work them out.
+for _method in (ScopedSaver.put_writes, ScopedSaver.aput_writes):
+    setattr(_method, "__signature__", signature(_method))  # noqa: B010 - no attribute that mypy knows

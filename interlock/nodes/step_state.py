@@ -61,3 +61,8 @@ class StepState(TypedDict, total=False):
     begun_at: str
     route: str
     outcome: dict[str, Any] | None
+
+
+def derive_trigger(node: str) -> str:
+    """Return LangGraph's name for the channel that starts a node."""
+    return f"branch:to:{node}"

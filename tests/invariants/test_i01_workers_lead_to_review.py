@@ -18,7 +18,7 @@ from langgraph.types import Command, Overwrite, Send
 from typing_extensions import TypedDict
 
 import interlock as il
-from interlock.graphs.step_graph import StepGraphs
+from interlock.graphs.step_graph import StepGraphParts
 from tests.integration.scripted_chat import ScriptedChat, call_tools
 from tests.integration.teams import Recorder, build_desk, build_plan, build_step, build_workers
 from tests.invariants.example_settings import draw_examples
@@ -163,13 +163,18 @@ def test_i01_every_worker_leads_to_review_and_nowhere_else(team: DrawnTeam) -> N
     require_review(team, team.build().graph)
 
 
-def test_i01_holds_in_the_part_of_a_big_teams_graph_that_a_step_runs_in() -> None:
-    """I1: a step of a team of many workers runs in a graph of those it can reach, wired alike."""
-    team = build_desk({f"w{number}": build_agent("function") for number in range(12)})._team
-    graphs = StepGraphs(team, build_team=lambda spec: pytest.fail("there is no nested team"))
+def test_i01_holds_in_the_part_of_a_teams_graph_that_a_step_runs_in() -> None:
+    """I1: a step runs in a part of the graph: the very same nodes, fewer workers, no way round."""
+    desk = build_desk({f"w{number}": build_agent("function") for number in range(12)})
+    (whole,) = find_step_graphs(desk.graph)
     step = build_step("step", "w3", fallback=[il.use_worker("w7"), il.skip(gap="none")])
-    require_step_graph(graphs.whole, {f"w{number}" for number in range(12)})
-    require_step_graph(graphs.find_part(step), {"w3", "w7"})
+    part = StepGraphParts().find(whole, step)
+    assert part.nodes.keys() == {START, *STEP_GRAPH_NODES, "w3", "w7"}
+    assert all(node is whole.nodes[name] for name, node in part.nodes.items())
+    assert all(channel is whole.channels[name] for name, channel in part.channels.items())
+    left_out = {f"w{number}" for number in range(12)} - {"w3", "w7"}
+    gone = left_out | {f"branch:to:{name}" for name in left_out}
+    assert whole.channels.keys() - part.channels.keys() == gone & whole.channels.keys()
 
 
 @pytest.mark.parametrize("name", [*sorted(STEP_GRAPH_NODES), *LANGGRAPH_WORDS])
