@@ -34,6 +34,7 @@ from interlock.nodes.step_run import CURRENT_STEP, StepRun, get_step_run
 from interlock.nodes.step_state import StepState
 from interlock.nodes.team import Team
 from interlock.nodes.token_counter import TokenCounter
+from interlock.nodes.worker_questions import ask
 from interlock.nodes.worker_writes import limit_writes
 
 _CHECKPOINTER = "__pregel_checkpointer"
@@ -61,7 +62,7 @@ def build_worker_runner(
         """Run one attempt.
 
         Reads: assignment, attempt, brief, feedback, notes. Writes: output, notes. Effects: the
-        worker's own. Interrupts: the worker's own.
+        worker's own; what it asks a person is durable. Interrupts: the worker's own.
         """
         run = get_step_run()
         await run.slot.take_or_suspend(worker.name)
@@ -80,10 +81,14 @@ def build_worker_runner(
         var_child_runnable_config.set(scoped)
         limit = derive_limit(state, run, now=team.clock.now())
         seconds = None if limit is None else limit.total_seconds()
-        with nullcontext() if is_team else run.live.interrupt_on_cancel():
-            envelope = await _attempt(
-                call_agent, brief, scoped, run=run, worker=worker, limit_seconds=seconds
-            )
+        try:
+            with nullcontext() if is_team else run.live.interrupt_on_cancel():
+                envelope = await _attempt(
+                    call_agent, brief, scoped, run=run, worker=worker, limit_seconds=seconds
+                )
+        except GraphInterrupt as exc:
+            await ask(team, run, exc.args[0], attempt=brief.attempt)
+            raise
         envelope["ended_at"] = team.clock.now().isoformat()
         reported = envelope.pop("messages_usage", None)
         if not is_team:
@@ -139,7 +144,6 @@ async def _attempt(
     except GraphInterrupt as exc:
         if (refused := _find_unstorable(exc, config)) is not None:
             return _wrap_error(refused, is_permanent=False)
-        _note_asker(exc, run)
         raise
     except (GraphBubbleUp, KeyboardInterrupt, GeneratorExit):
         raise
@@ -186,11 +190,6 @@ def _refuse_swallowed_interrupt(config: RunnableConfig) -> None:
             "The worker called interrupt() and caught the pause in a broad `except`. Catch named "
             "errors only, and let langgraph.errors.GraphBubbleUp through."
         )
-
-
-def _note_asker(asked: GraphInterrupt, run: StepRun) -> None:
-    for item in asked.args[0]:
-        run.live.note_asker(item.id, run.path)
 
 
 def _find_unstorable(asked: GraphInterrupt, config: RunnableConfig) -> PlainValueError | None:

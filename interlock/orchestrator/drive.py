@@ -35,8 +35,8 @@ from interlock.nodes.place import Place
 from interlock.nodes.run_state import RunState, as_plain
 from interlock.nodes.settlement import record_question
 from interlock.nodes.team import Team
+from interlock.nodes.worker_questions import derive_resume_value, list_questions
 from interlock.orchestrator.lease_keeper import LeaseKeeper
-from interlock.orchestrator.worker_questions import derive_resume_value, list_questions
 from interlock.telemetry.events import HandoffRecorded, QuestionAsked
 
 RunGraphCompiled = CompiledStateGraph[Any, Any, Any, Any]
