@@ -19,7 +19,9 @@ from langchain_core.runnables import (
     RunnableWithFallbacks,
 )
 from langchain_core.runnables.base import RunnableBindingBase
+from langgraph.graph.state import CompiledStateGraph
 from langgraph.pregel import Pregel
+from pydantic import PydanticUserError
 
 from interlock.contracts.brief import Brief
 from interlock.contracts.errors import ConfigurationError, TransientError
@@ -124,7 +126,7 @@ def shape_graph_input(graph: Pregel[Any, Any, Any, Any], brief: Brief) -> dict[s
     A graph whose input has `messages` gets one human message; one that has `brief` gets the
     brief as a plain dict; any other gets the step's inputs, instruction and feedback by name.
     """
-    names = set(graph.get_input_jsonschema().get("properties", {}))
+    names = _list_input_names(graph)
     shaped: dict[str, Any] = {}
     if "messages" in names:
         shaped["messages"] = [HumanMessage(render_brief(brief))]
@@ -135,6 +137,20 @@ def shape_graph_input(graph: Pregel[Any, Any, Any, Any], brief: Brief) -> dict[s
         offered.update(thaw(brief.inputs))
         shaped = {name: value for name, value in offered.items() if name in names} or offered
     return shaped
+
+
+def _list_input_names(graph: Pregel[Any, Any, Any, Any]) -> frozenset[str]:
+    """Return the keys that a graph's input may have; none where it does not say.
+
+    A state's own channels are asked first: pydantic makes no schema of every type that a
+    LangGraph state may have (on Python 3.11, of no `typing.TypedDict`).
+    """
+    if isinstance(graph, CompiledStateGraph):
+        return frozenset(graph.builder.schemas[graph.builder.input_schema])
+    try:
+        return frozenset(graph.get_input_jsonschema().get("properties", {}))
+    except PydanticUserError:
+        return frozenset()
 
 
 def read_graph_output(output: Any) -> AgentResult:  # noqa: ANN401 - any graph's output

@@ -2,6 +2,7 @@
 
 import functools
 import threading
+import typing
 from collections.abc import Callable
 from typing import Any
 
@@ -108,6 +109,28 @@ def build_brief_graph() -> Any:
     return graph.compile()
 
 
+class PlainState(typing.TypedDict):
+    """A state as LangGraph's own pages write it, which pydantic refuses on Python 3.11."""
+
+    instruction: str
+    order: dict[str, Any]
+    output: dict[str, Any]
+
+
+def build_plain_graph() -> Any:
+    """Return a graph over a `typing.TypedDict`."""
+    graph = StateGraph(PlainState)
+
+    def read(state: PlainState) -> dict[str, Any]:
+        shown = {"asked": state["instruction"], "order": state["order"]["id"], "no": 1}
+        return {"output": shown}
+
+    graph.add_node("read", read)
+    graph.add_edge(START, "read")
+    graph.add_edge("read", END)
+    return graph.compile()
+
+
 KINDS: dict[str, Callable[[], Any]] = {
     "sync function": lambda: answer,
     "async function": lambda: answer_async,
@@ -123,6 +146,7 @@ KINDS: dict[str, Callable[[], Any]] = {
     "sequence": lambda: RunnableLambda(answer_async) | (lambda said: {**said, "no": said["no"]}),
     "graph with keys of its own": build_own_graph,
     "graph with the brief": build_brief_graph,
+    "graph over a plain TypedDict": build_plain_graph,
 }
 
 
