@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import NoReturn
+from urllib.parse import quote
 
 import interlock as il
+from examples.retail_desk.desk_lock import lock_folder
 from examples.retail_desk.progress import Progress, show_summary
 from interlock.demo.shop import Shop
 from interlock.demo.ticket_desk import TicketDesk, TicketReport
@@ -23,7 +25,7 @@ from interlock.demo.ticket_planner import TicketPlanner
 from interlock.demo.ticket_shops import TicketShops
 from interlock.demo.tickets import Ticket, TicketFile, load_tickets
 
-_RIGHT, _USAGE, _WRONG, _INTERRUPTED = 0, 2, 5, 130
+_RIGHT, _USAGE, _WRONG, _INTERRUPTED, _PIPE_CLOSED = 0, 2, 5, 130, 141
 
 _DESCRIPTION = """\
 Answer a file of retail tickets with a team of three workers (records, orders, clerk) and
@@ -44,7 +46,8 @@ examples:
   python -m examples.retail_desk --tickets FILE --data DIR --only retail-test-0 retail-test-16 --json
 
 exit code: 0 all as expected, 2 wrong arguments or files, 5 something is not as expected,
-130 interrupted (Ctrl-C lets running workers end first; a second one cuts them off)
+130 interrupted (Ctrl-C lets running workers end first; a second one cuts them off),
+141 nobody reads the output on
 """
 
 
@@ -69,6 +72,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except il.InterlockError as exc:
         print(f"error: {exc}", file=sys.stderr)
         return _USAGE
+    except OSError as exc:
+        print(f"error: {exc}", file=sys.stderr)
+        return _WRONG
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return _INTERRUPTED
 
 
 def _build_parser() -> argparse.ArgumentParser:
@@ -122,9 +131,9 @@ def _build_parser() -> argparse.ArgumentParser:
 
 
 def _parse_count(text: str) -> int:
-    count = int(text)
+    count = int(text) if text.isdecimal() else 0
     if count < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number of 1 or more")
     return count
 
 
@@ -170,15 +179,16 @@ async def _run_in_folder(job: _Job) -> int:
         with Shop.create(folder / "template.db", data=job.data) as template:
             _warn_of_other_data(job, template)
             database = job.database or folder / "desk.db"
-            shops = TicketShops(template, folder=database.with_name(database.name + ".shops"))
-            async with il.open_storage(f"sqlite:///{database}") as storage:
-                desk = TicketDesk(
-                    storage,
-                    shops,
-                    planner=TicketPlanner(job.file.tasks),
-                    max_tickets=job.max_tickets,
-                )
-                return await _answer_all(job, desk)
+            shops_folder = database.with_name(database.name + ".shops")
+            async with il.open_storage(f"sqlite:///{quote(str(database))}") as storage:
+                with lock_folder(shops_folder):
+                    desk = TicketDesk(
+                        storage,
+                        TicketShops(template, folder=shops_folder),
+                        planner=TicketPlanner(job.file.tasks),
+                        max_tickets=job.max_tickets,
+                    )
+                    return await _answer_all(job, desk)
 
 
 def _warn_of_other_data(job: _Job, template: Shop) -> None:
@@ -193,7 +203,11 @@ def _warn_of_other_data(job: _Job, template: Shop) -> None:
 
 
 async def _answer_all(job: _Job, desk: TicketDesk) -> int:
-    progress = Progress(len(job.tickets), is_json=job.is_json)
+    progress = Progress(
+        len(job.tickets),
+        is_json=job.is_json,
+        when_lost=lambda: desk.drain("stdout takes no more"),
+    )
     reports: list[TicketReport] = []
     failures: list[str] = []
 
@@ -212,7 +226,8 @@ async def _answer_all(job: _Job, desk: TicketDesk) -> int:
         async with asyncio.TaskGroup() as group:
             for ticket in job.tickets:
                 group.create_task(answer(ticket))
-    return _conclude(job, reports, failures, seconds=progress.seconds)
+    code = _conclude(job, reports, failures, seconds=progress.seconds)
+    return code if progress.output_error is None else _say_what_is_lost(progress.output_error)
 
 
 class _Interrupts:
@@ -258,6 +273,13 @@ def _say_how_to_resume(job: _Job, left: int) -> None:
     else:
         words = f"Go on with the same command (--db {job.database}); what is done is kept."
     print(f"Stopped with {left} ticket{'s' * (left != 1)} unfinished. {words}", file=sys.stderr)
+
+
+def _say_what_is_lost(error: OSError) -> int:
+    if isinstance(error, BrokenPipeError):
+        return _PIPE_CLOSED
+    print(f"error: stdout takes no more ({error.strerror}).", file=sys.stderr)
+    return _WRONG
 
 
 if __name__ == "__main__":

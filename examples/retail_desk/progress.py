@@ -1,8 +1,11 @@
 """What the retail desk shows: progress on stderr, results on stdout."""
 
 import json
+import os
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Self
 
 from rich.console import Console
@@ -11,26 +14,37 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
+from interlock.console.clean_text import clean_text
 from interlock.demo.ticket_desk import TicketReport
 from interlock.demo.tickets import Ticket
 
 _HASH_DIGITS = 8
+_GAPS_SHOWN = 2
 
 
 class Progress:
-    """A bar on a terminal, a line a ticket elsewhere; with JSON, an object a ticket on stdout."""
+    """A bar on a terminal, a line a ticket elsewhere; with JSON, an object a ticket on stdout.
 
-    def __init__(self, total: int, *, is_json: bool) -> None:
+    Attributes:
+        output_error: Why stdout takes no more; None as long as it does.
+    """
+
+    def __init__(
+        self, total: int, *, is_json: bool, when_lost: Callable[[], object] = lambda: None
+    ) -> None:
         """Show nothing yet.
 
         Args:
             total: Tickets to come.
             is_json: Whether each report goes to stdout as JSON.
+            when_lost: Called once if stdout takes no more.
         """
         self._console = Console(stderr=True, highlight=False, soft_wrap=True)
         self._total = total
         self._done = 0
         self._is_json = is_json
+        self._when_lost = when_lost
+        self.output_error: OSError | None = None
         self._started = time.monotonic()
         self._bar = Bar(
             TextColumn("{task.description}"),
@@ -60,12 +74,14 @@ class Progress:
     def show_report(self, report: TicketReport) -> None:
         """Show that a ticket has ended."""
         if self._is_json:
-            print(json.dumps(report.dump()), flush=True)
+            self._write(json.dumps(report.dump()))
         words = f"{report.result.status}, {_word_match(report)}"
         if report.was == "finished":
             words = f"was finished before; {words}"
         elif report.was == "unfinished":
             words = f"resumed; {words}"
+        if report.result.status != "completed":
+            words = "; ".join([words, *map(clean_text, report.result.gaps[:_GAPS_SHOWN])])
         self._advance(report.ticket, words, is_right=report.is_right)
 
     def show_failure(self, ticket: Ticket, error: Exception) -> None:
@@ -80,7 +96,18 @@ class Progress:
         self._done += 1
         self._bar.advance(self._task)
         if not (self._console.is_terminal and is_right):
-            self.say(f"{self._done}/{self._total} {ticket.id}: {words}")
+            self.say(f"{self._done}/{self._total} {clean_text(ticket.id)}: {words}")
+
+    def _write(self, line: str) -> None:
+        if self.output_error is not None:
+            return
+        try:
+            print(line, flush=True)
+        except OSError as exc:
+            self.output_error = exc
+            with suppress(OSError):  # or the interpreter complains when it flushes at exit
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            self._when_lost()
 
 
 def show_summary(
@@ -125,7 +152,7 @@ def _build_table(reports: Sequence[TicketReport]) -> Table:
     table.add_column("database", no_wrap=True)
     for report in reports:
         table.add_row(
-            Text(report.ticket.id),
+            Text(clean_text(report.ticket.id)),
             report.result.status,
             str(len(report.result.outcomes)),
             str(report.result.usage.attempts),

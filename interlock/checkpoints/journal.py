@@ -1,4 +1,4 @@
-"""The journal of handoffs and its payloads, append-only (I8, I12)."""
+"""The journal of handoffs, append-only (I8, I12)."""
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,12 +7,13 @@ from typing import Any
 
 from interlock.checkpoints.database import Database
 from interlock.checkpoints.named_sql import load_statements
+from interlock.checkpoints.payload_rows import load_payload, load_payloads
 from interlock.checkpoints.run_ledger import dump_time
 from interlock.checkpoints.sqlite_file import DIALECT
 from interlock.contracts.errors import StorageError
 from interlock.contracts.handoff import Handoff, Verdict
 from interlock.contracts.ids import PayloadHash, StepId, ThreadId
-from interlock.contracts.plain import Plain, decode_plain, derive_bytes_hash, encode_plain
+from interlock.contracts.plain import Plain, decode_plain
 from interlock.contracts.storage import OpenAttempt, ThreadCounts
 
 _SQL = load_statements(DIALECT)
@@ -33,9 +34,7 @@ class Journal:
 
         def operation(connection: sqlite3.Connection) -> Sequence[Handoff]:
             which = (thread_id, step_id)
-            found: dict[str, bytes] = {}
-            if payloads:
-                found = dict(connection.execute(_SQL["load_handoff_payloads"], which))
+            found = load_payloads(connection, thread_id, step_id) if payloads else {}
             rows = connection.execute(_SQL["load_handoffs"], which)
             return [_parse_handoff(row, payloads=found) for row in rows]
 
@@ -49,13 +48,13 @@ class Journal:
         """
 
         def operation(connection: sqlite3.Connection) -> Plain:
-            row = connection.execute(_SQL["load_payload"], (thread_id, payload_hash)).fetchone()
-            if row is None:
+            data = load_payload(connection, thread_id, payload_hash)
+            if data is None:
                 raise StorageError(
                     f"Thread {thread_id!r} has no payload {payload_hash!r}. "
                     "Check that thread and hash belong together."
                 )
-            return decode_plain(row[0])
+            return decode_plain(data)
 
         return await self._database.read(operation)
 
@@ -109,27 +108,6 @@ def derive_handoff_rows(handoffs: Iterable[Handoff]) -> list[_Row]:
         )
         for handoff in handoffs
     ]
-
-
-def derive_payload_rows(
-    thread_id: ThreadId, *, handoffs: Iterable[Handoff], payloads: Iterable[bytes]
-) -> list[_Row]:
-    """Return the rows of payloads: of handoffs that carry theirs, and of encoded values.
-
-    A handoff without a payload names one by hash that is stored already, or is None itself.
-    """
-    rows: list[_Row] = []
-    for handoff in handoffs:
-        if handoff.payload is not None:
-            data = encode_plain(handoff.payload)
-            rows.append((thread_id, handoff.payload_hash, len(data), data))
-    rows.extend((thread_id, derive_bytes_hash(data), len(data), data) for data in payloads)
-    return rows
-
-
-def insert_payloads(connection: sqlite3.Connection, rows: Sequence[_Row]) -> None:
-    """Store payloads, each once a thread."""
-    connection.executemany(_SQL["insert_payload"], rows)
 
 
 def insert_handoffs(connection: sqlite3.Connection, rows: Sequence[_Row]) -> None:

@@ -38,6 +38,8 @@ from interlock.checkpoints.retention import (
 from interlock.contracts.errors import ConfigurationError
 
 _PRUNE_STRATEGIES = ("keep_latest", "delete")
+_NEEDED_ON_RESUME = frozenset({*WRITES_IDX_MAP, "__return__"})
+"""Channels of which no checkpoint tells: what stopped a node, and what its `@task`s returned."""
 
 
 class Saver(BaseCheckpointSaver[str]):
@@ -179,9 +181,9 @@ class Saver(BaseCheckpointSaver[str]):
         """Store what a task wrote; return once durable.
 
         LangGraph goes on without waiting for this, so it needs no commit of its own. The relaxed
-        saver leaves out what the next checkpoint holds anyway.
+        saver leaves out what a node wrote to its channels: the next checkpoint holds it anyway.
         """
-        if self._is_relaxed and not any(channel in WRITES_IDX_MAP for channel, _ in writes):
+        if self._is_relaxed and not any(channel in _NEEDED_ON_RESUME for channel, _ in writes):
             return
         operation = self._derive_writes(config, writes, task_id, path=task_path)
         thread_id = parse_place(config).thread_id

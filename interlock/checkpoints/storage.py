@@ -7,15 +7,10 @@ from datetime import timedelta
 
 from interlock.checkpoints.database import Database
 from interlock.checkpoints.database_thread import Operation
-from interlock.checkpoints.journal import (
-    Journal,
-    derive_handoff_rows,
-    derive_payload_rows,
-    insert_handoffs,
-    insert_payloads,
-)
+from interlock.checkpoints.journal import Journal, derive_handoff_rows, insert_handoffs
 from interlock.checkpoints.leases import Leases
 from interlock.checkpoints.outcomes import derive_outcome_rows, insert_outcomes, load_superstep
+from interlock.checkpoints.payload_rows import derive_payload_rows, insert_payloads
 from interlock.checkpoints.question_ledger import (
     QuestionLedger,
     apply_answers,

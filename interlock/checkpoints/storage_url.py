@@ -30,8 +30,9 @@ def parse_storage_url(text: str) -> StorageUrl:
         return StorageUrl(text, None)
     scheme, mark, rest = text.partition("://")
     if scheme != "sqlite" or not mark:
+        near = f"Did you mean {f'sqlite:///{text}'!r}? " if text and not mark else ""
         raise ConfigurationError(
-            f"Storage URL {text!r} has a scheme that is not known here. "
+            f"Storage URL {text!r} has a scheme that is not known here. {near}"
             "Known: sqlite:///relative.db, sqlite:////absolute/path.db, memory://."
         )
     path = unquote(rest.removeprefix("/"))

@@ -67,6 +67,10 @@ class CommandLines:
         """Return the line that shows the thread's open questions."""
         return self._join("inbox", "--thread", self.thread_id, *self._locate())
 
+    def handoffs(self) -> str:
+        """Return the line that shows all that was handed over on the thread."""
+        return self._join("handoffs", self.thread_id, "--full", *self._locate())
+
     def answer(self, question: Question) -> Sequence[str]:
         """Return one line for each decision that a question allows."""
         return [

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
+from langchain_core.runnables.graph import Graph
 from rich.text import Text
 
 from interlock.cli.exit_codes import ExitCode
@@ -29,9 +30,39 @@ def show_team(output: Output, *, desk: Orchestrator) -> int:
     for key, node in graph.nodes.items():
         shown = {name: text for name, text in (node.metadata or {}).items() if name == "role"}
         graph.nodes[key] = node._replace(metadata=shown or None)
-    drawing = graph.draw_mermaid()
+    drawing = _tell_subgraphs_apart(graph).draw_mermaid()
     output.show(_draw_mermaid("\n".join(clean_lines(drawing))), data={"mermaid": drawing})
     return ExitCode.COMPLETED
+
+
+def _tell_subgraphs_apart(graph: Graph) -> Graph:
+    """Return the graph with a name of its own for every subgraph, at any depth.
+
+    A nested team has a `dispatch` inside its parent's, and LangChain draws no two subgraphs of
+    one name: the inner one is shown as `<team>_dispatch`.
+    """
+    names: dict[tuple[str, ...], str] = {}
+
+    def rename(key: str) -> str:
+        *path, last = key.split(":")
+        for depth in range(1, len(path) + 1):
+            place = tuple(path[:depth])
+            if place not in names:
+                names[place] = _find_free_name(place, taken=set(names.values()))
+        return ":".join([*(names[tuple(path[: d + 1])] for d in range(len(path))), last])
+
+    nodes = {rename(key): node._replace(id=rename(key)) for key, node in graph.nodes.items()}
+    edges = [
+        edge._replace(source=rename(edge.source), target=rename(edge.target))
+        for edge in graph.edges
+    ]
+    return Graph(nodes=nodes, edges=edges)
+
+
+def _find_free_name(path: Sequence[str], *, taken: Collection[str]) -> str:
+    """Return the last words of a path, as few as tell it from the names taken."""
+    names = ("_".join(path[-words:]) for words in range(1, len(path) + 1))
+    return next((name for name in names if name not in taken), "__".join(path))
 
 
 def show_plan(

@@ -77,7 +77,9 @@ def _show_result(result: RunResult, *, output: Output, commands: CommandLines) -
                 "one in a database: --storage sqlite:///desk.db"
             )
         return
-    output.print(draw_result(result, word_answers=commands.answer))
+    output.print(
+        draw_result(result, word_answers=commands.answer, journal_command=commands.handoffs())
+    )
 
 
 async def _show_all(events: AsyncIterator[Event], view: RunView) -> RunResult:

@@ -10,6 +10,7 @@ from interlock.contracts.errors import (
     InterlockError,
     PlainValueError,
     PlanError,
+    ThreadBusyError,
     UnfinishedRunError,
     UnknownThreadError,
 )
@@ -38,6 +39,7 @@ _CALLER_MISTAKES: Final = (
     FinishedRunError,
     PlainValueError,
     PlanError,
+    ThreadBusyError,
     UnfinishedRunError,
     UnknownThreadError,
 )

@@ -23,6 +23,7 @@ from interlock.contracts.clock import SystemClock
 from interlock.contracts.errors import ConfigurationError, UnknownThreadError
 from interlock.contracts.handoff import Handoff
 from interlock.contracts.ids import StepId, ThreadId
+from interlock.contracts.near_names import suggest_names
 from interlock.contracts.outcome import TERMINAL_RUN_STATUSES
 from interlock.contracts.question import Question
 from interlock.contracts.storage import Storage
@@ -141,18 +142,21 @@ def show_handoffs(
 ) -> int:
     """Show a thread's journal."""
 
-    async def load(storage: Storage) -> list[Handoff]:
+    async def load(storage: Storage) -> tuple[list[Handoff], str]:
         thread_id = ThreadId(commands.thread_id)
         if await storage.load_run(thread_id) is None:
             raise UnknownThreadError(thread_id=thread_id)
         step_id = StepId(step) if step is not None else None
-        return list(await storage.load_handoffs(thread_id, step_id=step_id, payloads=is_full))
+        found = await storage.load_handoffs(thread_id, step_id=step_id, payloads=is_full)
+        if found or step is None:
+            return list(found), "No handoffs yet."
+        known = {h.step_id for h in await storage.load_handoffs(thread_id) if h.step_id}
+        return [], f"No handoffs of step {step!r}. {suggest_names(step, known)}"
 
-    handoffs = read(commands, load)
+    handoffs, nothing = read(commands, load)
     draw = draw_full_handoffs if is_full else HandoffLines
     dumped = [h.model_dump(mode="json") if is_full else dump_value(h) for h in handoffs]
-    nothing = Text(f"No handoffs of step {step!r}." if step else "No handoffs yet.")
-    output.show(draw(handoffs) if handoffs else nothing, data={"handoffs": dumped})
+    output.show(draw(handoffs) if handoffs else Text(nothing), data={"handoffs": dumped})
     return ExitCode.COMPLETED
 
 
@@ -160,9 +164,11 @@ def cancel(output: Output, *, commands: CommandLines, why: str, desk: Orchestrat
     """Stop a run, keeping what is done, and show where it stands then."""
     if desk is not None:
         status = asyncio.run(_cancel_with_team(desk, commands.thread_id, why=why))
-        _show_status(output, status, replace(commands, team_storage=desk.storage_url))
-        return ExitCode.COMPLETED
-    status = read(commands, lambda storage: _cancel(storage, commands.thread_id, why=why))
+        commands = replace(commands, team_storage=desk.storage_url)
+    else:
+        status = read(commands, lambda storage: _cancel(storage, commands.thread_id, why=why))
+    if status.status in TERMINAL_RUN_STATUSES and status.cancel_reason is None:
+        output.complain("The run had ended before, so there was nothing to stop.")
     _show_status(output, status, commands)
     return ExitCode.COMPLETED
 

@@ -90,9 +90,10 @@ def _build(name: str, found: object) -> Orchestrator:
         raise
     except Exception as exc:
         place = extract_tb(exc.__traceback__)[-1]
+        where = f" (in {place.filename}, line {place.lineno})"
         raise ConfigurationError(
-            f"The function {name!r} did not build a team: {type(exc).__name__}: {exc} "
-            f"(in {place.filename}, line {place.lineno}). It is called without arguments."
+            f"The function {name!r} did not build a team: {type(exc).__name__}: {exc}"
+            f"{where if place.filename != __file__ else ''}. It is called without arguments."
         ) from exc
     if isinstance(built, Orchestrator):
         return built

@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from interlock.console.clean_text import clean_text, count_of, shorten, show_value
+from interlock.console.clean_text import clean_lines, clean_text, count_of, shorten, show_value
 from interlock.console.event_words import STATUS_MOODS
 from interlock.console.palette import STYLES
 from interlock.console.question_page import draw_question
@@ -15,6 +15,7 @@ from interlock.contracts.outcome import RunResult, StepOutcome
 from interlock.contracts.question import Question
 
 _OUTPUT_LIMIT: Final = 300
+_REASON_LIMIT: Final = 2000
 _MOST_OUTPUTS: Final = 40
 _MOST_GAPS: Final = 40
 _UNSETTLED: Final = frozenset({"failed", "blocked", "cancelled", "skipped", "degraded"})
@@ -22,27 +23,35 @@ _UNSETTLED: Final = frozenset({"failed", "blocked", "cancelled", "skipped", "deg
 WordAnswer = Callable[[Question], Sequence[str]]
 
 
-def draw_result(result: RunResult, *, word_answers: WordAnswer) -> Group:
+def draw_result(
+    result: RunResult, *, word_answers: WordAnswer, journal_command: str | None = None
+) -> Group:
     """Return a result as a page.
 
     Args:
         result: As a run returned it.
         word_answers: Returns the command lines that answer a question.
+        journal_command: The command line that shows every attempt in full.
     """
-    return Group(*_draw_parts(result, word_answers))
+    return Group(*_draw_parts(result, word_answers, journal_command))
 
 
-def _draw_parts(result: RunResult, word_answers: WordAnswer) -> Iterator[RenderableType]:
+def _draw_parts(
+    result: RunResult, word_answers: WordAnswer, journal_command: str | None
+) -> Iterator[RenderableType]:
     yield Text("")
     yield _draw_headline(result)
     if result.reason:
-        yield Text(f"  {shorten(result.reason, 2000)}")
+        yield from _draw_reason(result.reason)
     if result.outputs:
         yield from _draw_outputs(result)
     missing = [o for o in result.outcomes.values() if o.status in _UNSETTLED]
     if missing:
         yield Text("\nNot as planned", style="bold")
         yield _draw_missing(missing)
+        if journal_command is not None and any(outcome.attempts for outcome in missing):
+            yield Text("  Every attempt in full, and where errors were raised:")
+            yield Text(f"  {journal_command}", no_wrap=True, overflow="ignore")
     if result.gaps:
         yield Text("\nGaps", style="bold")
         for gap in result.gaps[:_MOST_GAPS]:
@@ -53,6 +62,12 @@ def _draw_parts(result: RunResult, word_answers: WordAnswer) -> Iterator[Rendera
         yield Text("\nOpen questions", style="bold")
         for question in result.questions:
             yield draw_question(question, commands=word_answers(question))
+
+
+def _draw_reason(reason: str) -> Iterator[Text]:
+    """Yield a reason with its own lines, such as a list of problems, each set in."""
+    cut = f"{reason[:_REASON_LIMIT]}…" if len(reason) > _REASON_LIMIT else reason
+    yield from (Text(f"  {line}") for line in clean_lines(cut))
 
 
 def _draw_headline(result: RunResult) -> Text:

@@ -319,7 +319,7 @@ class _Validation:
                 advice = f"Step {publishers[0]!r} publishes it: add that to the needs."
             else:
                 known = {*self.context_keys, *self.publishers} - {key}
-                advice = suggest_names(key, known)
+                advice = f"{suggest_names(key, known)} Start the run with it, or have it published."
             yield PlanProblem(
                 "unknown_context_key",
                 f"Step {step.id!r} reads the context key {key!r}, which neither the run's "

@@ -3,7 +3,7 @@
 Called by the review node and by plan validation.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -98,6 +98,7 @@ class CriteriaEngine:
         step: Step,
         worker: Worker | None,
         limit_seconds: float | None = None,
+        is_draining: Callable[[], bool] | None = None,
     ) -> tuple[Finding, ...]:
         """Return one finding a criterion, the output type first.
 
@@ -109,12 +110,13 @@ class CriteriaEngine:
             step: The step; its criteria and output schema.
             worker: Who made the output; None for a person, whose type is not checked.
             limit_seconds: How long one check may take; None is no limit.
+            is_draining: Says whether the run is asked to stop.
         """
         findings = list(_review_types(output, step=step, worker=worker))
         if all(finding.passed for finding in findings):
             for criterion in step.criteria:
                 finding = await self._review_criterion(
-                    criterion, output, brief, limit_seconds=limit_seconds
+                    criterion, output, brief, limit_seconds=limit_seconds, is_draining=is_draining
                 )
                 findings.append(
                     finding
@@ -124,7 +126,13 @@ class CriteriaEngine:
         return tuple(findings)
 
     async def _review_criterion(
-        self, criterion: Criterion, output: Plain, brief: Brief, *, limit_seconds: float | None
+        self,
+        criterion: Criterion,
+        output: Plain,
+        brief: Brief,
+        *,
+        limit_seconds: float | None,
+        is_draining: Callable[[], bool] | None,
     ) -> Finding:
         match criterion:
             case ExpressionCriterion():
@@ -133,21 +141,20 @@ class CriteriaEngine:
             case SchemaCriterion():
                 return review_schema(output, criterion.json_schema)
             case CheckCriterion():
-                return await self._run_check(
-                    criterion.name, output, brief, limit_seconds=limit_seconds
+                check = self._checks.get(criterion.name)
+                if check is None:
+                    words = f"could not be decided: check {criterion.name!r} is not registered"
+                    return Finding(passed=False, message=words)
+                return await run_check(
+                    criterion.name,
+                    check,
+                    output,
+                    brief,
+                    limit_seconds=limit_seconds,
+                    is_draining=is_draining,
                 )
             case RubricCriterion():
                 return Finding(passed=False, message="could not be decided: there is no judge")
-
-    async def _run_check(
-        self, name: str, output: Plain, brief: Brief, *, limit_seconds: float | None
-    ) -> Finding:
-        check = self._checks.get(name)
-        if check is None:
-            return Finding(
-                passed=False, message=f"could not be decided: check {name!r} is not registered"
-            )
-        return await run_check(name, check, output, brief, limit_seconds=limit_seconds)
 
 
 def _describe_output(output: type[BaseModel] | dict[str, Any]) -> str:

@@ -1,14 +1,16 @@
 """Registered checks: users' functions, called so that nothing they do ends a run.
 
 A check that raises, returns something else, or hands back a finding that cannot be stored
-yields a failed finding that names the check. Only cancellation from outside and LangGraph's
-own signals pass through.
+yields a failed finding that names the check; so does one that raises LangGraph's signals, which
+would get past the review (I1). Only what comes from outside passes through: a cancellation, and
+the drain of the run itself.
 """
 
 import asyncio
 import inspect
+from collections.abc import Callable
 
-from langgraph.errors import GraphBubbleUp
+from langgraph.errors import GraphBubbleUp, GraphDrained
 
 from interlock.contracts.brief import Brief
 from interlock.contracts.criteria import Finding
@@ -23,7 +25,13 @@ _WORDS_CHARS = 2000
 
 
 async def run_check(
-    name: str, check: Check, output: Plain, brief: Brief, *, limit_seconds: float | None = None
+    name: str,
+    check: Check,
+    output: Plain,
+    brief: Brief,
+    *,
+    limit_seconds: float | None = None,
+    is_draining: Callable[[], bool] | None = None,
 ) -> Finding:
     """Return a check's finding on an output; sync checks run in a thread of their own.
 
@@ -33,21 +41,18 @@ async def run_check(
         output: Plain; the check gets a frozen copy.
         brief: What the worker was shown.
         limit_seconds: How long it may take; None is no limit.
+        is_draining: Says whether the run is asked to stop; a graph that the check runs stops too.
     """
     limit = asyncio.timeout(limit_seconds)
     try:
         async with limit:
             return _read(name, await _call(check, freeze(output), brief), output)
-    except GraphBubbleUp:
+    except (KeyboardInterrupt, GeneratorExit):
         raise
-    except asyncio.CancelledError as exc:
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
+    except BaseException as exc:
+        if _is_from_outside(exc, is_draining):
             raise
-        error: BaseException = exc
-    except (Exception, SystemExit) as exc:  # noqa: BLE001 - user code; its failure is a finding
-        error = exc
-    words = f"raised {type(error).__name__}: {word_error(error, 500)}"
+        words = _word(exc)
     if limit.expired():
         words = f"did not end within the step's timeout of {limit_seconds:g} s"
     return Finding(
@@ -55,6 +60,22 @@ async def run_check(
         message=f"check {name!r} {words}",
         evidence=shorten_evidence(output),
     )
+
+
+def _is_from_outside(error: BaseException, is_draining: Callable[[], bool] | None) -> bool:
+    if isinstance(error, asyncio.CancelledError):
+        task = asyncio.current_task()
+        return task is None or task.cancelling() > 0
+    return isinstance(error, GraphDrained) and is_draining is not None and is_draining()
+
+
+def _word(error: BaseException) -> str:
+    if isinstance(error, GraphBubbleUp):
+        return (
+            f"raised {type(error).__name__}: a check neither pauses nor steers the run. To ask a "
+            "person, give the step the fallback ask_person or an approval"
+        )
+    return f"raised {type(error).__name__}: {word_error(error, 500)}"
 
 
 async def _call(check: Check, output: Plain, brief: Brief) -> object:

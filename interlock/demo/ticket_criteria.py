@@ -31,7 +31,9 @@ _ANSWERED_WITH_RECORD: Final[dict[str, tuple[tuple[str, str], ...]]] = {
     "get_order_details": (),
     "get_product_details": (),
     "get_user_details": (('"payment_methods" in output.record', "the answer is a customer"),),
-    "list_all_product_types": (("size(output.record) > 0", "the answer lists product types"),),
+    "list_all_product_types": (
+        ("output.record.all(name, type(output.record[name]) == string)", "the answer lists types"),
+    ),
     "cancel_pending_order": (
         ('output.record.status == "cancelled"', "the order is cancelled"),
         ("output.record.cancel_reason == inputs.arguments.reason", "the given reason is kept"),

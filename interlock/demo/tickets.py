@@ -5,14 +5,16 @@ beyond that is ignored. Called by the planner and by whoever runs tickets.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 from pydantic import ConfigDict, Field, ValidationError
 
+from interlock.contracts.errors import PlainValueError
 from interlock.contracts.frozen_model import FrozenModel
+from interlock.contracts.plain import parse_plain
 from interlock.demo.input_file import InputFileError, load_json_file
 from interlock.demo.shop import TOOLS
 
@@ -100,15 +102,19 @@ def parse_tickets(value: object, *, source: str) -> TicketFile:
         source: Where it came from, for the error.
 
     Raises:
-        InputFileError: It has another form, names a tool that the shop does not have, or
-            uses an id twice.
+        InputFileError: It has another form, names a tool that the shop does not have, uses an
+            id twice, or holds arguments that no brief can carry.
     """
     try:
         parsed = TicketFile.model_validate(value)
     except ValidationError as exc:
         problems = [_word_problem(error["loc"], error["msg"]) for error in exc.errors()]
         raise _refuse(source, problems) from exc
-    problems = [*_find_repeated_ids(parsed), *_find_unknown_tools(parsed)]
+    problems = [
+        *_find_repeated_ids(parsed),
+        *_find_unknown_tools(parsed),
+        *_find_bad_arguments(parsed),
+    ]
     if not parsed.tasks:
         problems.append("tasks: there is no ticket")
     if problems:
@@ -141,3 +147,13 @@ def _find_unknown_tools(tickets: TicketFile) -> list[str]:
         for place, action in enumerate(ticket.actions)
         if action.name not in TOOLS
     ]
+
+
+def _find_bad_arguments(tickets: TicketFile) -> Iterator[str]:
+    """Yield where arguments are no plain values: lone surrogates, infinite or huge numbers."""
+    for index, ticket in enumerate(tickets.tasks):
+        for place, action in enumerate(ticket.actions):
+            try:
+                parse_plain(action.kwargs, name="kwargs")
+            except PlainValueError as exc:
+                yield f"tasks[{index}].actions[{place}].{exc.path}: {exc.seen}"

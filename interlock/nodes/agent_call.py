@@ -124,7 +124,9 @@ def shape_graph_input(graph: Pregel[Any, Any, Any, Any], brief: Brief) -> dict[s
     """Return a compiled graph's input: messages, the brief, or the inputs by name.
 
     A graph whose input has `messages` gets one human message; one that has `brief` gets the
-    brief as a plain dict; any other gets the step's inputs, instruction and feedback by name.
+    brief as a plain dict; any other gets, by name, what of the brief its input names: the inputs,
+    the keys of the context, `instruction`, `feedback` and the whole `context`. An input goes before
+    what is called like it. A graph that names nothing of it gets all, the context as a whole.
     """
     names = _list_input_names(graph)
     shaped: dict[str, Any] = {}
@@ -133,9 +135,15 @@ def shape_graph_input(graph: Pregel[Any, Any, Any, Any], brief: Brief) -> dict[s
     if "brief" in names:
         shaped["brief"] = brief.dump()
     if not shaped:
-        offered = {"instruction": brief.instruction, "feedback": list(brief.feedback)}
-        offered.update(thaw(brief.inputs))
-        shaped = {name: value for name, value in offered.items() if name in names} or offered
+        context = thaw(brief.context)
+        offered = {
+            "instruction": brief.instruction,
+            "feedback": list(brief.feedback),
+            "context": context,
+            **thaw(brief.inputs),
+        }
+        by_name = {**context, **offered}
+        shaped = {name: value for name, value in by_name.items() if name in names} or offered
     return shaped
 
 

@@ -66,8 +66,10 @@ class LiveRun:
             self._stop()
 
     def close_board(self, board: Board) -> None:
-        """Take no more part."""
+        """Take no more part; the slots go with the last board."""
         self._open_boards.pop(id(board), None)
+        if not self._open_boards:
+            self.slots.close()
 
     @property
     def is_stopping(self) -> bool:
@@ -80,8 +82,13 @@ class LiveRun:
         self._stop()
 
     def cancel(self, reason: str) -> None:
-        """Stop running workers and start nothing more."""
-        self.cancel_reason = self.cancel_reason or reason
+        """Stop running workers and start nothing more; the first call counts.
+
+        A worker is told once, so that it can clean up in peace.
+        """
+        if self.cancel_reason is not None:
+            return
+        self.cancel_reason = reason
         self._stop()
         for task in list(self.working):
             task.cancel()
@@ -109,7 +116,13 @@ class LiveRun:
 
     @contextmanager
     def interrupt_on_cancel(self) -> Iterator[None]:
-        """Let a cancel of this run reach the calling task inside the block."""
+        """Let a cancel of this run reach the calling task inside the block.
+
+        Raises:
+            CancelledError: The run was cancelled before; the block is not entered.
+        """
+        if self.cancel_reason is not None:
+            raise asyncio.CancelledError(self.cancel_reason)
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 - nodes run in tasks
         self.working.add(task)
@@ -142,3 +155,10 @@ class LiveRun:
         """Remember whose worker raised an interrupt; the innermost step says it first."""
         *_, outermost = self.list_levels()
         outermost.asked_by.setdefault(interrupt_id, path)
+
+
+def forget_cancel() -> None:
+    """Let the calling task go on: the run's cancel has reached it."""
+    task = asyncio.current_task()
+    if task is not None:
+        task.uncancel()

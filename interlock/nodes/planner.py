@@ -5,11 +5,12 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from langgraph.errors import GraphBubbleUp
+from langgraph.errors import GraphBubbleUp, ParentCommand
 from langgraph.runtime import Runtime
 from pydantic import ValidationError
 
 from interlock.contracts.errors import PlanError, PlanProblem
+from interlock.contracts.form_words import word_form_error
 from interlock.contracts.handoff import Handoff
 from interlock.contracts.ids import StepId, ThreadId, derive_handoff_id, derive_question_id
 from interlock.contracts.outcome import StepOutcome
@@ -21,6 +22,7 @@ from interlock.contracts.safe_words import clean_words, word_error, word_value
 from interlock.contracts.storage import Batch
 from interlock.contracts.thread_call import call_in_thread
 from interlock.contracts.worker import Planner, PlannerLike, PlanRequest
+from interlock.nodes.live_run import forget_cancel
 from interlock.nodes.place import Place
 from interlock.nodes.run_state import RunContext, RunState, as_plain, require_schema_version
 from interlock.nodes.settlement import record_question
@@ -48,29 +50,35 @@ def build_planner_node(team: Team) -> PlannerNode:
                 plan = await _ask(team.spec.planner, _build_request(team, state, attempt))
             plan = plan.model_copy(update={"version": attempt})
             validate_plan(team, plan, context=state["context"])
-        except GraphBubbleUp:
+        except (KeyboardInterrupt, GeneratorExit):
             raise
-        except asyncio.CancelledError:
-            if live.cancel_reason is None:
+        except BaseException as exc:
+            if isinstance(exc, asyncio.CancelledError) and live.cancel_reason is not None:
+                forget_cancel()
+                return RunState(plan_status=state["plan_status"])
+            if _is_from_outside(exc):
                 raise
-            _forget_cancel()
-            return RunState(plan_status=state["plan_status"])
-        except PlanError as exc:
-            problems = [problem.message for problem in exc.problems]
-            return _refuse(team, runtime, attempt=attempt, problems=problems)
-        except (Exception, SystemExit) as exc:  # noqa: BLE001 - user code, which is asked again
-            problems = [f"The planner raised {type(exc).__name__}: {word_error(exc)}"]
-            return _refuse(team, runtime, attempt=attempt, problems=problems)
+            return _refuse(team, runtime, attempt=attempt, problems=_list_problems(exc))
         return await _propose(team, state, runtime, plan=plan)
 
     return planner
 
 
-def _forget_cancel() -> None:
-    """Let the calling task go on: the run's cancel has reached it."""
-    task = asyncio.current_task()
-    if task is not None:
-        task.uncancel()
+def _is_from_outside(error: BaseException) -> bool:
+    """Return whether an error is the run's own: its pause, its drain, or a cancellation."""
+    if isinstance(error, asyncio.CancelledError):
+        task = asyncio.current_task()
+        return task is None or task.cancelling() > 0
+    return isinstance(error, GraphBubbleUp) and not isinstance(error, ParentCommand)
+
+
+def _list_problems(error: BaseException) -> list[str]:
+    """Return what is wrong with a planner's answer, for the next time it is asked."""
+    if isinstance(error, PlanError):
+        return [problem.message for problem in error.problems]
+    if isinstance(error, ParentCommand):
+        return ["The planner raised a Command for the parent graph; it must return a task graph."]
+    return [f"The planner raised {type(error).__name__}: {word_error(error)}"]
 
 
 def validate_plan(team: Team, plan: TaskGraph, *, context: Mapping[str, Any]) -> None:
@@ -106,7 +114,7 @@ def _word_refusal(answer: object, error: ValidationError) -> list[PlanProblem]:
     problems = [f"The planner returned {word_value(answer)}, which is not a task graph."]
     for detail in error.errors(include_url=False, include_context=False, include_input=False):
         where = ".".join(str(part) for part in detail["loc"])
-        problems.append(f"{where or 'task graph'}: {detail['msg']}")
+        problems.append(f"{where or 'task graph'}: {word_form_error(detail)}")
     return [PlanProblem("not_a_task_graph", clean_words(text, 500)) for text in problems]
 
 
@@ -147,7 +155,8 @@ def _refuse(
     if is_last:
         words = "\n".join(f"  - {problem}" for problem in problems)
         update["plan_status"] = "failed"
-        update["failure"] = f"No valid plan after {attempt} attempt(s). The last one:\n{words}"
+        tries = f"{attempt} attempt{'s' * (attempt != 1)}"
+        update["failure"] = f"No valid plan after {tries}. Wrong with the last one:\n{words}"
     return update
 
 

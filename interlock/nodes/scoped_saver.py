@@ -4,9 +4,10 @@ LangGraph lends its saver to every subgraph through the config, where a tool cou
 read the whole thread. Workers are lent this one instead.
 """
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from inspect import signature
-from typing import Any
+from typing import Any, Final
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
@@ -17,7 +18,16 @@ from langgraph.checkpoint.base import (
     CheckpointTuple,
 )
 
-from interlock.contracts.errors import PermanentError
+from interlock.contracts.errors import (
+    LeaseLostError,
+    PermanentError,
+    StorageBusyError,
+    StorageError,
+    ThreadBusyError,
+)
+
+STORAGE_FAILURES: Final = (StorageError, StorageBusyError, LeaseLostError, ThreadBusyError)
+"""What our storage raises when it cannot keep a run's state."""
 
 
 class ForeignNamespaceError(PermanentError):
@@ -25,16 +35,30 @@ class ForeignNamespaceError(PermanentError):
 
 
 class ScopedSaver(BaseCheckpointSaver[Any]):
-    """Delegates to a saver, inside one namespace and what lies below it."""
+    """Delegates to a saver, inside one namespace and what lies below it.
 
-    def __init__(self, saver: BaseCheckpointSaver[Any], *, thread_id: str, namespace: str) -> None:
+    Attributes:
+        failures: What the storage has failed with; whoever lent the saver can tell it from the
+            worker's own errors.
+    """
+
+    def __init__(
+        self,
+        saver: BaseCheckpointSaver[Any],
+        *,
+        thread_id: str,
+        namespace: str,
+        failures: list[Exception] | None = None,
+    ) -> None:
         """Wrap a saver.
 
         Args:
             saver: The saver that stores.
             thread_id: The only thread that is open.
             namespace: The only namespace that is open, with those below it.
+            failures: Shared with another scope; a list of its own if left out.
         """
+        self.failures: list[Exception] = [] if failures is None else failures
         # Not through the base class, which looks at the serializer again: there are four a step.
         self.serde = saver.serde
         self._saver = saver
@@ -44,20 +68,12 @@ class ScopedSaver(BaseCheckpointSaver[Any]):
     @property
     def strict(self) -> "ScopedSaver":
         """The same scope on the wrapped saver's strict form, if it has one."""
-        return ScopedSaver(
-            getattr(self._saver, "strict", self._saver),
-            thread_id=self._thread_id,
-            namespace=self._namespace,
-        )
+        return self._rescope(getattr(self._saver, "strict", self._saver))
 
     @property
     def relaxed(self) -> "ScopedSaver":
         """The same scope on the wrapped saver's relaxed form, if it has one."""
-        return ScopedSaver(
-            getattr(self._saver, "relaxed", self._saver),
-            thread_id=self._thread_id,
-            namespace=self._namespace,
-        )
+        return self._rescope(getattr(self._saver, "relaxed", self._saver))
 
     @property
     def config_specs(self) -> list[Any]:
@@ -70,11 +86,23 @@ class ScopedSaver(BaseCheckpointSaver[Any]):
 
     def with_allowlist(self, extra_allowlist: Any) -> "ScopedSaver":  # noqa: ANN401
         """Return the same scope on the wrapped saver with more types allowed."""
+        return self._rescope(self._saver.with_allowlist(extra_allowlist))
+
+    def _rescope(self, saver: BaseCheckpointSaver[Any]) -> "ScopedSaver":
         return ScopedSaver(
-            self._saver.with_allowlist(extra_allowlist),
+            saver,
             thread_id=self._thread_id,
             namespace=self._namespace,
+            failures=self.failures,
         )
+
+    @contextmanager
+    def _noting_failures(self) -> Generator[None]:
+        try:
+            yield
+        except STORAGE_FAILURES as exc:
+            self.failures.append(exc)
+            raise
 
     def _require_own(self, config: RunnableConfig | None) -> RunnableConfig:
         conf = (config or {}).get("configurable", {})
@@ -91,11 +119,13 @@ class ScopedSaver(BaseCheckpointSaver[Any]):
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Return a checkpoint of the own namespace."""
-        return await self._saver.aget_tuple(self._require_own(config))
+        with self._noting_failures():
+            return await self._saver.aget_tuple(self._require_own(config))
 
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Return a checkpoint of the own namespace."""
-        return self._saver.get_tuple(self._require_own(config))
+        with self._noting_failures():
+            return self._saver.get_tuple(self._require_own(config))
 
     async def alist(
         self,
@@ -131,7 +161,8 @@ class ScopedSaver(BaseCheckpointSaver[Any]):
     ) -> RunnableConfig:
         """Store a checkpoint in the own namespace."""
         own = self._require_own(config)
-        return await self._saver.aput(own, checkpoint, metadata, new_versions)
+        with self._noting_failures():
+            return await self._saver.aput(own, checkpoint, metadata, new_versions)
 
     def put(
         self,
@@ -141,7 +172,9 @@ class ScopedSaver(BaseCheckpointSaver[Any]):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         """Store a checkpoint in the own namespace."""
-        return self._saver.put(self._require_own(config), checkpoint, metadata, new_versions)
+        own = self._require_own(config)
+        with self._noting_failures():
+            return self._saver.put(own, checkpoint, metadata, new_versions)
 
     async def aput_writes(
         self,
@@ -151,7 +184,8 @@ class ScopedSaver(BaseCheckpointSaver[Any]):
         task_path: str = "",
     ) -> None:
         """Store pending writes in the own namespace."""
-        await self._saver.aput_writes(self._require_own(config), writes, task_id, task_path)
+        with self._noting_failures():
+            await self._saver.aput_writes(self._require_own(config), writes, task_id, task_path)
 
     def put_writes(
         self,
@@ -161,7 +195,8 @@ class ScopedSaver(BaseCheckpointSaver[Any]):
         task_path: str = "",
     ) -> None:
         """Store pending writes in the own namespace."""
-        self._saver.put_writes(self._require_own(config), writes, task_id, task_path)
+        with self._noting_failures():
+            self._saver.put_writes(self._require_own(config), writes, task_id, task_path)
 
 
 # LangGraph asks for these at the start of every graph's run: so that it need not work them out.

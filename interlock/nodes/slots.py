@@ -2,11 +2,13 @@
 
 LangGraph's `max_concurrency` would deadlock a node that awaits tasks, so limits are held
 here, inside. Called by dispatch and by the brief node, which gives the slot back while it
-waits for a backoff.
+waits for a backoff. Between the runs that wait for one worker it goes by turns, so that a big
+run holds up a small one by one step at most.
 """
 
 import asyncio
 import heapq
+from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -28,7 +30,7 @@ class WorkerSlots:
         """Keep the limits; None is no limit."""
         self._limits = dict(limits)
         self._used: dict[WorkerName, int] = dict.fromkeys(limits, 0)
-        self.pools: set[RunSlots] = set()
+        self._turns: dict[WorkerName, OrderedDict[RunSlots, None]] = {}
 
     def has_room(self, worker: WorkerName) -> bool:
         """Return whether one more step may use the worker."""
@@ -43,13 +45,33 @@ class WorkerSlots:
         """Count a step that starts (+1) or stops (-1) using the worker."""
         self._used[worker] = self._used.get(worker, 0) + count
 
+    def join(self, worker: WorkerName, run: "RunSlots") -> None:
+        """Give a run a turn at a limited worker; its place stays if it has one."""
+        self._turns.setdefault(worker, OrderedDict()).setdefault(run, None)
+
+    def leave(self, run: "RunSlots") -> None:
+        """Take a run's turns away."""
+        for turns in self._turns.values():
+            turns.pop(run, None)
+
     def wake(self, worker: WorkerName) -> None:
-        """Let the runs that wait for this worker look again; a limited worker has come free."""
-        if not self.is_limited(worker):
-            return
-        for pool in list(self.pools):
-            if pool.is_waiting_for(worker):
-                pool.grant()
+        """Let the runs that wait for a worker look again, those first that had it longest ago.
+
+        Cost: the runs up to the one that takes the place, not all that wait.
+        """
+        turns = self._turns.get(worker, OrderedDict())
+        passed: list[RunSlots] = []
+        while turns and self.has_room(worker):
+            run, _ = turns.popitem(last=False)
+            used = self._used[worker]
+            run.grant()
+            if self._used[worker] == used and run.is_waiting_for(worker):
+                passed.append(run)  # it has no place left of its own: its turn is still to come
+            elif run.is_waiting_for(worker):
+                turns[run] = None
+        for run in reversed(passed):
+            turns[run] = None
+            turns.move_to_end(run, last=False)
 
 
 class RunSlots:
@@ -93,9 +115,11 @@ class RunSlots:
         if self._closed:
             return False
         waiter = _Waiter(slot.rank, asyncio.get_running_loop().create_future(), slot)
-        heapq.heappush(self._heaps.setdefault(self._name_heap(slot.worker), []), waiter)
-        self._workers.pools.add(self)
+        heap = self._name_heap(slot.worker)
+        heapq.heappush(self._heaps.setdefault(heap, []), waiter)
         self.grant()
+        if heap is not None and not waiter.future.done():
+            self._workers.join(heap, self)
         try:
             await waiter.future
         except asyncio.CancelledError:
@@ -126,12 +150,12 @@ class RunSlots:
                 best.future.set_result(None)
 
     def give_back(self, slot: "Slot") -> None:
-        """Free a held slot and grant it to the next."""
+        """Free a held slot; its worker goes to the run whose turn it is."""
         slot.is_held = False
         self._used -= 1
         self._workers.add(slot.worker, -1)
-        self.grant()
         self._workers.wake(slot.worker)
+        self.grant()
 
     def close(self) -> None:
         """Turn away all who wait; held slots stay held until given back."""
@@ -141,7 +165,7 @@ class RunSlots:
                 if not waiter.future.done():
                     waiter.future.set_result(None)
             heap.clear()
-        self._workers.pools.discard(self)
+        self._workers.leave(self)
 
 
 class Slot:

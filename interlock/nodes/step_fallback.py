@@ -61,7 +61,8 @@ def _take(
             question: dict[str, Plain] = {
                 "kind": "output",
                 "args": output.get("value"),
-                "reason": way.prompt or reason,
+                "reason": reason,
+                "prompt": way.prompt,
             }
             return StepState(route=PARK, question=question)
         case Abandon():

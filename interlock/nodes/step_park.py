@@ -1,6 +1,6 @@
 """The park node: puts a step aside until a person has decided."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from interlock.contracts.ids import StepId, derive_question_id
@@ -65,7 +65,7 @@ def _build_question(team: Team, state: StepState, run: StepRun) -> Question:
     asked = state["question"] or {}
     kind = asked["kind"]
     args = asked.get("args")
-    description, allowed = _word(kind, run, state, reason=str(asked.get("reason")))
+    description, allowed = _word(kind, run, state, asked=asked)
     shown = derive_hash({"kind": kind, "step": run.path, "args": args, "text": description})
     return Question(
         id=derive_question_id(
@@ -88,8 +88,9 @@ def _build_question(team: Team, state: StepState, run: StepRun) -> Question:
 
 
 def _word(
-    kind: str, run: StepRun, state: StepState, *, reason: str
+    kind: str, run: StepRun, state: StepState, *, asked: Mapping[str, Plain]
 ) -> tuple[str, tuple[Decision, ...]]:
+    reason = str(asked.get("reason")).removesuffix(".")
     if kind == "before_step":
         text = (
             f"May worker {state['worker']!r} start step {run.path!r} "
@@ -99,14 +100,12 @@ def _word(
     has_value = "value" in (state.get("output") or {})
     words = (
         f"Step {run.path!r} ({run.step.instruction}) was not accepted after "
-        f"{state['attempt']} attempt{'s' * (state['attempt'] != 1)}: {reason}. "
+        f"{state['attempt']} attempt{'s' * (state['attempt'] != 1)}: {reason}."
     )
     if has_value:
-        return (
-            f"{words}Let its output pass, edit it, refuse it, or tell the worker what to do?",
-            ("approve", "edit", "reject", "respond"),
-        )
-    return (
-        f"{words}Give an output yourself, give it up, or tell the worker what to do?",
-        ("edit", "reject", "respond"),
-    )
+        prompt = "Let its output pass, edit it, refuse it, or tell the worker what to do?"
+        allowed: tuple[Decision, ...] = ("approve", "edit", "reject", "respond")
+    else:
+        prompt = "Give an output yourself, give it up, or tell the worker what to do?"
+        allowed = ("edit", "reject", "respond")
+    return f"{words} {asked.get('prompt') or prompt}", allowed

@@ -4,16 +4,19 @@ Every worker's only edge leads here. It decides accept, retry, fallback or park,
 decision to the state; the conditional edge behind it only looks the decision up.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
 from interlock.contracts.criteria import Finding
+from interlock.contracts.fallback import Abandon
 from interlock.contracts.handoff import Verdict, VerdictAction
 from interlock.contracts.ids import WorkerName
 from interlock.contracts.outcome import Usage
 from interlock.contracts.plain import Plain
 from interlock.contracts.policy import derive_backoff_seconds
 from interlock.contracts.storage import Batch
+from interlock.nodes.live_run import forget_cancel
 from interlock.nodes.output_handoff import record_output
 from interlock.nodes.step_brief import build_brief, find_worker
 from interlock.nodes.step_run import StepRun, get_step_run
@@ -38,21 +41,40 @@ def build_review_node(team: Team) -> Callable[[StepState], Awaitable[StepState]]
         if "error" in output:
             update = _decide_on_error(team, state, run, error=output["error"])
         else:
-            timeout = run.step.timeout or run.policy.timeout
-            findings = await team.criteria.review(
-                output["value"],
-                build_brief(team, state, run),
-                step=run.step,
-                worker=None if output.get("by_person") else find_worker(team, state),
-                limit_seconds=timeout.total_seconds() if timeout else None,
-            )
-            update = _decide_on_findings(state, run, findings)
+            try:
+                findings = await _ask_criteria(team, state, run, output=output)
+                update = _decide_on_findings(state, run, findings)
+            except asyncio.CancelledError:
+                if run.live.cancel_reason is None:
+                    raise
+                forget_cancel()
+                update = _settle_cancelled(run.live.cancel_reason, error=None)
         update["usage"] = counted
         if update["route"] != PROMOTE:
             _record_refusal(team, {**state, **update}, run)
         return update
 
     return review
+
+
+async def _ask_criteria(
+    team: Team, state: StepState, run: StepRun, *, output: dict[str, Plain]
+) -> Sequence[Finding]:
+    """Return the findings on an output; a cancel of the run cuts a check off, as it does a worker.
+
+    Raises:
+        CancelledError: It did.
+    """
+    timeout = run.step.timeout or run.policy.timeout
+    with run.live.interrupt_on_cancel():
+        return await team.criteria.review(
+            output["value"],
+            build_brief(team, state, run),
+            step=run.step,
+            worker=None if output.get("by_person") else find_worker(team, state),
+            limit_seconds=timeout.total_seconds() if timeout else None,
+            is_draining=lambda: run.live.drain_reason is not None,
+        )
 
 
 def _count_usage(state: StepState, output: dict[str, Plain], run: StepRun) -> dict[str, Plain]:
@@ -86,7 +108,7 @@ def _decide_on_findings(state: StepState, run: StepRun, findings: Sequence[Findi
     if state["worker_attempts"] < run.retry.max_attempts:
         verdict = _dump("retry", findings, reason=reason)
         return StepState(route=BRIEF, verdict=verdict, feedback=feedback)
-    verdict = _dump("fallback", findings, reason=reason)
+    verdict = _dump(_name_last_resort(state, run), findings, reason=reason)
     return StepState(route=FALLBACK, verdict=verdict, feedback=feedback)
 
 
@@ -103,9 +125,7 @@ def _decide_on_error(
 ) -> StepState:
     reason = f"{error['type']}: {error['message']}"
     if run.live.cancel_reason is not None:
-        settlement = {"status": "cancelled", "reason": run.live.cancel_reason}
-        verdict = _dump("fail", (), reason=run.live.cancel_reason, error=error["type"])
-        return StepState(route=DEGRADE, verdict=verdict, settlement=settlement)
+        return _settle_cancelled(run.live.cancel_reason, error=error["type"])
     feedback = [f"Attempt {state['attempt']} failed: {reason}"]
     if not error["is_permanent"] and state["worker_attempts"] < run.retry.max_attempts:
         seconds = _derive_wait_seconds(state, run, error)
@@ -115,8 +135,20 @@ def _decide_on_error(
             feedback=feedback,
             wait_until=(team.clock.now() + timedelta(seconds=seconds)).isoformat(),
         )
-    verdict = _dump("fallback", (), reason=reason, error=error["type"])
+    verdict = _dump(_name_last_resort(state, run), (), reason=reason, error=error["type"])
     return StepState(route=FALLBACK, verdict=verdict, feedback=feedback)
+
+
+def _name_last_resort(state: StepState, run: StepRun) -> VerdictAction:
+    """Return what the supervisor does when attempts are used up: a fallback, if one is left."""
+    left = run.step.fallback[state["chain"] :]
+    return "fallback" if left and not isinstance(left[0], Abandon) else "fail"
+
+
+def _settle_cancelled(reason: str, *, error: str | None) -> StepState:
+    settlement = {"status": "cancelled", "reason": reason}
+    verdict = _dump("fail", (), reason=reason, error=error)
+    return StepState(route=DEGRADE, verdict=verdict, settlement=settlement)
 
 
 def _derive_wait_seconds(state: StepState, run: StepRun, error: dict[str, Plain]) -> float:

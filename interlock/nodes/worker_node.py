@@ -26,8 +26,10 @@ from interlock.contracts.plain import Plain, parse_plain
 from interlock.contracts.safe_words import word_error, word_value
 from interlock.contracts.worker import Worker
 from interlock.nodes.agent_call import AgentResult, CallAgent
+from interlock.nodes.board import SuspendedError
+from interlock.nodes.error_places import list_places
 from interlock.nodes.retry_after import find_retry_after
-from interlock.nodes.scoped_saver import ScopedSaver
+from interlock.nodes.scoped_saver import STORAGE_FAILURES, ScopedSaver
 from interlock.nodes.step_brief import build_brief, open_scratchpad, record_brief_again
 from interlock.nodes.step_budget import derive_limit
 from interlock.nodes.step_run import CURRENT_STEP, StepRun, get_step_run
@@ -70,6 +72,8 @@ def build_worker_runner(
             record_brief_again(team, state, run)
         # I8: the brief is in the journal, and this process still holds the thread.
         await run.storage.flush(run.thread_id)
+        if run.live.drain_reason is not None:
+            raise SuspendedError  # asked meanwhile: the attempt starts on resume
         scratchpad = open_scratchpad(state)
         brief = build_brief(team, state, run, scratchpad=scratchpad)
         tokens = TokenCounter()
@@ -82,10 +86,15 @@ def build_worker_runner(
         limit = derive_limit(state, run, now=team.clock.now())
         seconds = None if limit is None else limit.total_seconds()
         try:
-            with nullcontext() if is_team else run.live.interrupt_on_cancel():
-                envelope = await _attempt(
-                    call_agent, brief, scoped, run=run, worker=worker, limit_seconds=seconds
-                )
+            envelope = await _attempt(
+                call_agent,
+                brief,
+                scoped,
+                run=run,
+                worker=worker,
+                limit_seconds=seconds,
+                is_team=is_team,
+            )
         except GraphInterrupt as exc:
             await ask(team, run, exc.args[0], attempt=brief.attempt)
             raise
@@ -134,13 +143,15 @@ async def _attempt(
     run: StepRun,
     worker: Worker,
     limit_seconds: float | None,
+    is_team: bool,
 ) -> dict[str, Plain]:
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - a node always runs in a task
     limit = asyncio.timeout(limit_seconds)
     try:
-        async with limit:
-            return _wrap(await _call(call_agent, brief, config))
+        with nullcontext() if is_team else run.live.interrupt_on_cancel():
+            async with limit:
+                return _wrap(await _call(call_agent, brief, config))
     except GraphInterrupt as exc:
         if (refused := _find_unstorable(exc, config)) is not None:
             return _wrap_error(refused, is_permanent=False)
@@ -158,8 +169,8 @@ async def _attempt(
         late = StepTimeoutError(step_id=run.step.id, seconds=limit_seconds or 0.0)
         return _wrap_error(late if limit.expired() else exc, is_permanent=False)
     except BaseException as exc:  # also what is no Exception, such as a panic in Rust
-        if (bubble := _find_bubble(exc)) is not None:
-            raise bubble from exc
+        if (passing := _find_passing(exc, config, is_team=is_team)) is not None:
+            raise passing from exc.__cause__
         return _wrap_error(exc, is_permanent=_is_permanent(exc, worker))
 
 
@@ -210,6 +221,20 @@ def _find_unstorable(asked: GraphInterrupt, config: RunnableConfig) -> PlainValu
     return None
 
 
+def _find_passing(exc: BaseException, config: RunnableConfig, *, is_team: bool) -> Exception | None:
+    """Return what is no failure of the attempt and passes through, or None.
+
+    LangGraph's signal inside an exception group; or what the run's own storage failed with under
+    a worker's graph: the run stops, as it does wherever its storage fails, and can be resumed.
+    """
+    if (bubble := _find_bubble(exc)) is not None:
+        return bubble
+    if is_team and isinstance(exc, STORAGE_FAILURES):
+        return exc
+    saver = config.get("configurable", {}).get(_CHECKPOINTER)
+    return saver.failures[0] if isinstance(saver, ScopedSaver) and saver.failures else None
+
+
 def _wrap(result: AgentResult) -> dict[str, Plain]:
     usage: dict[str, Plain] = {"messages_usage": dict(result.usage)}
     if result.nested_usage:
@@ -230,6 +255,7 @@ def _wrap_error(exc: BaseException, *, is_permanent: bool) -> dict[str, Plain]:
             "message": word_error(exc),
             "is_permanent": is_permanent,
             "retry_after_seconds": find_retry_after(exc),
+            "raised_at": list_places(exc),
         }
     }
 

@@ -37,7 +37,7 @@ from interlock.nodes.settlement import record_question
 from interlock.nodes.team import Team
 from interlock.nodes.worker_questions import derive_resume_value, list_questions
 from interlock.orchestrator.lease_keeper import LeaseKeeper
-from interlock.telemetry.events import HandoffRecorded, QuestionAsked
+from interlock.telemetry.events import HandoffRecorded, QuestionAsked, RunStarted
 
 RunGraphCompiled = CompiledStateGraph[Any, Any, Any, Any]
 _RECURSION_LIMIT: Final = 1_000_000
@@ -72,8 +72,12 @@ class Drive:
         self._taken: list[tuple[Question, Answer]] = []
         self._live: LiveRun = team.find_live(record.thread_id, "")
 
-    async def run(self, *, ttl: timedelta) -> RunResult:
+    async def run(self, *, ttl: timedelta, is_resumed: bool) -> RunResult:
         """Drive the thread until it is finished or waits for a person.
+
+        Args:
+            ttl: How long the lease lasts after a sign of life.
+            is_resumed: Whether the run was begun by an earlier call.
 
         Raises:
             ThreadBusyError: Another process, or another call here, drives it.
@@ -81,6 +85,7 @@ class Drive:
             DrainedError: It was asked to stop.
         """
         lease = await self._storage.acquire_lease(self._thread_id, ttl=ttl)
+        self._tell_start(is_resumed=is_resumed)
         self._task = asyncio.current_task()
         keeper = LeaseKeeper(
             self._storage, lease, ttl=ttl, on_cancel=self.cancel, on_lost=self._on_lost
@@ -103,6 +108,16 @@ class Drive:
         finally:
             self._task = None
             self._team.forget_live(self._thread_id)
+
+    def _tell_start(self, *, is_resumed: bool) -> None:
+        self._team.emit(
+            RunStarted(
+                thread_id=self._thread_id,
+                at=self._team.clock.now(),
+                goal=self._record.goal,
+                is_resumed=is_resumed,
+            )
+        )
 
     def cancel(self, reason: str) -> None:
         """Stop the run, keeping what is done."""

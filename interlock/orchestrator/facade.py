@@ -40,7 +40,7 @@ from interlock.orchestrator.drive import (
 from interlock.orchestrator.lazy_storage import LazyStorage
 from interlock.orchestrator.status import ThreadStatus
 from interlock.orchestrator.thread_reading import load_status
-from interlock.telemetry.events import Event, RunStarted, RunStopped
+from interlock.telemetry.events import Event, RunStopped
 
 
 class Orchestrator:
@@ -430,23 +430,12 @@ class Orchestrator:
         """Drive a thread, and again if answers came in while it was being put down."""
         while True:
             drive = Drive(self._team, self.graph, self._open_storage, record=record)
-            result = await self._drive_once(drive, record, is_resumed=is_resumed)
+            async with self._registered(record.thread_id, drive):
+                result = await drive.run(ttl=self._ttl, is_resumed=is_resumed)
             if result.status != "waiting" or not await drive.has_answers():
                 return result
             record = await self._load(record.thread_id)
             is_resumed = True
-
-    async def _drive_once(self, drive: Drive, record: RunRecord, *, is_resumed: bool) -> RunResult:
-        self._team.emit(
-            RunStarted(
-                thread_id=record.thread_id,
-                at=self._clock.now(),
-                goal=record.goal,
-                is_resumed=is_resumed,
-            )
-        )
-        async with self._registered(record.thread_id, drive):
-            return await drive.run(ttl=self._ttl)
 
     @asynccontextmanager
     async def _registered(self, thread_id: ThreadId, drive: Drive) -> AsyncIterator[None]:

@@ -12,6 +12,7 @@ import yaml
 from pydantic import ValidationError
 
 from interlock.contracts.errors import PlanError, PlanProblem
+from interlock.contracts.form_words import word_form_error
 from interlock.contracts.plan import TaskGraph
 
 _MOST_SHOWN = 120
@@ -113,7 +114,7 @@ def _word_problems(
         where = ".".join(str(part) for part in place) or "the whole file"
         seen = repr(error["input"])
         shown = seen if len(seen) <= _MOST_SHOWN else f"{seen[:_MOST_SHOWN]}..."
-        words = f"{where}: {error['msg']}. Seen: {shown}."
+        words = f"{where}: {word_form_error(error)} Seen: {shown}."
         yield _build_problem(path, _find_line(root, place), words)
 
 

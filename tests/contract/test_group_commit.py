@@ -47,14 +47,14 @@ async def test_write_that_fails_half_way_leaves_the_others_whole(storage: SqlSto
     def good(number: int) -> Any:
         def operation(connection: sqlite3.Connection) -> Any:
             connection.execute(
-                "INSERT INTO payloads VALUES ('t', ?, 1, x'00')", (f"{number:064d}",)
+                "INSERT INTO payloads VALUES ('t', ?, 1, x'00', NULL)", (f"{number:064d}",)
             )
             return number
 
         return operation
 
     def bad(connection: sqlite3.Connection) -> None:
-        connection.execute("INSERT INTO payloads VALUES ('t', 'half', 1, x'00')")
+        connection.execute("INSERT INTO payloads VALUES ('t', 'half', 1, x'00', NULL)")
         raise ValueError("half-way")
 
     write = storage._database.write

@@ -132,7 +132,7 @@ GARBAGE = [
     (SystemExit(2), "SystemExit"),
     (None, "The planner returned None, which is not a task graph"),
     ("\ud800 first I would ...", "first I would"),
-    ({"steps": [{"id": "9 lives"}]}, "steps.0.worker: Field required"),
+    ({"steps": [{"id": "9 lives"}]}, "steps.0.worker: This field is missing"),
     (build_plan(build_step("work", arguments={"f": print})), "arguments.f is <built-in"),
     (build_plan(build_step("work", instruction="a\ud800")), "instruction is a lone surrogate"),
 ]

@@ -129,7 +129,7 @@ async def test_the_wrong_type_is_a_finding_that_names_the_field_and_what_was_see
     for words in ("output.id", "Field required", "output.cents", "'many'"):
         assert words in told
     assert "no order" in str(result.outcomes["clerk"].reason)
-    assert [verdict.action for verdict in verdicts if verdict] == ["retry", "fallback"]
+    assert [verdict.action for verdict in verdicts if verdict] == ["retry", "fail"]
     assert all(not f.passed and f.evidence is not None for v in verdicts if v for f in v.findings)
 
 

@@ -61,6 +61,22 @@ async def test_a_chain_is_taken_in_order_until_one_way_succeeds() -> None:
 
 
 @pytest.mark.parametrize(
+    ("prompt", "asked"),
+    [
+        ("Who knows it?", "Who knows it?"),
+        (None, "Give an output yourself, give it up, or tell the worker what to do?"),
+    ],
+)
+async def test_a_person_is_told_why_before_what_is_asked(prompt: str | None, asked: str) -> None:
+    """A question about a step gives the reason, and then the plan's own prompt if it has one."""
+    step = build_step("work", fallback=[il.ask_person(prompt)])
+    async with build_desk({"work": Recorder(ValueError("no luck."))}, step) as desk:
+        (question,) = (await desk.ainvoke("Test", thread_id="t")).questions
+    expected = "Step 'work' (Do work) was not accepted after 1 attempt: ValueError: no luck. "
+    assert question.description == expected + asked
+
+
+@pytest.mark.parametrize(
     ("way", "status", "value"),
     [
         (il.use_value({"text": "x"}), "degraded", {"text": "x"}),
@@ -213,7 +229,7 @@ async def test_a_planner_that_gives_no_plan_fails_the_run_with_the_reason(gives:
     async with build_desk({"work": give(1)}, planner=lambda request: gives) as desk:
         result = await desk.ainvoke("Test", thread_id="t")
         assert result.status == "failed"
-        assert "No valid plan after 3 attempt(s)" in str(result.reason)
+        assert "No valid plan after 3 attempts" in str(result.reason)
         assert (await desk.astatus("t")).status == "failed"
         assert await desk.aresume("t") == result
 

@@ -262,7 +262,7 @@ async def test_i01_no_worker_finds_another_way(kind: str) -> None:
     }
     assert result.outcomes["astray"].value is None
     verdicts = [(h.attempt, h.verdict.action if h.verdict else None) for h in outputs]
-    assert verdicts == [(1, "retry"), (2, "fallback")]
+    assert verdicts == [(1, "retry"), (2, "fail")]
     assert spy.calls == 0
 
 

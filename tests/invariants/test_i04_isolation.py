@@ -223,10 +223,6 @@ KINDS: dict[str, Callable[[Probe], Any]] = {
 }
 
 
-LEFT_OUT = {"entrypoint": {"canary-source-fact", "canary-run-tenant"}}
-"""A graph that takes neither messages nor a brief gets the inputs by name, and no context."""
-
-
 async def run_beside_others(desk: il.Orchestrator, probe: Probe) -> il.RunResult:
     """Finish a run on another thread, then one that the probe looks at from inside."""
     for thread_id in ("other", "t"):
@@ -256,7 +252,7 @@ async def test_i04_a_worker_reaches_its_brief_and_nothing_else(kind: str) -> Non
         result = await run_beside_others(desk, probe)
         handoffs = await desk.ahandoffs("t")
     assert result.status == "completed", result.outcomes["probe"].reason
-    assert probe.seen == SHOWN - LEFT_OUT.get(kind, set())
+    assert probe.seen == SHOWN
     assert probe.looks >= 2
     assert probe.refusals > 0
     everything = find_canaries(result.model_dump(), [h.payload for h in handoffs])

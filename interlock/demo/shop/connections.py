@@ -86,4 +86,10 @@ def open_database(path: Path, *, busy_seconds: float = BUSY_SECONDS) -> sqlite3.
         check_same_thread=False,
     )
     connection.execute("PRAGMA synchronous = FULL")
+    # SQLite's own lower() knows the letters of ASCII only.
+    connection.create_function("fold_case", 1, _fold_case, deterministic=True)
     return connection
+
+
+def _fold_case(value: str | float | None) -> str | float | None:
+    return value.lower() if isinstance(value, str) else value

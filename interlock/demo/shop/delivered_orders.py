@@ -23,8 +23,8 @@ def return_delivered_order_items(
     """Ask for the return of items; the refund goes to the first payment's method or a gift card."""
     order = _require_delivered(records, order_id, change="returned")
     method = require_method(records.load("users", order["user_id"]), payment_method_id)
-    original = order["payment_history"][0]["payment_method_id"]
-    if payment_method_id != original and not is_gift_card(method):
+    original = [entry["payment_method_id"] for entry in order["payment_history"][:1]]
+    if payment_method_id not in original and not is_gift_card(method):
         raise RefusalError(
             "payment method should be either the original payment method or a gift card"
         )

@@ -18,8 +18,9 @@ class Swap:
 
     @property
     def difference(self) -> float:
-        """What the variant costs more than the item did."""
-        return float(self.variant["price"] - self.item["price"])
+        """What the variant costs more than the item did; whole if both prices are."""
+        difference: float = self.variant["price"] - self.item["price"]
+        return difference
 
 
 def require_items(order: Record, item_ids: Sequence[str]) -> list[int]:
@@ -73,4 +74,4 @@ def _require_variant(records: Records, item: Record, new_item_id: str) -> Record
 
 def derive_price_difference(swaps: Sequence[Swap]) -> float:
     """Return what all variants together cost more than the items did, not rounded."""
-    return sum((swap.difference for swap in swaps), start=0.0)
+    return sum(swap.difference for swap in swaps)

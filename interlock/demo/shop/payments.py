@@ -38,14 +38,17 @@ def require_cover(method: Record, amount: float, *, purpose: str) -> None:
         raise RefusalError(f"insufficient gift card balance to pay for the {purpose}")
 
 
-def add_credit(method: Record, amount: float) -> bool:
+def add_credit(user: Record, method_id: str, *, amount: float) -> bool:
     """Add to a gift card's balance, a negative amount too, and say whether it was one.
 
     Args:
-        method: Changed in place if it is a gift card; else money moves outside the shop.
+        user: Changed in place if the method is a gift card of theirs. Else money moves outside
+            the shop; so it does if the user no longer has the method.
+        method_id: Where money moves to or from.
         amount: What the user gets back; negative if the user pays.
     """
-    if not is_gift_card(method):
+    method: Record | None = user["payment_methods"].get(method_id)
+    if method is None or not is_gift_card(method):
         return False
     method["balance"] = round(method["balance"] + amount, CENT_PLACES)
     return True

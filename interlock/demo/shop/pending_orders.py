@@ -33,8 +33,7 @@ def cancel_pending_order(records: Records, *, order_id: str, reason: str) -> str
     user = records.load("users", order["user_id"])
     refunds = _derive_refunds(order)
     credited = [
-        add_credit(require_method(user, refund["payment_method_id"]), refund["amount"])
-        for refund in refunds
+        add_credit(user, refund["payment_method_id"], amount=refund["amount"]) for refund in refunds
     ]
     if any(credited):
         records.save("users", order["user_id"], record=user)
@@ -78,7 +77,7 @@ def modify_pending_order_items(
     kind = "payment" if difference > 0 else "refund"
     entry = build_entry(kind, abs(difference), method_id=payment_method_id)
     order["payment_history"].append(entry)
-    if add_credit(method, -difference):
+    if add_credit(user, payment_method_id, amount=-difference):
         records.save("users", order["user_id"], record=user)
     for swap in swaps:
         order["items"][swap.position].update(
@@ -99,13 +98,16 @@ def modify_pending_order_payment(records: Records, *, order_id: str, payment_met
     if paid["payment_method_id"] == payment_method_id:
         raise RefusalError("the new payment method should be different from the current one")
     require_cover(method, paid["amount"], purpose="order")
-    former = require_method(user, paid["payment_method_id"])
 
+    amount, former_id = paid["amount"], paid["payment_method_id"]
     order["payment_history"] += [
-        build_entry("payment", paid["amount"], method_id=payment_method_id),
-        build_entry("refund", paid["amount"], method_id=paid["payment_method_id"]),
+        build_entry("payment", amount, method_id=payment_method_id),
+        build_entry("refund", amount, method_id=former_id),
     ]
-    moved = [add_credit(method, -paid["amount"]), add_credit(former, paid["amount"])]
+    moved = [
+        add_credit(user, payment_method_id, amount=-amount),
+        add_credit(user, former_id, amount=amount),
+    ]
     if any(moved):
         records.save("users", order["user_id"], record=user)
     return records.save("orders", order_id, record=order)

@@ -82,20 +82,21 @@ class Records:
     def find_user_by_email(self, email: str) -> str | None:
         """Return the id of the user with this address, whatever its case."""
         return self._find(
-            "SELECT id FROM users WHERE lower(json_extract(document, '$.email')) = lower(?) "
-            "ORDER BY rowid LIMIT 1",
+            "SELECT id FROM users WHERE fold_case(json_extract(document, '$.email')) = "
+            "fold_case(?) ORDER BY rowid LIMIT 1",
             email,
         )
 
     def find_user_by_name(self, first_name: str, last_name: str, *, zip_code: str) -> str | None:
         """Return the id of the user with this name, whatever its case, and exactly this zip."""
         return self._find(
-            "SELECT id FROM users WHERE lower(json_extract(document, '$.name.last_name')) = "
-            "lower(?) AND lower(json_extract(document, '$.name.first_name')) = lower(?) "
-            "AND json_extract(document, '$.address.zip') = ? ORDER BY rowid LIMIT 1",
+            "SELECT id FROM users WHERE json_extract(document, '$.address.zip') = ? "
+            "AND fold_case(json_extract(document, '$.name.last_name')) = fold_case(?) "
+            "AND fold_case(json_extract(document, '$.name.first_name')) = fold_case(?) "
+            "ORDER BY rowid LIMIT 1",
+            zip_code,
             last_name,
             first_name,
-            zip_code,
         )
 
     def _find(self, query: str, *values: str) -> str | None:

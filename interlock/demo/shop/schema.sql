@@ -2,9 +2,4 @@
 CREATE TABLE orders (id TEXT PRIMARY KEY, document TEXT NOT NULL);
 CREATE TABLE products (id TEXT PRIMARY KEY, document TEXT NOT NULL);
 CREATE TABLE users (id TEXT PRIMARY KEY, document TEXT NOT NULL);
-CREATE INDEX users_by_email ON users (lower(json_extract(document, '$.email')));
-CREATE INDEX users_by_name_and_zip ON users (
-    lower(json_extract(document, '$.name.last_name')),
-    lower(json_extract(document, '$.name.first_name')),
-    json_extract(document, '$.address.zip')
-);
+CREATE INDEX users_by_zip ON users (json_extract(document, '$.address.zip'));

@@ -62,6 +62,30 @@ def test_the_team_is_drawn_with_readable_names(shell: Shell) -> None:
     assert shell.call("graph", "app:desk", "--json").data["mermaid"].split() == done.out.split()
 
 
+NESTED = """\
+import interlock as il
+from app import desk
+
+def nest(inner, *names):
+    plan = il.TaskGraph(goal="x", steps=[il.Step(id="a", worker=names[0], instruction="x")])
+    workers = [il.Worker(name=name, agent=inner) for name in names]
+    return il.Orchestrator(workers=workers, planner=plan, storage="memory://")
+
+outer = nest(nest(desk, "helpers"), "left", "right")
+"""
+
+
+def test_teams_within_teams_are_drawn_each_under_a_name_of_its_own(shell: Shell) -> None:
+    """No two subgraphs share a name, at any depth, and every node stands in one of them."""
+    (shell.folder / "nested.py").write_text(NESTED, encoding="utf-8")
+    done = shell.call("graph", "nested:outer")
+    assert (done.code, done.err) == (0, "")
+    names = re.findall(r"subgraph (\w+)", done.out)
+    assert len(names) == len(set(names)) == 9
+    assert {"dispatch", "left", "right", "left_dispatch", "right_dispatch"} < set(names)
+    assert done.out.count("(reader<hr/>") == 2
+
+
 @pytest.mark.parametrize("name", ["good.yaml", "good.json"])
 def test_a_good_plan_is_drawn(folder: Shell, name: str) -> None:
     """A plan is drawn as Mermaid, by itself or against a team; labels hold no syntax."""
@@ -100,7 +124,7 @@ def test_a_file_that_is_no_plan_is_refused_with_its_line(folder: Shell) -> None:
     ):
         done = folder.call(*command)
         assert (done.code, done.out) == (2, "")
-        assert "odd.yaml:3: steps.0.worker: Field required" in done.err
+        assert "odd.yaml:3: steps.0.worker: This field is missing." in done.err
 
 
 def test_the_schema_tells_a_plan_from_what_is_none(folder: Shell) -> None:

@@ -74,6 +74,8 @@ def test_what_is_missing_is_said(shell: Shell) -> None:
     page = done.out.partition("Not as planned")[2]
     assert re.search(r"order +failed +PermanentError: there is no such order", page)
     assert re.search(r"reply +blocked +.*order", page)
+    (line,) = done.find_lines("handoffs t", "--full")
+    assert re.search(r'app\.py:\d+, in refuse"', shell.type(line).out)
 
 
 def test_status_of_one_thread_and_of_all(story: tuple[Shell, Done]) -> None:
@@ -106,6 +108,8 @@ def test_handoffs_are_shown_in_order(story: tuple[Shell, Done]) -> None:
     full = shell.call("handoffs", "t17", "--full", "--json", *STORAGE).data["handoffs"]
     assert [handoff["kind"] for handoff in full] == kinds
     assert full[-1]["payload"]["text"] == "Dear  customer"
+    other = shell.call("handoffs", "t17", "--step", "replay", *STORAGE)
+    assert other.out == "No handoffs of step 'replay'. Did you mean 'reply'?\n"
 
 
 def test_the_storage_comes_from_option_environment_or_team(

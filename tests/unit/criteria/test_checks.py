@@ -6,9 +6,11 @@ import threading
 from typing import Any
 
 import pytest
-from langgraph.errors import GraphInterrupt
+from langgraph.errors import GraphDrained, GraphInterrupt, ParentCommand
+from langgraph.types import Command
 
 import interlock as il
+from interlock.criteria.registered_checks import run_check
 from tests.unit.criteria.briefs import BRIEF, review
 
 
@@ -155,14 +157,49 @@ async def test_a_check_that_blocks_does_not_hold_up_the_others() -> None:
     assert all(finding.passed for finding in findings)
 
 
-async def test_langgraphs_own_signals_pass_through() -> None:
-    """An interrupt raised in a check is a pause, not a failure."""
+@pytest.mark.parametrize(
+    "signal",
+    [
+        GraphInterrupt(),
+        ParentCommand(Command(goto="promote", graph=Command.PARENT)),
+        GraphDrained(),
+    ],
+    ids=lambda signal: type(signal).__name__,
+)
+async def test_a_check_that_raises_a_signal_of_langgraphs_is_a_failed_finding(signal: Any) -> None:
+    """A check neither pauses nor steers the run: each way round the review is a refusal."""
 
     async def check(output: Any, brief: il.Brief) -> bool:
-        raise GraphInterrupt
+        raise signal
 
-    with pytest.raises(GraphInterrupt):
-        await ask(check)
+    for one in (check, raise_it(signal)):
+        finding = await ask(one)
+        assert not finding.passed
+        assert finding.message.startswith(f"check 'c' raised {type(signal).__name__}: a check ne")
+
+
+@pytest.mark.parametrize("is_draining", [True, False])
+async def test_a_check_whose_graph_drains_with_the_run_decides_nothing(is_draining: bool) -> None:
+    """The run's own drain passes through, so that the check is asked again on resume."""
+    call = run_check("c", raise_it(GraphDrained()), 1, BRIEF, is_draining=lambda: is_draining)
+    if is_draining:
+        with pytest.raises(GraphDrained):
+            await call
+    else:
+        assert not (await call).passed
+
+
+class _PanicError(BaseException):
+    """What is no Exception, as a panic in an extension module."""
+
+
+async def test_an_async_check_that_panics_is_a_failed_finding() -> None:
+    """What is not even an Exception is the check's failure too."""
+
+    async def check(output: Any, brief: il.Brief) -> bool:
+        raise _PanicError("rust")
+
+    assert (await ask(check)).message.startswith("check 'c' raised _PanicError: rust")
 
 
 async def test_a_cancelled_review_is_cancelled() -> None:

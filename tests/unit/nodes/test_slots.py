@@ -244,6 +244,80 @@ async def test_a_worker_freed_by_one_run_goes_to_another() -> None:
         assert await waiting
 
 
+async def list_winners(held: Slot, slots: dict[str, list[Slot]], *, count: int) -> list[str]:
+    """Return which runs get the one place, in order, as it is given back again and again."""
+    winners: list[str] = []
+    for _ in range(count):
+        held.give_back()
+        ((name, held),) = ((n, s) for n, run in slots.items() for s in run if s.is_held)
+        winners.append(name)
+    return winners
+
+
+async def test_a_worker_goes_round_the_runs_that_wait_for_it() -> None:
+    """A big run that asked first, with longer paths, does not hold up the small ones."""
+    workers = WorkerSlots({WorkerName("w"): 1})
+    runs = {name: RunSlots(None, workers) for name in ("big", "small", "tiny")}
+    held = runs["big"].open_slot(WorkerName("w"), priority=9)
+    await held.take()
+    slots = {
+        name: [runs[name].open_slot(WorkerName("w"), priority=priority) for _ in range(count)]
+        for name, count, priority in (("big", 20, 9), ("small", 3, 1), ("tiny", 1, 1))
+    }
+    tasks = [await start_taking(slot) for run in slots.values() for slot in run]
+    winners = await list_winners(held, slots, count=9)
+    assert winners == ["big", "small", "tiny", "big", "small", "big", "small", "big", "big"]
+    for run in runs.values():
+        run.close()
+    await asyncio.gather(*tasks)
+
+
+async def test_a_run_that_is_full_keeps_its_turn() -> None:
+    """A run that cannot use the worker now is passed over, and is the next once it can."""
+    workers = WorkerSlots({WorkerName("w"): 1, WorkerName("v"): None})
+    full, other = RunSlots(1, workers), RunSlots(None, workers)
+    place = full.open_slot(WorkerName("v"), priority=0)
+    held = other.open_slot(WorkerName("w"), priority=0)
+    await place.take()
+    await held.take()
+    waits = full.open_slot(WorkerName("w"), priority=0)
+    others = [other.open_slot(WorkerName("w"), priority=0) for _ in range(3)]
+    tasks = [await start_taking(slot) for slot in (waits, *others)]
+    held.give_back()
+    assert [slot.is_held for slot in others] == [True, False, False]
+    place.give_back()
+    assert not waits.is_held
+    others[0].give_back()
+    assert waits.is_held
+    full.close()
+    other.close()
+    await asyncio.gather(*tasks)
+
+
+async def test_a_worker_freed_among_a_thousand_runs_asks_one() -> None:
+    """Who is next is known without asking every run that waits."""
+    workers = WorkerSlots({WorkerName("w"): 1})
+    asked: list[RunSlots] = []
+
+    class Counted(RunSlots):
+        def grant(self) -> None:
+            asked.append(self)
+            super().grant()
+
+    runs = [Counted(None, workers) for _ in range(1000)]
+    held = runs[0].open_slot(WorkerName("w"), priority=0)
+    await held.take()
+    slots = [run.open_slot(WorkerName("w"), priority=0) for run in runs]
+    tasks = [asyncio.ensure_future(slot.take()) for slot in slots]
+    await asyncio.sleep(0)
+    asked.clear()
+    held.give_back()
+    assert len(asked) == 2  # the one whose turn it is, and the one that gave back
+    for run in runs:
+        run.close()
+    await asyncio.gather(*tasks)
+
+
 async def test_a_closing_run_suspends_who_asks() -> None:
     """After a drain nothing more starts; a held slot stays held."""
     pool = build_pool(1, w=None)

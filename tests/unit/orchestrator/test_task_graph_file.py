@@ -114,7 +114,7 @@ def test_a_hand_written_plan_is_short(tmp_path: Path) -> None:
         ("p.yaml", "goal: !!python/object:os.system a\nsteps: []", ["it is not YAML"]),
         ("p.json", '{"goal": "a",\n "steps": [}', [":2: it is not JSON"]),
         ("p.json", "goal: a", [":1: it is not JSON"]),
-        ("p.yaml", "", [": the whole file: Input should be"]),
+        ("p.yaml", "", [": the whole file: Fields by name are wanted"]),
         ("p.yaml", "- 1", [":1: the whole file: "]),
         ("p.yaml", "goal: a\nsteps: []\ngoal: b", [":3: the key 'goal' is there twice."]),
         (
@@ -144,6 +144,48 @@ def test_what_is_wrong_is_told_with_its_line(
     for message, expected in zip(found, problems, strict=True):
         assert message.startswith(str(path))
         assert expected in message
+
+
+FORMS = """\
+goal: a
+stpes: []
+steps:
+  - id: a
+    argumens: {topic: x}
+    needs: b
+    retry: {max_attemps: 3}
+    timeout: 30s
+    criteria:
+      - output.n > 2
+      - {expression: output.n > 2}
+      - {kind: expr, expresion: output.n > 2}
+    fallback:
+      - {kind: skip, gab: none}
+"""
+
+
+def test_what_is_wrong_says_what_to_write(tmp_path: Path) -> None:
+    """A field that does not exist, one that is missing, another kind of value: in plain words."""
+    told = dict(
+        message.removeprefix(str(tmp_path)).removeprefix("/p.yaml:").split(" ", 1)
+        for message in (
+            problem.split(" Seen: ")[0]
+            for problem in read_problems(write(tmp_path, FORMS, "p.yaml"))
+        )
+        if "instruction" not in message and "worker" not in message
+    )
+    assert told == {
+        "2:": "stpes: There is no such field. Did you mean 'steps'?",
+        "5:": "steps.0.argumens: There is no such field. Did you mean 'arguments'?",
+        "6:": "steps.0.needs: A list is wanted here.",
+        "7:": "steps.0.retry.max_attemps: There is no such field. Did you mean 'max_attempts'?",
+        "8:": "steps.0.timeout: A duration is wanted here: seconds, or ISO 8601 such as PT30S.",
+        "10:": "steps.0.criteria.0: Fields by name are wanted here.",
+        "11:": "steps.0.criteria.1: The field 'kind' is missing.",
+        "12:": "steps.0.criteria.2.expr.expresion: There is no such field. "
+        "Did you mean 'expression'?",
+        "14:": "steps.0.fallback.0.skip.gab: There is no such field. Did you mean 'gap'?",
+    }
 
 
 def test_a_file_that_cannot_be_read_is_a_plan_error(tmp_path: Path) -> None:

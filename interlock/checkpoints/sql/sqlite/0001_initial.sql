@@ -20,6 +20,18 @@ BEGIN
   SELECT RAISE(ABORT, 'I9: the status of this run is terminal');
 END;
 
+CREATE TRIGGER runs_stay BEFORE DELETE ON runs
+BEGIN
+  SELECT RAISE(ABORT, 'an accepted run never vanishes');
+END;
+
+-- INSERT OR REPLACE would delete the old row without asking the trigger above.
+CREATE TRIGGER runs_are_not_replaced BEFORE INSERT ON runs
+WHEN EXISTS (SELECT 1 FROM runs WHERE thread_id = NEW.thread_id)
+BEGIN
+  SELECT RAISE(ABORT, 'an accepted run never vanishes');
+END;
+
 -- Leases: who may write to a thread. The token only grows; expires_at is NULL once released.
 CREATE TABLE leases (
   thread_id     TEXT NOT NULL PRIMARY KEY,
@@ -37,12 +49,14 @@ BEGIN
   SELECT RAISE(ABORT, 'fencing tokens never shrink');
 END;
 
--- Payloads: values by the SHA-256 of their canonical encoding, once a thread.
+-- Payloads: values by the SHA-256 of their canonical encoding, once a thread. Big parts of a value
+-- are payloads of their own: `cuts` says where they were cut out, as JSON [[offset in data, hash]].
 CREATE TABLE payloads (
   thread_id TEXT NOT NULL,
   hash      TEXT NOT NULL,
   size      INTEGER NOT NULL,
   data      BLOB NOT NULL,
+  cuts      TEXT,
   PRIMARY KEY (thread_id, hash)
 ) STRICT;
 
@@ -77,6 +91,17 @@ BEGIN
   SELECT RAISE(ABORT, 'the journal is append-only');
 END;
 
+CREATE TRIGGER handoffs_stay BEFORE DELETE ON handoffs
+BEGIN
+  SELECT RAISE(ABORT, 'the journal is append-only');
+END;
+
+CREATE TRIGGER handoffs_are_not_replaced BEFORE INSERT ON handoffs
+WHEN EXISTS (SELECT 1 FROM handoffs WHERE id = NEW.id)
+BEGIN
+  SELECT RAISE(IGNORE);
+END;
+
 -- Outcomes: how the steps of one dispatch superstep stand. Terminal ones absorb (I9).
 CREATE TABLE outcomes (
   seq       INTEGER PRIMARY KEY,
@@ -94,6 +119,18 @@ CREATE TRIGGER outcomes_absorb BEFORE UPDATE ON outcomes
 WHEN OLD.status <> 'waiting'
 BEGIN
   SELECT RAISE(ABORT, 'I9: the status of this outcome is terminal');
+END;
+
+CREATE TRIGGER outcomes_stay BEFORE DELETE ON outcomes
+BEGIN
+  SELECT RAISE(ABORT, 'I9: outcomes stay');
+END;
+
+CREATE TRIGGER outcomes_are_not_replaced BEFORE INSERT ON outcomes
+WHEN EXISTS (SELECT 1 FROM outcomes WHERE thread_id = NEW.thread_id
+             AND superstep = NEW.superstep AND step_id = NEW.step_id)
+BEGIN
+  SELECT RAISE(IGNORE);
 END;
 
 -- Questions for people, with the one answer each may get (I10).
@@ -115,6 +152,17 @@ CREATE TRIGGER answers_stay BEFORE UPDATE OF answer ON questions
 WHEN OLD.answer IS NOT NULL AND NEW.answer IS NOT OLD.answer
 BEGIN
   SELECT RAISE(ABORT, 'I10: this question has its answer');
+END;
+
+CREATE TRIGGER questions_stay BEFORE DELETE ON questions
+BEGIN
+  SELECT RAISE(ABORT, 'I10: questions stay');
+END;
+
+CREATE TRIGGER questions_are_not_replaced BEFORE INSERT ON questions
+WHEN EXISTS (SELECT 1 FROM questions WHERE id = NEW.id)
+BEGIN
+  SELECT RAISE(IGNORE);
 END;
 
 -- LangGraph's checkpoints, without channel values.

@@ -1,7 +1,10 @@
 -- name: insert_payload
-INSERT OR IGNORE INTO payloads (thread_id, hash, size, data) VALUES (?, ?, ?, ?);
+INSERT OR IGNORE INTO payloads (thread_id, hash, size, data, cuts) VALUES (?, ?, ?, ?, ?);
 
 -- name: load_payload
+SELECT data, cuts FROM payloads WHERE thread_id = ? AND hash = ?;
+
+-- name: load_payload_part
 SELECT data FROM payloads WHERE thread_id = ? AND hash = ?;
 
 -- name: insert_handoff
@@ -17,7 +20,7 @@ SELECT id, thread_id, superstep, kind, sender, receiver, step_id, attempt, worke
 FROM handoffs WHERE thread_id = ?1 AND (?2 IS NULL OR step_id = ?2) ORDER BY seq;
 
 -- name: load_handoff_payloads
-SELECT hash, data FROM payloads
+SELECT hash, data, cuts FROM payloads
 WHERE thread_id = ?1 AND hash IN (
   SELECT payload_hash FROM handoffs WHERE thread_id = ?1 AND (?2 IS NULL OR step_id = ?2));
 
