@@ -3,7 +3,7 @@
 import asyncio
 from typing import TypeVar
 
-from interlock.checkpoints.database_thread import DatabaseThread, Operation
+from interlock.checkpoints.database_thread import DatabaseThread, Operation, WriteKey
 from interlock.checkpoints.sqlite_file import SqliteFile
 from interlock.checkpoints.write_hook import WriteHook
 from interlock.contracts.errors import StorageError
@@ -66,26 +66,30 @@ class Database:
         return self._writer is not None and not self._is_closed
 
     async def write(
-        self, operation: Operation[T], *, key: str | None = None, is_urgent: bool = True
+        self, operation: Operation[T], *, key: WriteKey | None = None, is_urgent: bool = True
     ) -> T:
         """Run an operation in a shared transaction; return once it is durable.
 
         Args:
             operation: What to write.
-            key: The thread it is for; a failed post for that thread fails it too.
+            key: What it is for; a failed post under the same key fails it too.
             is_urgent: If not, it may wait some milliseconds for one that is.
         """
         writer = self._use(self._writer)
         return await writer.run(operation, is_write=True, key=key, is_urgent=is_urgent)
 
-    def post(self, operation: Operation[None], *, key: str) -> None:
+    def post(self, operation: Operation[None], *, key: WriteKey) -> None:
         """Queue a write that nobody waits for; committed in its place.
 
         Args:
             operation: What to write.
-            key: The thread it is for; if it fails, that thread's next write fails with it.
+            key: What it is for; if it fails, what is written under this key after it fails too.
         """
         self._use(self._writer).post(operation, key=key)
+
+    def forget(self, key: WriteKey) -> None:
+        """Forget what was posted under a key and failed; nothing more is written under it."""
+        self._use(self._writer).forget(key)
 
     async def read(self, operation: Operation[T]) -> T:
         """Run an operation that only reads, on one snapshot of what is committed."""

@@ -23,7 +23,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from queue import Empty, SimpleQueue
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar
+from weakref import WeakSet
 
 from interlock.checkpoints.sqlite_errors import translate_error
 from interlock.checkpoints.write_hook import WriteHook
@@ -37,6 +38,18 @@ KEEP_BACK_SECONDS: Final = 0.05
 """Longest that an operation which is not urgent is kept back."""
 
 
+class WriteKey(NamedTuple):
+    """What writes have in common so that one of them fails those after it.
+
+    Attributes:
+        name: Of what is written to.
+        token: Of the lease under which; None without one.
+    """
+
+    name: str
+    token: int | None
+
+
 @dataclass(slots=True, eq=False)
 class _Request:
     """One queued operation, who waits for it, and what came of it."""
@@ -45,7 +58,7 @@ class _Request:
     is_write: bool
     loop: asyncio.AbstractEventLoop | None
     waiter: Any  # an asyncio or a concurrent future, told apart by `loop`; None if posted
-    key: str | None = None
+    key: WriteKey | None = None
     value: Any = None
     error: Exception | None = None
 
@@ -74,9 +87,10 @@ class DatabaseThread:
         self._queue: SimpleQueue[_Request | None] = SimpleQueue()
         self._kept_back: list[_Request] = []
         self._kept_since = 0.0
-        self._timer_loop: asyncio.AbstractEventLoop | None = None  # in which a timer runs
-        self._failures: dict[str, Exception] = {}  # of posted operations, by key
-        self._told: set[str] = set()
+        self._timers: WeakSet[asyncio.AbstractEventLoop] = WeakSet()  # loops in which one runs
+        self._failures: dict[WriteKey, Exception] = {}  # of posted operations
+        self._fresh: dict[WriteKey, Exception] = {}  # of those in the transaction under way
+        self._told: set[WriteKey] = set()
         self._lock = threading.Lock()
         self._is_open = False
         self._thread = threading.Thread(target=self._serve, name=f"storage {place}", daemon=True)
@@ -88,8 +102,13 @@ class DatabaseThread:
         Raises:
             StorageError: It could not be opened.
         """
+        self._started.set_running_or_notify_cancel()  # from here on nobody can cancel it
         self._thread.start()
-        await asyncio.wrap_future(self._started)
+        try:
+            await asyncio.wrap_future(self._started)
+        except asyncio.CancelledError:
+            self._queue.put(None)
+            raise
         self._is_open = True
 
     async def run(
@@ -97,7 +116,7 @@ class DatabaseThread:
         operation: Operation[T],
         *,
         is_write: bool,
-        key: str | None = None,
+        key: WriteKey | None = None,
         is_urgent: bool = True,
     ) -> T:
         """Queue an operation and wait for its commit.
@@ -122,17 +141,22 @@ class DatabaseThread:
             self._keep_back(request, loop)
         return await waiter
 
-    def post(self, operation: Operation[None], *, key: str) -> None:
+    def post(self, operation: Operation[None], *, key: WriteKey) -> None:
         """Queue a write without waiting for it.
 
         It is committed in its place, with or before whatever is queued after it. If it fails,
-        the next operation with its key that somebody waits for fails with its error.
+        all that is queued with its key after it fails with its error, until the key is forgotten;
+        without a lease, until somebody who waits has been told.
 
         Raises:
             StorageError: The storage is closed.
         """
         loop = asyncio.get_running_loop()
         self._keep_back(_Request(operation, True, loop, None, key), loop)  # noqa: FBT003
+
+    def forget(self, key: WriteKey) -> None:
+        """Forget what was posted under a key and failed; nothing more is queued under it."""
+        self._failures.pop(key, None)
 
     def run_blocking(self, operation: Operation[T], *, is_write: bool) -> T:
         """Do as `run` does, blocking the calling thread."""
@@ -164,24 +188,26 @@ class DatabaseThread:
             self._kept_back.append(request)
             if len(self._kept_back) >= MAX_BATCH:
                 self._let_go()
-            elif self._timer_loop is not loop:
+            elif loop not in self._timers:
                 self._set_timer(loop, KEEP_BACK_SECONDS)
 
     def _set_timer(self, loop: asyncio.AbstractEventLoop, seconds: float) -> None:
         loop.call_later(seconds, self._on_time, loop)
-        self._timer_loop = loop
+        self._timers.add(loop)
 
     def _on_time(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Let go what has been kept back for long enough; the one timer goes on for the rest."""
+        """Let go what has been kept back for long enough; a loop's one timer goes on for the rest.
+
+        Each loop that keeps something back has its own: another loop may close before its time.
+        """
         with self._lock:
-            if self._timer_loop is loop:
-                self._timer_loop = None
+            self._timers.discard(loop)
             if not self._kept_back:
                 return
             left = self._kept_since + KEEP_BACK_SECONDS - loop.time()
             if left <= 0:
                 self._let_go()
-            elif self._timer_loop is None:
+            else:
                 self._set_timer(loop, left)
 
     def _let_go(self) -> None:
@@ -279,9 +305,7 @@ class DatabaseThread:
         Raises:
             sqlite3.Error: SQLite gave up the transaction itself.
         """
-        for request in part:
-            if request.waiter is None:
-                self._failures.pop(str(request.key), None)  # of the run that was rolled back
+        self._fresh.clear()
         for request in part:
             request.value = request.error = None
             connection.execute("SAVEPOINT operation")
@@ -298,22 +322,29 @@ class DatabaseThread:
 
     def _require_no_failure(self, request: _Request) -> None:
         """Fail a request if one posted before it under its key has failed."""
-        if request.key is not None and request.key in self._failures:
-            if request.waiter is not None:
-                self._told.add(request.key)
-            raise self._failures[request.key]
+        if request.key is None:
+            return
+        failure = self._failures.get(request.key) or self._fresh.get(request.key)
+        if failure is None:
+            return
+        if request.waiter is not None and request.key.token is None:
+            self._told.add(request.key)
+        raise failure.with_traceback(None)  # or it would grow with everybody who is told
 
     def _note_posted(self, request: _Request) -> None:
-        if request.waiter is None and request.error is not None:
-            self._failures[str(request.key)] = request.error
+        if request.waiter is None and request.key is not None and request.error is not None:
+            self._fresh.setdefault(request.key, request.error)
 
     def _note_failures(self, part: Sequence[_Request]) -> None:
-        """Remember the posted requests that failed, and forget those somebody was told of."""
+        """Remember the posted requests that failed; without a lease, until somebody is told."""
         for key in self._told:
             self._failures.pop(key, None)
         self._told.clear()
         for request in part:
             self._note_posted(request)
+        for key, failure in self._fresh.items():
+            self._failures.setdefault(key, failure)
+        self._fresh.clear()
 
     def _commit(self, connection: sqlite3.Connection) -> None:
         if self._write_hook is None:

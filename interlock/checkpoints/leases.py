@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from interlock.checkpoints.database import Database
-from interlock.checkpoints.database_thread import Operation
+from interlock.checkpoints.database_thread import Operation, WriteKey
 from interlock.checkpoints.named_sql import load_statements
 from interlock.checkpoints.process_identity import (
     ProcessIdentity,
@@ -164,7 +164,10 @@ class Leases:
             return connection.execute(_SQL["free_lease"], parameters).rowcount == 1
 
         self._given_up[thread_id] = token
-        is_freed = await self._database.write(operation)
+        try:
+            is_freed = await self._database.write(operation)
+        finally:
+            self._database.forget(WriteKey(thread_id, token))
         self._given_up.pop(thread_id, None)  # two may release at once
         if is_freed and self._held.get(thread_id) == token:
             del self._held[thread_id]
@@ -175,13 +178,13 @@ class Leases:
         for thread_id, token in list(self._held.items()):
             await self.release(ThreadId(thread_id), token)
 
-    def derive_key(self, thread_id: str) -> str:
+    def derive_key(self, thread_id: str) -> WriteKey:
         """Return what a thread's writes under its present lease have in common.
 
-        A write that failed and that nobody awaited fails the next one with its key: whoever takes
-        the thread again reads it anew and is not told of it.
+        A write that failed and that nobody awaited fails all later ones with its key (I8): whoever
+        takes the thread again reads it anew and is not told of it.
         """
-        return f"{thread_id}\x1f{self._held.get(thread_id, 0)}"
+        return WriteKey(thread_id, self._held.get(thread_id))
 
     def derive_guard(self, thread_id: str) -> Operation[None]:
         """Return the check that a write to a thread makes in its own transaction.

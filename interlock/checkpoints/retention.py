@@ -1,4 +1,7 @@
-"""Deleting, copying and pruning checkpoints; the journal is not touched here."""
+"""Deleting, copying and pruning checkpoints; the journal is not touched here.
+
+A copy of a thread gets the thread's payloads too, since its checkpoints refer to some of them.
+"""
 
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
@@ -10,6 +13,13 @@ from interlock.checkpoints.named_sql import load_statements
 from interlock.checkpoints.sqlite_file import DIALECT
 
 _SQL = load_statements(DIALECT)
+_COPIES = (
+    "copy_checkpoints",
+    "copy_channel_values",
+    "copy_writes",
+    "copy_blobs",
+    "copy_payloads",
+)
 _Guard = Callable[[str], Operation[None]]
 
 
@@ -47,7 +57,7 @@ def delete_for_runs(
 
 def copy_thread(connection: sqlite3.Connection, source_id: str, target_id: str) -> None:
     """Copy every checkpoint of a thread, parents included, to another thread."""
-    for name in ("copy_checkpoints", "copy_channel_values", "copy_writes", "copy_blobs"):
+    for name in _COPIES:
         connection.execute(_SQL[name], (source_id, target_id))
 
 

@@ -29,11 +29,11 @@ app = typer.Typer(
     epilog=show_examples(
         "interlock demo",
         "interlock run app:desk 'Answer ticket 17' --thread t17",
-        "interlock status t17",
-        "interlock inbox",
+        "interlock status t17 --team app:desk",
+        "interlock inbox --team app:desk",
         "interlock answer app:desk t17 q-1a2b approve",
         "interlock resume app:desk t17",
-        "interlock handoffs t17",
+        "interlock handoffs t17 --team app:desk",
         note=EXIT_CODES,
     ).replace("Examples:", "A run from start to end:"),
 )
@@ -77,8 +77,12 @@ def _register() -> None:
         name="run",
     )(run_team)
     app.command(epilog=show_examples("interlock resume app:desk t17", note=EXIT_CODES))(resume)
-    app.command(epilog=show_examples("interlock status", "interlock status t17 --json"))(status)
-    app.command(epilog=show_examples("interlock inbox", "interlock inbox --thread t17"))(inbox)
+    app.command(
+        epilog=show_examples("interlock status --team app:desk", "interlock status t17 --json")
+    )(status)
+    app.command(
+        epilog=show_examples("interlock inbox --team app:desk", "interlock inbox --thread t17")
+    )(inbox)
     app.command(
         epilog=show_examples(
             "interlock answer app:desk t17 q-1a2b approve",
@@ -89,9 +93,13 @@ def _register() -> None:
         )
     )(answer)
     app.command(
-        epilog=show_examples("interlock handoffs t17", "interlock handoffs t17 --step reply --full")
+        epilog=show_examples(
+            "interlock handoffs t17 --team app:desk", "interlock handoffs t17 --step reply --full"
+        )
     )(handoffs)
-    app.command(epilog=show_examples("interlock cancel t17 --why 'the customer called'"))(cancel)
+    app.command(
+        epilog=show_examples("interlock cancel t17 --why 'the customer called' --team app:desk")
+    )(cancel)
     app.command(
         epilog=show_examples(
             "interlock graph app:desk > team.mmd", "interlock graph app:desk --plan plan.yaml"

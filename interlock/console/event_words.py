@@ -68,7 +68,7 @@ def word_event(event: Event) -> Line | None:  # noqa: PLR0911 - one return an ev
         case PlanAccepted():
             return Line("planned", "", count_of(event.total, "step"), "quiet")
         case PlanRefused():
-            problems = "; ".join(clean_text(problem) for problem in event.problems)
+            problems = "; ".join(clean_text(problem).rstrip(".") for problem in event.problems)
             return Line(
                 "refused", "", f"plan of attempt {event.attempt}: {_clean(problems)}", "bad"
             )

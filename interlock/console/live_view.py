@@ -16,7 +16,7 @@ from interlock.console.palette import STYLES
 from interlock.console.progress import Progress
 from interlock.contracts.clock import Clock
 from interlock.contracts.question import Question
-from interlock.telemetry.events import AttemptStarted, Event, RunStopped
+from interlock.telemetry.events import AttemptRefused, AttemptStarted, Event, RunStopped
 
 _REFRESHES_A_SECOND: Final = 8
 _MOST_ROWS: Final = 8
@@ -89,8 +89,20 @@ def draw_progress(progress: Progress, *, now: datetime) -> Group:
     running = list(progress.running.values())
     if running:
         parts.append(_draw_running(running, now=now))
+    parts += [_draw_pause(event, now=now) for event in list(progress.pausing.values())[:_MOST_ROWS]]
     parts += [_draw_waiting(q) for q in list(progress.questions.values())[:_MOST_ROWS]]
     return Group(*parts)
+
+
+def _draw_pause(event: AttemptRefused, *, now: datetime) -> Text:
+    return Text.assemble(
+        ("  pausing  ", STYLES["odd"]),
+        (clean_text(event.step_id), "bold"),
+        f"  before attempt {event.attempt + 1}, ",
+        f"for {show_duration((now - event.at).total_seconds())} now",
+        overflow="ellipsis",
+        no_wrap=True,
+    )
 
 
 def _draw_waiting(question: Question) -> Text:
@@ -124,6 +136,8 @@ def _count(progress: Progress) -> dict[str, int]:
     counts = {status: n for status, n in progress.counts.items() if status != "accepted"}
     if progress.running:
         counts["running"] = len(progress.running)
+    if progress.pausing:
+        counts["pausing"] = len(progress.pausing)
     if progress.questions:
         counts["waiting"] = len(progress.questions)
     return counts

@@ -32,6 +32,7 @@ class Progress:
         earlier: Status to number of steps that ended before this part of the run.
         settled: Step to status, of steps that have ended since; not those of nested teams.
         running: Step to the attempt under way.
+        pausing: Step to its refused attempt, while it waits for its next one.
         questions: Open questions.
         retries: Attempts that began after a refused one.
         started_at: When the run, or this part of it, began.
@@ -42,6 +43,7 @@ class Progress:
     earlier: Counter[str] = field(default_factory=Counter)
     settled: dict[StepId, str] = field(default_factory=dict)
     running: dict[StepId, AttemptStarted] = field(default_factory=dict)
+    pausing: dict[StepId, AttemptRefused] = field(default_factory=dict)
     questions: dict[QuestionId, Question] = field(default_factory=dict)
     retries: int = 0
     started_at: datetime | None = None
@@ -63,9 +65,12 @@ class Progress:
                 self.total = event.total
             case AttemptStarted():
                 self.running[event.step_id] = event
+                self.pausing.pop(event.step_id, None)
                 self.retries += event.attempt > 1
             case AttemptRefused():
                 self.running.pop(event.step_id, None)
+                if event.action == "retry":
+                    self.pausing[event.step_id] = event
             case QuestionAsked():
                 self.questions[event.question.id] = event.question
             case StepSettled():
@@ -75,6 +80,7 @@ class Progress:
 
     def _settle(self, event: StepSettled) -> None:
         self.running.pop(event.step_id, None)
+        self.pausing.pop(event.step_id, None)
         if event.status == "waiting":
             return
         if _SCOPE_MARK not in event.step_id:

@@ -51,7 +51,7 @@ def _draw_parts(
         yield _draw_missing(missing)
         if journal_command is not None and any(outcome.attempts for outcome in missing):
             yield Text("  Every attempt in full, and where errors were raised:")
-            yield Text(f"  {journal_command}", no_wrap=True, overflow="ignore")
+            yield Text(f"    {journal_command}", no_wrap=True, overflow="ignore")
     if result.gaps:
         yield Text("\nGaps", style="bold")
         for gap in result.gaps[:_MOST_GAPS]:

@@ -48,7 +48,8 @@ def draw_status(status: ThreadStatus, *, now: datetime, commands: NextCommands) 
     table.add_row("started", Text(f"{status.accepted_at:%Y-%m-%d %H:%M:%S} UTC, {age} ago"))
     table.add_row("changed", Text(f"{changed} ago"))
     if status.cancel_reason is not None:
-        table.add_row("to be stopped", Text(f"because {shorten(status.cancel_reason, 500)}"))
+        label = "stopped" if status.status == "cancelled" else "to be stopped"
+        table.add_row(label, Text(f"because {shorten(status.cancel_reason, 500)}"))
     return Group(_draw_headline(status), table, *_draw_open(status, now=now, commands=commands))
 
 

@@ -70,7 +70,7 @@ def _revive(cls: type[InterlockError], message: str, values: dict[str, object]) 
 
 
 class TransientError(InterlockError):
-    """A failure that may pass: raise it from a worker to have the attempt retried."""
+    """A failure that may pass, as every error of a worker does that is not permanent."""
 
 
 class PermanentError(InterlockError):
@@ -90,8 +90,8 @@ class StepTimeoutError(TransientError):
     def __str__(self) -> str:
         """Say which limit was passed."""
         return (
-            f"Step {self.step_id!r} did not end within its timeout of {self.seconds:g} s. "
-            "Raise the step's timeout, or make the worker faster."
+            f"Step {self.step_id!r} did not end within {self.seconds:.3g} s, which is what its "
+            "timeout or a budget's wall time left it. Raise that, or make the worker faster."
         )
 
 

@@ -41,7 +41,8 @@ class Handoff(FrozenModel):
         step_id: Prefixed by the team's scope in nested teams; None for plans.
         attempt: From 1; 0 outside attempts.
         worker: The worker of the attempt.
-        payload: In full when read with payloads; stored once, by hash.
+        payload: In full when read with payloads; stored once, by hash. Of a failed attempt: its
+            error, with the places that raised it.
         payload_hash: Of the payload; for a brief, the brief's hash (I4).
         verdict: For outputs.
         status: The step's status, for settlements.

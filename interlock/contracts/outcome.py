@@ -65,6 +65,7 @@ class StepOutcome(FrozenModel):
         rests_on: Steps, degraded or skipped, that this value was derived from, directly or not.
         findings: Of the last review.
         published: Context keys and values that the accepted output promotes.
+        published_refs: Where such values lie in storage that are too big to travel in the state.
         approved_by_person: Whether a person let it pass.
         question: What is asked, while waiting.
         usage: Cost of all attempts.
@@ -82,6 +83,7 @@ class StepOutcome(FrozenModel):
     rests_on: tuple[StepId, ...] = ()
     findings: tuple[Finding, ...] = ()
     published: dict[str, Plain] = {}
+    published_refs: dict[str, PayloadHash] = {}
     approved_by_person: bool = False
     question: Question | None = None
     usage: Usage = Usage()

@@ -24,7 +24,9 @@ class Question(FrozenModel):
             a step whose attempts are used up; `worker`: raised by a worker's own `interrupt()`.
         step_id: The step it is about, prefixed by its team's scope; None for a plan.
         name: What is asked about, in one word: an action request's `name`.
-        args: What is shown: an action request's `args`.
+        args: What is shown: an action request's `args`. In it a big value is shortened: to how it
+            begins, its size in bytes and its hash.
+        args_ref: Where it lies in storage in full, if something in `args` is shortened.
         description: The question in words.
         allowed: The decisions that may be given.
         shown_hash: The hash of what was shown; an answer binds to it.
@@ -39,6 +41,7 @@ class Question(FrozenModel):
     step_id: StepId | None = None
     name: str
     args: Plain = None
+    args_ref: PayloadHash | None = None
     description: str
     allowed: tuple[Decision, ...]
     shown_hash: PayloadHash

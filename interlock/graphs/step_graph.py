@@ -9,7 +9,7 @@
 From a worker the only edge leads to the supervisor's review (I1).
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from copy import copy
 from typing import Any, Final, cast
 
@@ -42,6 +42,7 @@ from interlock.nodes.step_fallback import build_fallback_node
 from interlock.nodes.step_park import build_park_node
 from interlock.nodes.step_promote import build_promote_node
 from interlock.nodes.step_review import build_review_node
+from interlock.nodes.step_run import get_step_run
 from interlock.nodes.step_state import (
     BRIEF,
     DEGRADE,
@@ -80,15 +81,18 @@ class StepGraphParts:
         """Have no part yet."""
         self._parts: dict[frozenset[str], AnyGraph] = {}
 
-    def find(self, whole: AnyGraph, step: Step) -> AnyGraph:
+    def find(self, whole: AnyGraph, step: Step, assignment: Mapping[str, Any]) -> AnyGraph:
         """Return the part that a step runs in.
 
         Args:
             whole: The team's step graph, always the same.
             step: Its worker, and the workers of its fallbacks, are in the part.
+            assignment: So is the worker that a person was asked about, which an edited plan may
+                no longer name.
         """
         ways = (way.worker for way in step.fallback if isinstance(way, UseWorker))
-        names = frozenset[str]((step.worker, *ways))
+        asked = assignment.get("carry", {}).get("worker", step.worker)
+        names = frozenset[str]((step.worker, asked, *ways))
         if names not in self._parts:
             self._parts[names] = _cut_out(whole, names)
         return self._parts[names]
@@ -174,33 +178,37 @@ def _build_worker_node(
         team_graph = build_team(nested)
 
         async def team_node(channels: StepChannels, config: RunnableConfig) -> StepChannels:
-            state = unpack_state(channels)
+            values = get_step_run().values
+            state = await unpack_state(channels, values)
 
             async def call(brief: Brief, scoped: RunnableConfig) -> AgentResult:
                 output = await team_graph.ainvoke(_shape_team_input(state, brief), scoped)
-                return read_team_output(output)
+                return await read_team_output(output, values)
 
-            return pack_update(channels, await run_worker(state, config, call))
+            return await pack_update(channels, await run_worker(state, config, call), values)
 
         return team_node
     if isinstance(worker.agent, Pregel):
         agent: AnyGraph = worker.agent
 
         async def graph_node(channels: StepChannels, config: RunnableConfig) -> StepChannels:
+            values = get_step_run().values
+
             async def call(brief: Brief, scoped: RunnableConfig) -> AgentResult:
                 return read_graph_output(
                     await agent.ainvoke(shape_graph_input(agent, brief), scoped)
                 )
 
-            update = await run_worker(unpack_state(channels), config, call)
-            return pack_update(channels, update)
+            state = await unpack_state(channels, values)
+            return await pack_update(channels, await run_worker(state, config, call), values)
 
         return graph_node
     call_function = build_function_call(worker)
 
     async def function_node(channels: StepChannels, config: RunnableConfig) -> StepChannels:
-        update = await run_worker(unpack_state(channels), config, call_function)
-        return pack_update(channels, update)
+        values = get_step_run().values
+        state = await unpack_state(channels, values)
+        return await pack_update(channels, await run_worker(state, config, call_function), values)
 
     return function_node
 
@@ -209,9 +217,20 @@ def _shape_team_input(state: StepState, brief: Brief) -> dict[str, Any]:
     shown = brief.dump()
     scope = f"{state['assignment'].get('scope', '')}{brief.step_id}/"
     context = {**shown["context"], **shown["inputs"]}
+    refs = _merge_refs(state["assignment"])
+    context.update(dict.fromkeys(refs))
     if shown["feedback"]:
         context["feedback"] = shown["feedback"]
-    return {"goal": brief.instruction, "context": context, "scope": scope}
+    shaped = {"goal": brief.instruction, "context": context, "scope": scope}
+    return {**shaped, "context_refs": refs} if refs else shaped
+
+
+def _merge_refs(assignment: dict[str, Any]) -> dict[str, Any]:
+    """Return the hashes of the big values that a team gets as context; inputs go first."""
+    given = assignment.get("refs", {"inputs": {}, "context": {}})
+    inputs = assignment["inputs"]
+    context = {key: ref for key, ref in given["context"].items() if key not in inputs}
+    return {**context, **given["inputs"]}
 
 
 def find_team_spec(agent: object) -> TeamSpec | None:

@@ -29,6 +29,7 @@ from interlock.contracts.plain import thaw
 from interlock.contracts.thread_call import call_in_thread
 from interlock.contracts.worker import Worker
 from interlock.nodes.brief_message import render_brief
+from interlock.nodes.kept_values import KeptValues
 
 
 class TeamFailedError(TransientError):
@@ -176,10 +177,14 @@ def read_graph_output(output: Any) -> AgentResult:  # noqa: ANN401 - any graph's
     return AgentResult(value={key: item for key, item in output.items() if key != "brief"})
 
 
-def read_team_output(output: Mapping[str, Any]) -> AgentResult:
+async def read_team_output(output: Mapping[str, Any], values: KeptValues) -> AgentResult:
     """Return a nested team's value: the outputs of the steps that no other step needs, by id.
 
     A run that is not completed says so: its gaps travel with the value, or it is a failure.
+
+    Args:
+        output: The team's state at its end.
+        values: Where big outputs are read from.
     """
     result = output.get("result") or {}
     status = result.get("status")
@@ -189,8 +194,10 @@ def read_team_output(output: Mapping[str, Any]) -> AgentResult:
         reason = result.get("reason") or "; ".join(result.get("gaps", ())) or "no result"
         failure = TeamFailedError(f"The team's run is {status}: {reason}")
         return AgentResult(failure=failure, nested_usage=usage)
+    refs = result["output_refs"]
+    outputs = {**result["outputs"], **{step: await values.load(refs[step]) for step in refs}}
     return AgentResult(
-        value={step: result["outputs"].get(step) for step in result["final_steps"]},
+        value={step: outputs.get(step) for step in result["final_steps"]},
         gaps=tuple(result.get("gaps", ())),
         nested_usage=usage,
     )

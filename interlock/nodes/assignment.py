@@ -1,13 +1,15 @@
 """What a step is given: its inputs and its slice of the context, from what has settled."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
+from interlock.contracts.big_values import is_big
 from interlock.contracts.errors import PermanentError
-from interlock.contracts.ids import StepId
+from interlock.contracts.ids import PayloadHash, StepId
 from interlock.contracts.outcome import StepOutcome
 from interlock.contracts.plain import Plain, find_path
 from interlock.contracts.plan import Step
+from interlock.nodes.kept_values import KeptValues, fold_values
 from interlock.nodes.run_state import RunState
 
 
@@ -53,22 +55,26 @@ async def build_assignment(
     *,
     outcomes: Mapping[StepId, StepOutcome],
     state: RunState,
-    load: Callable[[StepOutcome], Awaitable[Plain]],
+    values: KeptValues,
     waiting: StepOutcome | None,
     publishers: Mapping[str, StepId],
 ) -> dict[str, Any]:
     """Return the step graph's input: this step's data and no other's (I4).
+
+    Big values are None in it; `refs` has their hashes, by part and name.
 
     Args:
         step: As planned.
         needed: The outcomes of what it needs.
         outcomes: All outcomes known; read only for declared context keys.
         state: The run's.
-        load: Returns an outcome's value, wherever it lies.
+        values: Reads and stores big values.
         waiting: The step's own outcome, if it waited for a person.
         publishers: Context key to the step that publishes it.
     """
-    context = _select_context(step, outcomes, state=state, publishers=publishers)
+    context, context_refs = await _select_context(
+        step, outcomes, state=state, values=values, publishers=publishers
+    )
     assignment: dict[str, Any] = {
         "step_id": step.id,
         "instruction": step.instruction,
@@ -79,56 +85,85 @@ async def build_assignment(
     if waiting is not None and waiting.question is not None:
         carry = dict(waiting.carry or {})
         assignment["inputs"] = carry.pop("inputs")
+        input_refs = carry.pop("input_refs", {})
         assignment["carry"] = carry
         assignment["question_kind"] = waiting.question.kind
         assignment["answer"] = state["answers"].get(waiting.question.id)
     else:
-        assignment["inputs"] = await _select_inputs(step, needed, load)
+        assignment["inputs"], input_refs = await _select_inputs(step, needed, values)
+    if input_refs or context_refs:
+        assignment["refs"] = {"inputs": input_refs, "context": context_refs}
     return assignment
 
 
 async def _select_inputs(
-    step: Step,
-    needed: Mapping[StepId, StepOutcome],
-    load: Callable[[StepOutcome], Awaitable[Plain]],
-) -> dict[str, Plain]:
-    """Return the declared inputs; a part that a degraded need lacks is None."""
-    if step.inputs is None:
-        values: dict[str, Plain] = {
-            step_id: await load(outcome) for step_id, outcome in needed.items()
-        }
-        return {**values, **step.arguments}
-    loaded: dict[StepId, Plain] = {}
+    step: Step, needed: Mapping[StepId, StepOutcome], values: KeptValues
+) -> tuple[dict[str, Plain], dict[str, PayloadHash]]:
+    """Return the declared inputs, and the hashes of those that are big.
+
+    A part that a degraded need lacks is None.
+    """
     selected: dict[str, Plain] = {}
-    for name, path in step.inputs.items():
-        source, *parts = path.split(".")
-        source_id = StepId(source)
-        if source_id not in loaded:
-            loaded[source_id] = await load(needed[source_id])
+    refs: dict[str, PayloadHash] = {}
+    paths = step.inputs
+    if paths is None:
+        paths = {step_id: step_id for step_id in needed}
+    for name, path in paths.items():
+        source, *parts = path.split(".") if step.inputs is not None else (path,)
+        outcome = needed[StepId(source)]
+        selected[name] = None
+        if not parts and outcome.value_ref is not None:
+            refs[name] = outcome.value_ref
+            continue
         try:
-            selected[name] = find_path(loaded[source_id], parts)
+            value = find_path(await _load(outcome, values), parts)
         except LookupError as exc:
-            if needed[source_id].status == "accepted":
+            if outcome.status == "accepted":
                 raise MissingInputError(name=name, path=path, reason=str(exc)) from exc
-            selected[name] = None
-    return {**selected, **step.arguments}
+            continue
+        if outcome.value_ref is not None and is_big(value):
+            refs[name] = await values.keep(value)
+        else:
+            selected[name] = value
+    if step.arguments:
+        arguments, argument_refs = await fold_values(step.arguments, values.keep)
+        kept = {name: ref for name, ref in refs.items() if name not in arguments}
+        return {**selected, **arguments}, {**kept, **argument_refs}
+    return selected, refs
 
 
-def _select_context(
+async def _load(outcome: StepOutcome, values: KeptValues) -> Plain:
+    """Return an outcome's value, wherever it lies."""
+    return outcome.value if outcome.value_ref is None else await values.load(outcome.value_ref)
+
+
+async def _select_context(
     step: Step,
     outcomes: Mapping[StepId, StepOutcome],
     *,
     state: RunState,
+    values: KeptValues,
     publishers: Mapping[str, StepId],
-) -> dict[str, Plain]:
+) -> tuple[dict[str, Plain], dict[str, PayloadHash]]:
+    """Return the declared keys of the context, and the hashes of those whose values are big."""
     context: dict[str, Plain] = {}
+    refs: dict[str, PayloadHash] = {}
+    run_refs = state.get("context_refs") or {}
     for key in step.context:
         publisher = outcomes.get(publishers[key]) if key in publishers else None
-        if publisher is not None and key in publisher.published:
+        if publisher is not None and key in publisher.published_refs:
+            context[key] = None
+            refs[key] = publisher.published_refs[key]
+        elif publisher is not None and key in publisher.published:
             context[key] = publisher.published[key]
         elif key in state["context"]:
-            context[key] = state["context"][key]
-    return context
+            value = context[key] = state["context"][key]
+            if value is None and key in run_refs:
+                refs[key] = run_refs[key]
+            elif is_big(value):  # edited into the state
+                context[key] = None
+                refs[key] = await values.keep(value)
+    return context, refs
 
 
 def _derive_rests_on(

@@ -13,13 +13,22 @@ from langgraph.errors import GraphBubbleUp
 from interlock.contracts.ids import StepId
 from interlock.contracts.outcome import StepOutcome
 from interlock.contracts.plan import Step
+from interlock.nodes.spent import Spent
 
 
 class SuspendedError(GraphBubbleUp):
     """The step cannot go on in this superstep: something it needs waits, or the run is closing.
 
     A bubble-up, so that LangGraph records nothing: the step runs again on resume.
+
+    Attributes:
+        spent: What the step has cost so far; None if it has not begun.
     """
+
+    def __init__(self, spent: Spent | None = None) -> None:
+        """Say what has been spent."""
+        super().__init__()
+        self.spent = spent
 
 
 @dataclass(slots=True)

@@ -28,11 +28,13 @@ from interlock.contracts.plan_order import derive_issue_order, derive_remaining_
 from interlock.contracts.storage import Storage
 from interlock.nodes.assignment import MissingInputError, build_assignment, find_unmet_need
 from interlock.nodes.board import Board, SuspendedError
+from interlock.nodes.kept_values import KeptValues
 from interlock.nodes.live_run import LiveRun
 from interlock.nodes.place import Place
 from interlock.nodes.run_state import RunContext, RunState, as_plain, require_schema_version
 from interlock.nodes.settlement import settle_step
 from interlock.nodes.slots import Slot
+from interlock.nodes.spent import Spent, count_spent
 from interlock.nodes.step_config import lend_config
 from interlock.nodes.step_run import CURRENT_STEP, StepRun
 from interlock.nodes.step_state import BRIEF, derive_trigger
@@ -55,14 +57,14 @@ def build_dispatch_node(
     team: Team,
     step_graph: AnyGraph,
     *,
-    find_part: Callable[[AnyGraph, Step], AnyGraph],
+    find_part: Callable[[AnyGraph, Step, Mapping[str, Any]], AnyGraph],
 ) -> DispatchNode:
     """Return the dispatch node of a team's run graph.
 
     Args:
         team: At work.
         step_graph: Compiled; one step's life, with every worker.
-        find_part: Returns the part of it that a step runs in.
+        find_part: Returns the part of it that a step with its assignment runs in.
     """
 
     async def dispatch(
@@ -78,7 +80,7 @@ def build_dispatch_node(
         superstep = await _open_superstep(team, state, runtime)
 
         async def run_step_graph(step: Step, assignment: dict[str, Any]) -> dict[str, Any]:
-            graph = find_part(step_graph, step)
+            graph = find_part(step_graph, step, assignment)
             result: dict[str, Any] = await graph.ainvoke(
                 {"assignment": assignment, derive_trigger(BRIEF): None}, output_keys=["outcome"]
             )
@@ -124,6 +126,9 @@ async def _open_superstep(
     live = team.find_live(thread_id, scope)
     live.started_at = datetime.fromisoformat(state["started_at"])
     await _load_usage(live, storage, scope=scope)
+    spent: Mapping[StepId, Spent] = {}
+    if live.cancel_reason is not None:
+        spent = await count_spent(storage, thread_id, superstep=info.checkpoint_id)
     return _Superstep(
         team=team,
         storage=storage,
@@ -134,6 +139,7 @@ async def _open_superstep(
         steps=plan.index_steps(),
         known=known,
         stored={StepId(path.removeprefix(scope)): outcome for path, outcome in stored.items()},
+        spent=spent,
     )
 
 
@@ -170,6 +176,7 @@ class _Superstep:
     steps: Mapping[StepId, Step]
     known: Mapping[StepId, StepOutcome]
     stored: Mapping[StepId, StepOutcome]
+    spent: Mapping[StepId, Spent]
     board: Board = field(init=False)
     todo: Mapping[StepId, Step] = field(init=False)
     priority: Mapping[StepId, float] = field(init=False)
@@ -302,13 +309,14 @@ class _Superstep:
         slot = self.live.slots.open_slot(step.worker, priority=self.priority[step.id])
         try:
             await slot.take_or_suspend()
-            run = self._build_step_run(step, slot=slot, queued_at=queued_at)
+            values = KeptValues(self.storage, self.thread_id)
+            run = self._build_step_run(step, slot=slot, queued_at=queued_at, values=values)
             assignment = await build_assignment(
                 step,
                 needed,
                 outcomes=self.board.outcomes,
                 state=self.state,
-                load=self._load_value,
+                values=values,
                 waiting=self.known.get(step.id),
                 publishers=self.publishers,
             )
@@ -320,15 +328,19 @@ class _Superstep:
             await self.board.let_dependents_go_on()  # so that they queue for the slot too
         except MissingInputError as exc:
             return await self._settle_unstarted(step, "blocked", str(exc))
-        except SuspendedError:
+        except SuspendedError as exc:
             if self.live.cancel_reason is not None:
-                return await self._settle_unstarted(step, "cancelled", self.live.cancel_reason)
+                return await self._settle_unstarted(
+                    step, "cancelled", self.live.cancel_reason, spent=exc.spent
+                )
             raise
         finally:
             slot.give_back()
         return outcome
 
-    def _build_step_run(self, step: Step, *, slot: Slot, queued_at: datetime) -> StepRun:
+    def _build_step_run(
+        self, step: Step, *, slot: Slot, queued_at: datetime, values: KeptValues
+    ) -> StepRun:
         return StepRun(
             step=step,
             place=self._get_place(step.id),
@@ -337,34 +349,43 @@ class _Superstep:
             slot=slot,
             queued_at=queued_at,
             policy=self.team.spec.policy,
+            values=values,
         )
 
     def _get_place(self, step_id: StepId) -> Place:
         path = StepId(f"{self.state.get('scope', '')}{step_id}")
         return Place(thread_id=self.thread_id, superstep=self.id, path=path)
 
-    async def _load_value(self, outcome: StepOutcome) -> Any:  # noqa: ANN401 - a plain value
-        if outcome.value_ref is None:
-            return outcome.value
-        return await self.storage.load_payload(self.thread_id, outcome.value_ref)
+    async def _settle_unstarted(
+        self, step: Step, status: str, reason: str, *, spent: Spent | None = None
+    ) -> StepOutcome:
+        """Settle a step that no node of its graph settles.
 
-    async def _settle_unstarted(self, step: Step, status: str, reason: str) -> StepOutcome:
-        waited = self.known.get(step.id)
+        Args:
+            step: As planned.
+            status: How.
+            reason: Why, in words.
+            spent: All that it has cost; looked up if its graph did not say.
+        """
+        place = self._get_place(step.id)
+        if spent is None:
+            before, now = self._get_waited(step.id), self.spent.get(place.path, Spent())
+            spent = Spent(max(before.attempts, now.attempts), before.usage + now.usage)
         outcome = StepOutcome.model_validate(
             {
                 "step_id": step.id,
                 "status": status,
                 "reason": reason,
-                "attempts": waited.attempts if waited else 0,
-                "usage": waited.usage if waited else Usage(),
+                "attempts": spent.attempts,
+                "usage": spent.usage,
             }
         )
-        return await settle_step(
-            self.team,
-            self.storage,
-            outcome,
-            place=self._get_place(step.id),
-        )
+        return await settle_step(self.team, self.storage, outcome, place=place)
+
+    def _get_waited(self, step_id: StepId) -> Spent:
+        """Return what a step had cost when it began to wait for a person."""
+        waited = self.known.get(step_id)
+        return Spent(waited.attempts, waited.usage) if waited is not None else Spent()
 
     def _collect(self, step_id: StepId, future: "asyncio.Future[Any]") -> None:
         """Take up one finished task: its outcome, its interrupts, or its failure."""

@@ -5,11 +5,11 @@ from typing import Literal
 
 from langgraph.runtime import Runtime
 
-from interlock.contracts.ids import StepId, ThreadId
+from interlock.contracts.ids import PayloadHash, StepId, ThreadId
 from interlock.contracts.outcome import RunResult, StepOutcome, Usage
 from interlock.contracts.plain import Plain
 from interlock.contracts.plan import TaskGraph
-from interlock.contracts.storage import Batch, RunUpdate, Storage
+from interlock.contracts.storage import Batch, RunUpdate
 from interlock.nodes.run_state import RunContext, RunState, as_plain, require_schema_version
 from interlock.nodes.team import Team
 
@@ -37,13 +37,15 @@ def build_finish_node(team: Team) -> FinishNode:
             update = RunUpdate(status=result.status, result=dumped)
             await storage.commit(thread_id, Batch(run=update))
         final = list_final_steps(state)
+        outputs, output_refs = _collect_outputs(state, final)
         summary: dict[str, Plain] = {
             "status": result.status,
             "reason": result.reason,
             "gaps": list(result.gaps),
             "usage": result.usage.model_dump(),
             "final_steps": final,
-            "outputs": await _load_outputs(storage, thread_id, state, final),
+            "outputs": outputs,
+            "output_refs": output_refs,
         }
         return RunState(status=result.status, result=summary)
 
@@ -59,23 +61,21 @@ def list_final_steps(state: RunState) -> list[StepId]:
     return [step.id for step in plan.steps if step.id not in needed]
 
 
-async def _load_outputs(
-    storage: Storage, thread_id: ThreadId, state: RunState, steps: Sequence[StepId]
-) -> dict[StepId, Plain]:
+def _collect_outputs(
+    state: RunState, steps: Sequence[StepId]
+) -> tuple[dict[StepId, Plain], dict[StepId, PayloadHash]]:
+    """Return the outputs of steps, `{"value_ref": hash}` for the big ones, and these hashes."""
     outputs: dict[StepId, Plain] = {}
+    refs: dict[StepId, PayloadHash] = {}
     for step_id in steps:
         raw = state["outcomes"].get(step_id)
         if raw is None or raw["status"] not in {"accepted", "degraded"}:
             continue
-        reference = raw["value_ref"]
-        is_nested = bool(state["scope"])
-        if reference is None:
-            outputs[step_id] = raw["value"]
-        elif is_nested:
-            outputs[step_id] = await storage.load_payload(thread_id, reference)
-        else:
-            outputs[step_id] = {"value_ref": reference}
-    return outputs
+        outputs[step_id] = raw["value"]
+        if raw["value_ref"] is not None:
+            outputs[step_id] = {"value_ref": raw["value_ref"]}
+            refs[step_id] = raw["value_ref"]
+    return outputs, refs
 
 
 def build_result(

@@ -1,13 +1,16 @@
 """The intake node: checks what a run is started with, and fills in what is missing."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.runtime import Runtime
 
+from interlock.contracts.big_values import is_big
 from interlock.contracts.errors import ConfigurationError
-from interlock.contracts.plain import parse_plain
+from interlock.contracts.ids import ThreadId
+from interlock.contracts.plain import Plain, parse_plain
 from interlock.nodes.dispatch import refuse_max_concurrency
+from interlock.nodes.kept_values import KeptValues, fold_values
 from interlock.nodes.run_state import SCHEMA_VERSION, RunContext, RunState
 from interlock.nodes.team import Team
 
@@ -22,8 +25,9 @@ def build_intake_node(team: Team) -> IntakeNode:
     ) -> RunState:
         """Begin a run.
 
-        Reads: goal, context, scope. Writes: every channel's first value; the run's context is
-        stored, since LangGraph forgets it on resume. Effects and interrupts: none.
+        Reads: goal, context, context_refs, scope. Writes: every channel's first value; the run's
+        context is stored, since LangGraph forgets it on resume. Effects: big values of the context
+        are stored. Interrupts: none.
         """
         refuse_max_concurrency(config)
         goal = state.get("goal")
@@ -31,9 +35,19 @@ def build_intake_node(team: Team) -> IntakeNode:
             raise ConfigurationError(
                 f"The run was started with the goal {goal!r}. Give it a goal in words."
             )
+        context: Mapping[str, Plain] = parse_plain(state.get("context") or {})
+        folded, refs = context, dict(state.get("context_refs") or {})
+        if any(is_big(value) for value in context.values()):
+            info = runtime.execution_info
+            thread_id = ThreadId(str(info.thread_id) if info is not None else "")
+            values = KeptValues(await team.open_storage(), thread_id)
+            folded, added = await fold_values(context, values.keep)
+            refs.update(added)
+        begun = RunState(context_refs=refs) if refs else RunState()
         return RunState(
+            **begun,
             schema_version=SCHEMA_VERSION,
-            context=parse_plain(state.get("context") or {}),
+            context=dict(folded),
             scope=state.get("scope", ""),
             stepwise=bool((runtime.context or {}).get("stepwise", state.get("stepwise", False))),
             started_at=team.clock.now().isoformat(),

@@ -9,8 +9,10 @@ from interlock.nodes.step_run import StepRun
 from interlock.nodes.step_state import StepState
 
 
-def record_output(state: StepState, run: StepRun, *, now: datetime) -> tuple[Handoff, bytes]:
-    """Return the handoff of the attempt's output and its encoded payload.
+def record_output(
+    state: StepState, run: StepRun, *, now: datetime
+) -> tuple[Handoff, tuple[bytes, ...]]:
+    """Return the handoff of the attempt's output, and its encoded payload unless that is stored.
 
     The id is derived from the attempt, so that review and promotion may both record it and
     the journal holds it once.
@@ -18,7 +20,8 @@ def record_output(state: StepState, run: StepRun, *, now: datetime) -> tuple[Han
     output = state.get("output") or {}
     by_person = bool(output.get("by_person"))
     payload = output["error"] if "error" in output else output.get("value")
-    data = encode_plain(payload)
+    reference = output.get("value_ref")
+    payloads = (encode_plain(payload),) if reference is None else ()
     brief = state.get("brief") or {}
     started = brief.get("started_at")
     ended = output.get("ended_at")
@@ -38,7 +41,7 @@ def record_output(state: StepState, run: StepRun, *, now: datetime) -> tuple[Han
         step_id=run.path,
         attempt=state["attempt"],
         worker=WorkerName(state["worker"]),
-        payload_hash=derive_bytes_hash(data),
+        payload_hash=derive_bytes_hash(*payloads) if reference is None else reference,
         verdict=Verdict.model_validate(state["verdict"]) if state.get("verdict") else None,
         queued_at=run.queued_at,
         started_at=datetime.fromisoformat(started) if started else None,
@@ -46,4 +49,4 @@ def record_output(state: StepState, run: StepRun, *, now: datetime) -> tuple[Han
         input_tokens=int(output.get("input_tokens", 0)),
         output_tokens=int(output.get("output_tokens", 0)),
     )
-    return handoff, data
+    return handoff, payloads

@@ -22,6 +22,7 @@ from interlock.contracts.safe_words import clean_words, word_error, word_value
 from interlock.contracts.storage import Batch
 from interlock.contracts.thread_call import call_in_thread
 from interlock.contracts.worker import Planner, PlannerLike, PlanRequest
+from interlock.nodes.kept_values import KeptValues, unfold_values
 from interlock.nodes.live_run import forget_cancel
 from interlock.nodes.place import Place
 from interlock.nodes.run_state import RunContext, RunState, as_plain, require_schema_version
@@ -47,7 +48,8 @@ def build_planner_node(team: Team) -> PlannerNode:
         live = team.find_live(_get_thread_id(runtime), state["scope"])
         try:
             with live.interrupt_on_cancel():
-                plan = await _ask(team.spec.planner, _build_request(team, state, attempt))
+                request = await _build_request(team, state, _get_thread_id(runtime), attempt)
+                plan = await _ask(team.spec.planner, request)
             plan = plan.model_copy(update={"version": attempt})
             validate_plan(team, plan, context=state["context"])
         except (KeyboardInterrupt, GeneratorExit):
@@ -118,12 +120,18 @@ def _word_refusal(answer: object, error: ValidationError) -> list[PlanProblem]:
     return [PlanProblem("not_a_task_graph", clean_words(text, 500)) for text in problems]
 
 
-def _build_request(team: Team, state: RunState, attempt: int) -> PlanRequest:
+async def _build_request(
+    team: Team, state: RunState, thread_id: ThreadId, attempt: int
+) -> PlanRequest:
     previous = state["plan"]
+    context = state["context"]
+    if refs := state.get("context_refs"):
+        values = KeptValues(await team.open_storage(), thread_id)
+        context = await unfold_values(context, refs, values.load)
     return PlanRequest(
         goal=state["goal"],
         workers=team.derive_cards(),
-        context=freeze(state["context"]),
+        context=freeze(context),
         attempt=attempt,
         problems=tuple(state["plan_problems"]),
         previous=TaskGraph.model_validate(previous) if previous else None,
@@ -167,13 +175,14 @@ async def _propose(
     superstep = _get_superstep(runtime)
     now = team.clock.now()
     dumped = as_plain(plan)
+    plan_hash = derive_hash(dumped)
     handoff = Handoff(
         id=derive_handoff_id(
             thread_id,
             superstep=superstep,
             step_id=state["scope"],
             attempt=plan.version,
-            kind="plan",
+            kind=f"plan/{plan_hash}",  # asked again after a crash, a planner may plan otherwise
         ),
         thread_id=thread_id,
         superstep=superstep,
@@ -182,7 +191,7 @@ async def _propose(
         receiver="supervisor",
         attempt=plan.version,
         payload=dumped,
-        payload_hash=derive_hash(dumped),
+        payload_hash=plan_hash,
         ended_at=now,
     )
     question = None

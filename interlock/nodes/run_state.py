@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, TypeAlias
 from typing_extensions import TypedDict
 
 from interlock.contracts.errors import SchemaVersionError
+from interlock.contracts.ids import PayloadHash
 from interlock.contracts.plain import Plain
 
 SCHEMA_VERSION: Final = 1
@@ -30,7 +31,17 @@ class RunInput(TypedDict, total=False):
     context: dict[str, Any]
 
 
-class NestedRunInput(RunInput, total=False):
+class StoredRunInput(RunInput, total=False):
+    """What starts a run whose caller has stored the big values of its context.
+
+    Attributes:
+        context_refs: Their hashes by key; each is None in `context`.
+    """
+
+    context_refs: dict[str, PayloadHash]
+
+
+class NestedRunInput(StoredRunInput, total=False):
     """What starts a nested team's run.
 
     Attributes:
@@ -46,7 +57,8 @@ class RunState(TypedDict, total=False):
     Attributes:
         schema_version: Of this state.
         goal: What the run is for.
-        context: The shared context that it was started with.
+        context: The shared context that it was started with; big values are None in it.
+        context_refs: The hashes of these, by key; another value in `context` stands.
         scope: The path of steps above, in nested teams; empty in a run of its own.
         stepwise: Whether dispatch returns after every settled step.
         started_at: When the run's first node ran, ISO 8601.
@@ -67,6 +79,7 @@ class RunState(TypedDict, total=False):
     schema_version: int
     goal: str
     context: dict[str, Any]
+    context_refs: dict[str, PayloadHash]
     scope: str
     stepwise: bool
     started_at: str

@@ -7,6 +7,7 @@ outcome is what counts on resume (I6); it is durable before any dependent starts
 from collections.abc import Sequence
 from datetime import datetime
 
+from interlock.contracts.big_values import BIG_BYTES
 from interlock.contracts.handoff import Handoff
 from interlock.contracts.ids import derive_handoff_id
 from interlock.contracts.outcome import StepOutcome
@@ -16,9 +17,6 @@ from interlock.contracts.storage import Batch, Storage
 from interlock.nodes.place import Place
 from interlock.nodes.team import Team
 from interlock.telemetry.events import HandoffRecorded, QuestionAsked, StepSettled
-
-MAX_INLINE_BYTES = 16 * 1024
-"""Values encoded longer than this travel by reference."""
 
 
 async def settle_step(
@@ -36,7 +34,7 @@ async def settle_step(
     Args:
         team: For the clock and the listeners.
         storage: Where to write.
-        outcome: With its value inline.
+        outcome: With its value inline; a `value_ref` beside it says that it is stored already.
         place: Where the outcome belongs.
         handoffs: Recorded in the same transaction.
         payloads: Encoded payloads of these handoffs.
@@ -68,8 +66,10 @@ def _put_by_reference(
 ) -> tuple[StepOutcome, tuple[bytes, ...]]:
     if outcome.value is None:
         return outcome, ()
+    if outcome.value_ref is not None:
+        return outcome.model_copy(update={"value": None}), ()
     data = encode_plain(outcome.value) if encoded is None else encoded
-    if len(data) <= MAX_INLINE_BYTES:
+    if len(data) <= BIG_BYTES:
         return outcome, ()
     reference = derive_bytes_hash(data)
     return outcome.model_copy(update={"value": None, "value_ref": reference}), (data,)

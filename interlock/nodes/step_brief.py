@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
 
+from interlock.contracts.big_values import is_shortened
 from interlock.contracts.brief import Brief, Scratchpad
 from interlock.contracts.handoff import Handoff
 from interlock.contracts.ids import WorkerName, derive_handoff_id
@@ -18,6 +19,7 @@ from interlock.contracts.storage import Batch
 from interlock.contracts.worker import Worker
 from interlock.criteria import CelError, evaluate_condition
 from interlock.nodes.board import SuspendedError
+from interlock.nodes.spent import Spent
 from interlock.nodes.step_budget import derive_limit, find_exhausted
 from interlock.nodes.step_run import StepRun, get_step_run
 from interlock.nodes.step_state import FALLBACK, PARK, PROMOTE, REVIEW, StepState
@@ -83,6 +85,11 @@ def find_worker(team: Team, state: StepState) -> Worker:
     return team.spec.workers[WorkerName(state["worker"])]
 
 
+def suspend(state: StepState) -> SuspendedError:
+    """Return the signal that a step stops here for now, with what it has cost so far."""
+    return SuspendedError(Spent(state["attempt"], Usage.model_validate(state["usage"])))
+
+
 def record_brief_again(team: Team, state: StepState, run: StepRun) -> None:
     """Journal the brief of an attempt that another process handed over; harmless if it did.
 
@@ -127,7 +134,8 @@ def _apply_to_start(state: StepState, assignment: dict[str, Any], answer: Answer
         case "approve":
             return StepState(approved=True)
         case "edit":
-            return StepState(approved=True, assignment={**assignment, "inputs": answer.value})
+            edited = {**assignment, "inputs": _restore_inputs(assignment, answer.value)}
+            return StepState(approved=True, assignment=edited)
         case "respond":
             return StepState(approved=True, feedback=[*state["feedback"], _quote(answer)])
         case "reject":
@@ -141,8 +149,10 @@ def _apply_to_output(state: StepState, answer: Answer) -> StepState:
         case "approve":
             return StepState(route=PROMOTE, verdict=_accept("approved by a person"))
         case "edit":
-            output = {"value": answer.value, "by_person": True}
-            return StepState(route=REVIEW, output=output)
+            reference = (state["output"] or {}).get("value_ref")
+            if reference is not None and is_shortened(answer.value, sha256=reference):
+                return StepState(route=REVIEW, output={"value_ref": reference, "by_person": True})
+            return StepState(route=REVIEW, output={"value": answer.value, "by_person": True})
         case "respond":
             feedback = [*state["feedback"], _quote(answer)]
             return StepState(feedback=feedback, worker_attempts=0, wait_until=None)
@@ -152,6 +162,17 @@ def _apply_to_output(state: StepState, answer: Answer) -> StepState:
                 chain=state["chain"] + 1,
                 verdict=_fail(f"A person refused the output: {answer.message}"),
             )
+
+
+def _restore_inputs(assignment: dict[str, Any], edited: dict[str, Plain]) -> dict[str, Plain]:
+    """Return edited inputs; what a person left shortened, as it was shown, is what it stands for."""
+    refs = assignment.get("refs", {}).get("inputs", {})
+    return {
+        name: assignment["inputs"][name]
+        if name in refs and is_shortened(item, sha256=refs[name])
+        else item
+        for name, item in edited.items()
+    }
 
 
 def _quote(answer: Answer) -> str:
@@ -180,7 +201,7 @@ def _find_gate(state: StepState, run: StepRun) -> StepState | None:
         reason = "the plan always asks here" if always else f"{run.step.approval} is true"
     except CelError as exc:
         reason = f"{run.step.approval} could not be decided: {exc}"
-    question = {"kind": "before_step", "args": inputs, "reason": reason}
+    question = {"kind": "before_step", "reason": reason}
     return StepState(route=PARK, question=question)
 
 
@@ -201,7 +222,7 @@ async def _wait_for_turn(team: Team, state: StepState, run: StepRun) -> None:
             run.slot.give_back()
             await run.live.wait_unless_stopping(team.clock.sleep(left))
     if run.live.is_stopping or not await run.slot.take(WorkerName(state["worker"])):
-        raise SuspendedError
+        raise suspend(state)
 
 
 def _hand_over(team: Team, state: StepState, run: StepRun) -> StepState:

@@ -57,10 +57,8 @@ def _take(
         case Skip():
             return _settle("skipped", reason=reason, gap=way.gap)
         case AskPerson():
-            output = state.get("output") or {}
             question: dict[str, Plain] = {
                 "kind": "output",
-                "args": output.get("value"),
                 "reason": reason,
                 "prompt": way.prompt,
             }

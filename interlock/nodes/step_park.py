@@ -3,11 +3,14 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
-from interlock.contracts.ids import StepId, derive_question_id
+from interlock.contracts.big_values import shorten_value
+from interlock.contracts.ids import PayloadHash, StepId, derive_question_id
 from interlock.contracts.outcome import StepOutcome, Usage
 from interlock.contracts.plain import Plain, derive_hash
 from interlock.contracts.question import Decision, Question
+from interlock.nodes.kept_values import fold_values
 from interlock.nodes.settlement import settle_step
+from interlock.nodes.step_channels import fold_output
 from interlock.nodes.step_run import StepRun, get_step_run
 from interlock.nodes.step_state import StepState
 from interlock.nodes.team import Team
@@ -38,8 +41,12 @@ def build_park_node(team: Team) -> Callable[[StepState], Awaitable[StepState]]:
         durable. Interrupts: none; escalate asks.
         """
         run = get_step_run()
-        question = _build_question(team, state, run)
+        question = await _build_question(team, state, run)
         carry: dict[str, Plain] = {name: state.get(name) for name in _CARRIED}
+        carry["output"] = await fold_output(state.get("output"), run.values)
+        carry["inputs"], refs = await fold_values(state["assignment"]["inputs"], run.values.keep)
+        if refs:
+            carry["input_refs"] = refs
         outcome = StepOutcome(
             step_id=run.step.id,
             status="waiting",
@@ -48,7 +55,7 @@ def build_park_node(team: Team) -> Callable[[StepState], Awaitable[StepState]]:
             rests_on=tuple(StepId(step) for step in state["assignment"]["rests_on"]),
             question=question,
             usage=Usage.model_validate(state["usage"]),
-            carry={**carry, "inputs": state["assignment"]["inputs"]},
+            carry=carry,
         )
         travelling = await settle_step(
             team,
@@ -61,10 +68,10 @@ def build_park_node(team: Team) -> Callable[[StepState], Awaitable[StepState]]:
     return park
 
 
-def _build_question(team: Team, state: StepState, run: StepRun) -> Question:
+async def _build_question(team: Team, state: StepState, run: StepRun) -> Question:
     asked = state["question"] or {}
     kind = asked["kind"]
-    args = asked.get("args")
+    args, args_ref = await _show(kind, state, run)
     description, allowed = _word(kind, run, state, asked=asked)
     shown = derive_hash({"kind": kind, "step": run.path, "args": args, "text": description})
     return Question(
@@ -80,11 +87,26 @@ def _build_question(team: Team, state: StepState, run: StepRun) -> Question:
         step_id=run.path,
         name=run.step.id,
         args=args,
+        args_ref=args_ref,
         description=description,
         allowed=allowed,
         shown_hash=shown,
         asked_at=team.clock.now(),
     )
+
+
+async def _show(kind: str, state: StepState, run: StepRun) -> tuple[Plain, PayloadHash | None]:
+    """Return what is asked about, big values shortened, and where it lies in full if one is."""
+    if kind != "before_step":
+        output = state.get("output") or {}
+        value, reference = output.get("value"), output.get("value_ref")
+        return (value if reference is None else shorten_value(value, sha256=reference)), reference
+    inputs = state["assignment"]["inputs"]
+    _, refs = await fold_values(inputs, run.values.keep)
+    if not refs:
+        return inputs, None
+    shown = {name: shorten_value(inputs[name], sha256=ref) for name, ref in refs.items()}
+    return {**inputs, **shown}, await run.values.keep(inputs)
 
 
 def _word(

@@ -2,9 +2,10 @@
 
 from collections.abc import Awaitable, Callable
 
-from interlock.contracts.ids import StepId, WorkerName
+from interlock.contracts.ids import PayloadHash, StepId, WorkerName
 from interlock.contracts.outcome import StepOutcome, Usage
 from interlock.contracts.plain import Plain, find_path
+from interlock.nodes.kept_values import fold_values
 from interlock.nodes.output_handoff import record_output
 from interlock.nodes.settlement import settle_step
 from interlock.nodes.step_run import StepRun, get_step_run
@@ -22,40 +23,45 @@ def build_promote_node(team: Team) -> Callable[[StepState], Awaitable[StepState]
         outcome and the accepted output are durable, together (I2, I8). Interrupts: none.
         """
         run = get_step_run()
-        outcome = _build_outcome(state, run)
-        handoff, data = record_output(state, run, now=team.clock.now())
+        outcome = await _build_outcome(state, run)
+        handoff, payloads = record_output(state, run, now=team.clock.now())
         travelling = await settle_step(
             team,
             run.storage,
             outcome,
             place=run.place,
             handoffs=(handoff,),
-            payloads=(data,),
-            encoded=data,
+            payloads=payloads,
+            encoded=payloads[0] if payloads else None,
         )
         return StepState(outcome=travelling.model_dump(mode="json"))
 
     return promote
 
 
-def _build_outcome(state: StepState, run: StepRun) -> StepOutcome:
+async def _build_outcome(state: StepState, run: StepRun) -> StepOutcome:
     output = state["output"] or {}
     value: Plain = output.get("value")
     gaps: list[str] = output.get("gaps") or []
     verdict = state["verdict"] or {}
     missing, published = _collect_published(run, value)
+    published_refs: dict[str, PayloadHash] = {}
+    if "value_ref" in output:
+        published, published_refs = await fold_values(published, run.values.keep)
     gaps = [*gaps, *missing]
     return StepOutcome(
         step_id=run.step.id,
         status="degraded" if gaps else "accepted",
         value=value,
+        value_ref=output.get("value_ref"),
         worker=WorkerName(state["worker"]),
         attempts=state["attempt"],
         reason="; ".join(gaps) or None,
         gap="; ".join(gaps) or None,
         rests_on=tuple(StepId(step) for step in state["assignment"]["rests_on"]),
         findings=tuple(verdict.get("findings", ())),
-        published=published,
+        published={key: item for key, item in published.items() if key not in published_refs},
+        published_refs=published_refs,
         approved_by_person=bool(output.get("by_person")) or verdict.get("reason") is not None,
         usage=Usage.model_validate(state["usage"]),
     )

@@ -102,7 +102,7 @@ def _decide_on_findings(state: StepState, run: StepRun, findings: Sequence[Findi
     output = state["output"] or {}
     if output.get("by_person"):
         verdict = _dump("park", findings, reason=f"the edited output was refused: {reason}")
-        question = {"kind": "output", "args": output.get("value"), "reason": verdict["reason"]}
+        question = {"kind": "output", "reason": verdict["reason"]}
         return StepState(route=PARK, verdict=verdict, question=question)
     feedback = [f"Attempt {state['attempt']}: {line}" for line in words]
     if state["worker_attempts"] < run.retry.max_attempts:
@@ -114,7 +114,10 @@ def _decide_on_findings(state: StepState, run: StepRun, findings: Sequence[Findi
 
 def _word_finding(finding: Finding) -> str:
     """Return a finding as feedback: what was asked, what was wrong, what was seen."""
-    words = f"{finding.criterion}: {finding.message}" if finding.criterion else finding.message
+    message = finding.message
+    if message and finding.criterion.startswith(message):
+        message = "it is not so"  # the plan's own message is in the criterion's words already
+    words = f"{finding.criterion}: {message}" if finding.criterion else message
     if finding.evidence is None:
         return words
     return f"{words} (saw {finding.evidence})"[:1000]
@@ -123,7 +126,8 @@ def _word_finding(finding: Finding) -> str:
 def _decide_on_error(
     team: Team, state: StepState, run: StepRun, *, error: dict[str, Plain]
 ) -> StepState:
-    reason = f"{error['type']}: {error['message']}"
+    kind, message = str(error["type"]), str(error["message"])
+    reason = message if message.startswith(f"{kind}(") else f"{kind}: {message}"
     if run.live.cancel_reason is not None:
         return _settle_cancelled(run.live.cancel_reason, error=error["type"])
     feedback = [f"Attempt {state['attempt']} failed: {reason}"]
@@ -172,12 +176,14 @@ def _dump(
 
 def _record_refusal(team: Team, state: StepState, run: StepRun) -> None:
     now = team.clock.now()
-    handoff, data = record_output(state, run, now=now)
-    run.storage.post(run.thread_id, Batch(handoffs=(handoff,), payloads=(data,)))
+    handoff, payloads = record_output(state, run, now=now)
+    run.storage.post(run.thread_id, Batch(handoffs=(handoff,), payloads=payloads))
     if not team.is_heard(run.thread_id):
         return
     verdict = state["verdict"] or {}
     team.emit(HandoffRecorded(thread_id=run.thread_id, at=now, handoff=handoff))
+    if (state.get("settlement") or {}).get("status") == "cancelled":
+        return  # cut off, not refused; that the step has settled says it
     team.emit(
         AttemptRefused(
             thread_id=run.thread_id,

@@ -13,6 +13,7 @@ from interlock.contracts.ids import StepId, ThreadId
 from interlock.contracts.plan import Step
 from interlock.contracts.policy import Retry, RunPolicy
 from interlock.contracts.storage import Storage
+from interlock.nodes.kept_values import KeptValues
 from interlock.nodes.live_run import LiveRun
 from interlock.nodes.place import Place
 from interlock.nodes.slots import Slot
@@ -30,6 +31,7 @@ class StepRun:
         slot: Its place among those that work at once.
         queued_at: When all that it needs had settled.
         policy: The run's.
+        values: The big values that it works with.
         is_briefed: Whether this process queued the journal's record of the current brief.
     """
 
@@ -40,6 +42,7 @@ class StepRun:
     slot: Slot
     queued_at: datetime
     policy: RunPolicy
+    values: KeptValues
     is_briefed: bool = False
 
     @property

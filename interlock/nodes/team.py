@@ -73,14 +73,18 @@ class Team:
         """
         live = self.live.get((thread_id, scope))
         if live is None or live.workers is not self.slots:
-            live = self.live[thread_id, scope] = LiveRun(
-                thread_id=thread_id,
-                slots_limit=self.spec.policy.max_parallel,
-                workers=self.slots,
-                budget=self.spec.policy.budget,
-                parent=self._find_parent(thread_id, scope),
-            )
+            live = self.live[thread_id, scope] = self.build_live(thread_id, scope)
         return live
+
+    def build_live(self, thread_id: ThreadId, scope: str = "") -> LiveRun:
+        """Return a new live part of a run, which nobody finds yet."""
+        return LiveRun(
+            thread_id=thread_id,
+            slots_limit=self.spec.policy.max_parallel,
+            workers=self.slots,
+            budget=self.spec.policy.budget,
+            parent=self._find_parent(thread_id, scope),
+        )
 
     def _find_parent(self, thread_id: ThreadId, scope: str) -> LiveRun | None:
         if not scope:

@@ -26,11 +26,15 @@ from interlock.contracts.plain import Plain, parse_plain
 from interlock.contracts.safe_words import word_error, word_value
 from interlock.contracts.worker import Worker
 from interlock.nodes.agent_call import AgentResult, CallAgent
-from interlock.nodes.board import SuspendedError
 from interlock.nodes.error_places import list_places
 from interlock.nodes.retry_after import find_retry_after
 from interlock.nodes.scoped_saver import STORAGE_FAILURES, ScopedSaver
-from interlock.nodes.step_brief import build_brief, open_scratchpad, record_brief_again
+from interlock.nodes.step_brief import (
+    build_brief,
+    open_scratchpad,
+    record_brief_again,
+    suspend,
+)
 from interlock.nodes.step_budget import derive_limit
 from interlock.nodes.step_run import CURRENT_STEP, StepRun, get_step_run
 from interlock.nodes.step_state import StepState
@@ -67,13 +71,14 @@ def build_worker_runner(
         worker's own; what it asks a person is durable. Interrupts: the worker's own.
         """
         run = get_step_run()
-        await run.slot.take_or_suspend(worker.name)
+        if not await run.slot.take(worker.name):
+            raise suspend(state)
         if not run.is_briefed:
             record_brief_again(team, state, run)
         # I8: the brief is in the journal, and this process still holds the thread.
         await run.storage.flush(run.thread_id)
         if run.live.drain_reason is not None:
-            raise SuspendedError  # asked meanwhile: the attempt starts on resume
+            raise suspend(state)  # asked meanwhile: the attempt starts on resume
         scratchpad = open_scratchpad(state)
         brief = build_brief(team, state, run, scratchpad=scratchpad)
         tokens = TokenCounter()
@@ -168,7 +173,7 @@ async def _attempt(
     except TimeoutError as exc:
         late = StepTimeoutError(step_id=run.step.id, seconds=limit_seconds or 0.0)
         return _wrap_error(late if limit.expired() else exc, is_permanent=False)
-    except BaseException as exc:  # also what is no Exception, such as a panic in Rust
+    except BaseException as exc:  # noqa: BLE001 - also no Exception, such as a panic in Rust
         if (passing := _find_passing(exc, config, is_team=is_team)) is not None:
             raise passing from exc.__cause__
         return _wrap_error(exc, is_permanent=_is_permanent(exc, worker))

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from langgraph.pregel import Pregel
 from pydantic import PydanticUserError
 
 from interlock.contracts.clock import Clock, SystemClock
@@ -62,7 +63,8 @@ def build_spec(
     """Return a team's declaration.
 
     Raises:
-        ConfigurationError: There is no worker, two have one name, or an output type has no schema.
+        ConfigurationError: There is no worker, two have one name, an output type has no schema, or
+            a graph would share its state between steps.
     """
     by_name: dict[WorkerName, Worker] = {}
     for worker in workers:
@@ -71,6 +73,7 @@ def build_spec(
                 f"Two workers are called {worker.name!r}. Give each its own name."
             )
         _require_output_schema(worker)
+        _require_own_state(worker)
         by_name[worker.name] = worker
     if not by_name:
         raise ConfigurationError("The team has no workers. Give it at least one il.Worker(...).")
@@ -92,6 +95,15 @@ def _require_output_schema(worker: Worker) -> None:
         ) from exc
     if schema is not None and (problem := find_schema_problem(schema)) is not None:
         raise ConfigurationError(f"The output schema of worker {worker.name!r} {problem}")
+
+
+def _require_own_state(worker: Worker) -> None:
+    if isinstance(worker.agent, Pregel) and worker.agent.checkpointer is True:
+        raise ConfigurationError(
+            f"Worker {worker.name!r} is a graph compiled with checkpointer=True, which would carry "
+            "its state from one step into the next. Compile it without a checkpointer: it gets "
+            "the run's."
+        )
 
 
 def _name_checks(checks: Checks) -> dict[str, Check]:

@@ -30,6 +30,7 @@ from interlock.contracts.storage import Batch, RunUpdate, Storage
 from interlock.nodes.answer_handoff import record_answer
 from interlock.nodes.answer_shapes import is_request
 from interlock.nodes.finish import build_result
+from interlock.nodes.kept_values import KeptValues, fold_values
 from interlock.nodes.live_run import LiveRun
 from interlock.nodes.place import Place
 from interlock.nodes.run_state import RunState, as_plain
@@ -70,7 +71,8 @@ class Drive:
         self._lost: LeaseLostError | None = None
         self._drain_reason: str | None = None
         self._taken: list[tuple[Question, Answer]] = []
-        self._live: LiveRun = team.find_live(record.thread_id, "")
+        self._live: LiveRun = team.build_live(record.thread_id)
+        self._aborts = 0
 
     async def run(self, *, ttl: timedelta, is_resumed: bool) -> RunResult:
         """Drive the thread until it is finished or waits for a person.
@@ -85,8 +87,8 @@ class Drive:
             DrainedError: It was asked to stop.
         """
         lease = await self._storage.acquire_lease(self._thread_id, ttl=ttl)
+        self._team.live[self._thread_id, ""] = self._live  # only the lease's holder has one there
         self._tell_start(is_resumed=is_resumed)
-        self._task = asyncio.current_task()
         keeper = LeaseKeeper(
             self._storage, lease, ttl=ttl, on_cancel=self.cancel, on_lost=self._on_lost
         )
@@ -95,16 +97,27 @@ class Drive:
             self.cancel(reason)
         try:
             async with keeper:
-                return await self._run_to_stop()
+                return await self._run_abortably()
         except GraphDrained as exc:
             reason = self._drain_reason or str(exc)
             raise DrainedError(thread_id=self._thread_id, reason=reason) from exc
+
+    async def _run_abortably(self) -> RunResult:
+        """Run, and say in words why if it was aborted; a cancel by the caller passes through."""
+        task = self._task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - coroutines run in tasks
+        cancels = task.cancelling()
+        try:
+            return await self._run_to_stop()
         except asyncio.CancelledError:
+            for _ in range(self._aborts):
+                task.uncancel()  # or the caller's own timeouts and groups would miscount
+            if not self._aborts or task.cancelling() > cancels:
+                raise
             if self._lost is not None:
                 raise self._lost from None
-            if self._drain_reason is not None:
-                raise DrainedError(thread_id=self._thread_id, reason=self._drain_reason) from None
-            raise
+            reason = self._drain_reason or "aborted"
+            raise DrainedError(thread_id=self._thread_id, reason=reason) from None
         finally:
             self._task = None
             self._team.forget_live(self._thread_id)
@@ -134,6 +147,7 @@ class Drive:
     def abort(self) -> None:
         """Stop at once; running attempts are run again on resume."""
         if self._task is not None:
+            self._aborts += 1
             self._task.cancel()
 
     async def has_answers(self) -> bool:
@@ -190,7 +204,10 @@ class Drive:
     async def _choose_first_input(self, snapshot: StateSnapshot) -> Any:  # noqa: ANN401 - LangGraph's
         """Return how to go on: from the start, with answers, from the checkpoint, or not."""
         if not snapshot.values:
-            return RunState(goal=self._record.goal, context=self._record.context)
+            values = KeptValues(self._storage, self._thread_id)
+            context, refs = await fold_values(self._record.context, values.keep)
+            begun = RunState(goal=self._record.goal, context=context)
+            return {**begun, **RunState(context_refs=refs)} if refs else begun
         resume = await self._collect_resume(snapshot.interrupts)
         if resume:
             return Command(resume=resume)
@@ -291,12 +308,16 @@ async def resolve_outputs(storage: Storage, result: RunResult) -> RunResult:
     outputs: dict[StepId, Plain] = dict(result.outputs)
     outcomes = dict(result.outcomes)
     for step_id, outcome in result.outcomes.items():
-        if outcome.value_ref is None:
+        if outcome.value_ref is None and not outcome.published_refs:
             continue
-        value = await storage.load_payload(result.thread_id, outcome.value_ref)
-        outcomes[step_id] = outcome.model_copy(update={"value": value})
-        if outcome.status in {"accepted", "degraded"}:
-            outputs[step_id] = value
+        values = KeptValues(storage, result.thread_id)
+        published = {key: await values.load(ref) for key, ref in outcome.published_refs.items()}
+        whole: dict[str, Plain] = {"published": {**outcome.published, **published}}
+        if outcome.value_ref is not None:
+            whole["value"] = await values.load(outcome.value_ref)
+            if outcome.status in {"accepted", "degraded"}:
+                outputs[step_id] = whole["value"]
+        outcomes[step_id] = outcome.model_copy(update=whole)
     return result.model_copy(update={"outputs": outputs, "outcomes": outcomes})
 
 

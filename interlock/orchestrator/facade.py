@@ -27,6 +27,7 @@ from interlock.contracts.worker import PlannerLike, Worker
 from interlock.graphs.run_graph import build_graph
 from interlock.nodes.answer_shapes import find_answer_problem
 from interlock.nodes.planner import validate_plan
+from interlock.nodes.run_state import StoredRunInput
 from interlock.nodes.team import Team, TeamSpec
 from interlock.orchestrator.declare import DEFAULT_STORAGE, Checks, build_spec
 from interlock.orchestrator.drive import (
@@ -84,7 +85,7 @@ class Orchestrator:
         self._clock = clock or SystemClock()
         self._ttl = lease_ttl
         self._team = Team.build(self.team_spec, open_storage=self._source.open, clock=self._clock)
-        self._builder = build_graph(self._team)
+        self._builder = build_graph(self._team, input_schema=StoredRunInput)
         self._storage: Storage | None = None
         self._graph: RunGraphCompiled | None = None
         self._drives: dict[ThreadId, Drive] = {}
@@ -216,7 +217,7 @@ class Orchestrator:
         try:
             return await self._drive(record, is_resumed=True)
         except ThreadBusyError:
-            return await self._load_waiting(record.thread_id)
+            return await self._load_standing(record.thread_id)
 
     async def astream(
         self,
@@ -266,6 +267,12 @@ class Orchestrator:
         key = ThreadId(thread_id) if thread_id is not None else None
         return await self._open_storage.list_questions(key)
 
+    async def ashown(self, question: Question) -> Plain:
+        """Return what a question is about, in full: `args`, with no big value shortened."""
+        if question.args_ref is None:
+            return question.args
+        return await self._open_storage.load_payload(question.thread_id, question.args_ref)
+
     async def astatus(self, thread_id: str) -> ThreadStatus:
         """Return where a thread stands; from any process, while it runs.
 
@@ -277,7 +284,8 @@ class Orchestrator:
     async def acancel(self, thread_id: str, *, why: str) -> ThreadStatus:
         """Stop a run, keeping what is done; returns where it stands then.
 
-        A run of another process is asked to stop and does so within seconds.
+        A run of another process is asked to stop and does so within seconds; one that has ended
+        stays as it ended.
 
         Raises:
             UnknownThreadError: No run was ever started there.
@@ -295,6 +303,10 @@ class Orchestrator:
 
     async def ahandoffs(self, thread_id: str, step: str | None = None) -> Sequence[Handoff]:
         """Return the journal's records of a thread, oldest first, with their payloads.
+
+        Args:
+            thread_id: The thread.
+            step: Of this step only; in a nested team by its path, `outer_step/inner_step`.
 
         Raises:
             UnknownThreadError: No run was ever started there.
@@ -422,20 +434,33 @@ class Orchestrator:
     async def _load_result(self, record: RunRecord) -> RunResult:
         return await resolve_outputs(self._open_storage, RunResult.model_validate(record.result))
 
-    async def _load_waiting(self, thread_id: ThreadId) -> RunResult:
+    async def _load_standing(self, thread_id: ThreadId) -> RunResult:
+        """Return how a run stands that another call drives, or has driven to its end."""
+        record = await self._load(thread_id)
+        if record.status in TERMINAL_RUN_STATUSES:
+            return await self._load_result(record)
         snapshot = await self.graph.aget_state(build_config(thread_id))  # type: ignore[arg-type]
         return await load_waiting_result(self._open_storage, thread_id, snapshot)
 
     async def _drive(self, record: RunRecord, *, is_resumed: bool) -> RunResult:
-        """Drive a thread, and again if answers came in while it was being put down."""
+        """Drive a thread, and again if it was answered or cancelled while it was put down."""
+        is_first = True
         while True:
             drive = Drive(self._team, self.graph, self._open_storage, record=record)
-            async with self._registered(record.thread_id, drive):
-                result = await drive.run(ttl=self._ttl, is_resumed=is_resumed)
-            if result.status != "waiting" or not await drive.has_answers():
+            try:
+                async with self._registered(record.thread_id, drive):
+                    result = await drive.run(ttl=self._ttl, is_resumed=is_resumed)
+            except ThreadBusyError:
+                if is_first:
+                    raise
+                return await self._load_standing(record.thread_id)  # who answered drives it now
+            if result.status != "waiting":
                 return result
-            record = await self._load(record.thread_id)
-            is_resumed = True
+            known, record = record, await self._load(record.thread_id)
+            is_cancelled = record.cancel_reason is not None and known.cancel_reason is None
+            if not is_cancelled and not await drive.has_answers():
+                return result
+            is_first, is_resumed = False, True
 
     @asynccontextmanager
     async def _registered(self, thread_id: ThreadId, drive: Drive) -> AsyncIterator[None]:

@@ -50,10 +50,12 @@ class LeaseKeeper:
 
     async def __aexit__(self, *exc_info: object) -> None:
         """Stop renewing and give the thread free."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-        await self._storage.release_lease(self._lease)
+        try:
+            if self._task is not None:
+                self._task.cancel()
+                await asyncio.gather(self._task, return_exceptions=True)
+        finally:
+            await self._storage.release_lease(self._lease)
 
     async def _renew(self) -> None:
         interval = min(RENEW_SECONDS, self._ttl.total_seconds() / 3)

@@ -170,3 +170,21 @@ async def test_an_answer_taken_before_a_crash_is_not_asked_for_again() -> None:
     disk.is_dead = False
     ended = await graph.ainvoke(None, CONFIG, durability="sync")
     assert (ended["status"], sender.calls) == ("completed", 1)
+
+
+async def test_an_answer_reaches_the_worker_asked_about_whatever_the_plan_says_now() -> None:
+    """A plan edited while a step waits gives the step to another; the answer still reaches it."""
+    first, other = Recorder(ValueError("unsure"), "on second thoughts"), Recorder("never asked")
+    graph = il.build_run_graph(
+        workers=build_workers({"first": first, "other": other}),
+        planner=build_plan(build_step("step", "first", fallback=[il.ask_person()])),
+        storage="memory://",
+    ).compile(checkpointer=InMemorySaver())
+    await graph.ainvoke({"goal": "Write"}, CONFIG)
+    plan = dict((await graph.aget_state(CONFIG)).values["plan"])
+    plan["steps"] = [{**plan["steps"][0], "worker": "other"}]
+    edited = await graph.aupdate_state(CONFIG, {"plan": plan}, as_node="dispatch")
+    asked = await graph.ainvoke(None, edited)
+    ended = await graph.ainvoke(answer(asked, {"type": "respond", "message": "Try again"}), CONFIG)
+    assert ended["outcomes"]["step"]["value"] == "on second thoughts"
+    assert (ended["outcomes"]["step"]["attempts"], other.calls) == (2, 0)

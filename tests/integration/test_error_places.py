@@ -67,3 +67,10 @@ async def test_a_worker_is_not_told_where_it_failed() -> None:
         await desk.ainvoke("Test", thread_id="t")
     assert list(worker.briefs[1].feedback) == ["Attempt 1 failed: ValueError: no luck"]
     assert __file__ not in str(worker.briefs[1].dump())
+
+
+async def test_an_error_without_a_message_is_named_once() -> None:
+    """`TimeoutError()` says nothing; its name is the reason."""
+    async with build_desk({"work": Recorder(TimeoutError())}) as desk:
+        result = await desk.ainvoke("Test", thread_id="t")
+    assert result.outcomes["work"].reason == "TimeoutError()"

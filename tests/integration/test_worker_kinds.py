@@ -184,6 +184,13 @@ def test_what_cannot_be_called_is_refused_when_the_team_is_declared() -> None:
         build_desk({"work": 42})
 
 
+def test_a_graph_that_would_share_its_state_between_steps_is_refused() -> None:
+    """`checkpointer=True` keeps one state for all calls; a step's worker starts with its brief."""
+    graph = StateGraph(OwnState).add_node("read", lambda state: {}).add_edge(START, "read")
+    with pytest.raises(il.ConfigurationError, match=r"'work'.*checkpointer=True.*without"):
+        build_desk({"work": graph.compile(checkpointer=True)})
+
+
 def say(text: str, tokens: int = 10) -> AIMessage:
     """Return a model turn that reports its tokens, four fifths of them read."""
     usage = {"input_tokens": tokens * 4 // 5, "output_tokens": tokens // 5, "total_tokens": tokens}

@@ -168,7 +168,7 @@ def test_i01_holds_in_the_part_of_a_teams_graph_that_a_step_runs_in() -> None:
     desk = build_desk({f"w{number}": build_agent("function") for number in range(12)})
     (whole,) = find_step_graphs(desk.graph)
     step = build_step("step", "w3", fallback=[il.use_worker("w7"), il.skip(gap="none")])
-    part = StepGraphParts().find(whole, step)
+    part = StepGraphParts().find(whole, step, {})
     assert part.nodes.keys() == {START, *STEP_GRAPH_NODES, "w3", "w7"}
     assert all(node is whole.nodes[name] for name, node in part.nodes.items())
     assert all(channel is whole.channels[name] for name, channel in part.channels.items())

@@ -77,13 +77,24 @@ class Desk:
     def read_handoffs(self, kind: str, step_id: str) -> list[tuple[int, Any, str]]:
         """Return attempt, payload and payload hash of a step's handoffs of a kind."""
         rows = self.read(
-            "SELECT attempt, data, payload_hash FROM handoffs LEFT JOIN payloads "
+            "SELECT attempt, data, cuts, payload_hash FROM handoffs LEFT JOIN payloads "
             "ON payloads.thread_id = handoffs.thread_id AND payloads.hash = payload_hash "
             "WHERE kind = ? AND step_id = ? ORDER BY seq",
             kind,
             step_id,
         )
-        return [(attempt, json.loads(data), digest) for attempt, data, digest in rows]
+        return [
+            (attempt, json.loads(self.put_together(data, cuts)), digest)
+            for attempt, data, cuts, digest in rows
+        ]
+
+    def put_together(self, data: bytes, cuts: str | None) -> bytes:
+        """Return a payload with its big parts, which lie in rows of their own."""
+        whole, begin = b"", 0
+        for offset, digest in json.loads(cuts or "[]"):
+            ((part,),) = self.read("SELECT data FROM payloads WHERE hash = ?", digest)
+            whole, begin = whole + data[begin:offset] + part, offset
+        return whole + data[begin:]
 
     def read_status(self, step_id: str) -> str | None:
         """Return how a step has settled, durably."""

@@ -43,7 +43,8 @@ def folder(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
 def test_the_pages_are_there() -> None:
     """README, changelog, contributing and the pages for users are looked at, with their blocks."""
     names = {name_page(page) for page in PAGES}
-    pages = {f"docs/{name}.md" for name in ("plans", "recovery", "people", "storage", "studio")}
+    topics = ("plans", "workers", "results", "recovery", "people", "storage", "studio")
+    pages = {f"docs/{name}.md" for name in topics}
     assert {"README.md", "CHANGELOG.md", "CONTRIBUTING.md", *pages} <= names
     assert {block.language for block in BLOCKS} <= KNOWN
     assert {name_page(block.page) for block in select("python")} >= {"README.md", *pages}
@@ -118,6 +119,25 @@ def test_a_shell_block_names_what_exists(block: Block) -> None:
             assert words[2] == "venv" or find_spec(words[2]) is not None, words
             paths = [word for word in words if word.startswith("workloads/")]
             assert all((ROOT / path).exists() for path in paths), words
+
+
+@pytest.mark.parametrize(
+    "block", [b for b in select("console") if b.page == ROOT / "README.md"], ids=str
+)
+def test_the_shell_lines_of_the_readme_run(block: Block, folder: Path) -> None:
+    """Typed one after the other beside the README's own file, each of them succeeds."""
+    interlock = str(Path(sys.executable).with_name("interlock"))
+    for _, *arguments in list_commands(block):
+        done = subprocess.run(
+            [interlock, *arguments],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "Order 17 is shipped." in done.stdout or "t18: completed" in done.stdout
 
 
 def parse_interlock(arguments: list[str]) -> None:

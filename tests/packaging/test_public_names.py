@@ -91,6 +91,7 @@ METHODS = {
     "aanswer": ["thread_id", "answers"],
     "astream": ["goal", "thread_id", "context", "answers", "stepwise"],
     "aquestions": ["thread_id"],
+    "ashown": ["question"],
     "astatus": ["thread_id"],
     "acancel": ["thread_id", "why"],
     "ahandoffs": ["thread_id", "step"],

@@ -12,7 +12,6 @@ from interlock.demo.shop.refusal import RefusalError
 class Swap:
     """One item of an order and the variant that takes its place."""
 
-    position: int
     item: Record
     variant: Record
 
@@ -58,7 +57,7 @@ def require_swaps(
     if len(item_ids) != len(new_item_ids):
         raise RefusalError("the number of items and of new items should match")
     return [
-        Swap(position=position, item=item, variant=_require_variant(records, item, new_item_id))
+        Swap(item=item, variant=_require_variant(records, item, new_item_id))
         for position, new_item_id in zip(positions, new_item_ids, strict=True)
         for item in [order["items"][position]]
     ]

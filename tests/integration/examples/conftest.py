@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.examples.desk_call import DeskCalls
+from tests.integration.examples.example_calls import ExampleCalls
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[DeskCalls]:
-    """Calls of the retail desk; they end with the test and leave no temporary file behind."""
-    calls = DeskCalls(tmp_path)
-    yield calls
-    calls.close()
+def calls(tmp_path: Path) -> Iterator[ExampleCalls]:
+    """Calls of the examples; what still runs ends with the test."""
+    opened = ExampleCalls(tmp_path)
+    yield opened
+    opened.close()

@@ -4,7 +4,7 @@ import copy
 import json
 from pathlib import Path
 
-from tests.integration.examples.desk_call import DATA, load_json
+from tests.integration.examples.example_calls import DATA, load_json
 from tests.integration.examples.shop_oracle import Tables
 
 

@@ -89,7 +89,6 @@ class ShopOracle:
         if order["status"] != "pending" or given["reason"] not in REASONS:
             return False
         for paid in list(order["payment_history"]):
-            assert paid["transaction_type"] == "payment"  # nothing else is drawn
             order["payment_history"].append({**paid, "transaction_type": "refund"})
             self._pay(order, paid["payment_method_id"], -paid["amount"])
         order.update(status="cancelled", cancel_reason=given["reason"])

@@ -8,7 +8,7 @@ import pytest
 
 from examples.retail_desk.__main__ import main
 from interlock.demo.packaged_data import DATA_FOLDER, TICKETS_FILE
-from tests.integration.examples.desk_call import DeskCalls
+from tests.integration.examples.example_calls import ExampleCalls
 
 TICKET = {"id": "t", "user_id": "u", "instruction": "Help.", "actions": []}
 
@@ -40,7 +40,7 @@ CASES: dict[str, tuple[Callable[[Path], list[str]], str]] = {
     "no ticket file": (lambda p: [*GOOD, "--tickets", str(p / "no")], "there is no such file"),
     "a folder": (lambda p: [*GOOD, "--tickets", str(p)], "reading it failed"),
     "not JSON": (lambda p: spoil_tickets(p, "{oops"), "it is not JSON"),
-    "not UTF-8": (lambda p: spoil_tickets(p, '{"tasks": NaN}'), "NaN is no JSON number"),
+    "no JSON number": (lambda p: spoil_tickets(p, '{"tasks": NaN}'), "NaN is no JSON number"),
     "a list": (lambda p: spoil_tickets(p, "[]"), "the whole: Input should be"),
     "no tasks": (lambda p: spoil_tickets(p, '{"tickets": []}'), "tasks: Field required"),
     "empty tasks": (lambda p: spoil_tickets(p, '{"tasks": []}'), "there is no ticket"),
@@ -143,8 +143,8 @@ def test_wrong_arguments_are_explained(
     assert seen in capsys.readouterr().err
 
 
-def test_a_process_leaves_with_the_code_and_no_traceback(desk: DeskCalls) -> None:
+def test_a_process_leaves_with_the_code_and_no_traceback(calls: ExampleCalls) -> None:
     """From the shell, too: one line on stderr and exit code 2."""
-    done = desk.run("--tickets", "nowhere.json", "--data", DATA_FOLDER)
+    done = calls.run("--tickets", "nowhere.json", "--data", DATA_FOLDER)
     assert (done.code, done.out, done.err.count("\n")) == (2, "", 1)
-    assert list(desk.temporary.iterdir()) == []
+    assert list(calls.temporary.iterdir()) == []

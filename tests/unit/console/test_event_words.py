@@ -1,12 +1,16 @@
 """Events as lines of a log, and added up to where a run stands."""
 
 from dataclasses import replace
+from datetime import timedelta
+from io import StringIO
 from typing import Any, get_args
 
 import pytest
+from rich.console import Console
 
 import interlock as il
 from interlock.console.event_words import STATUS_MOODS, Line, word_event
+from interlock.console.live_view import draw_progress
 from interlock.console.progress import Progress
 from interlock.contracts.ids import StepId
 from interlock.contracts.outcome import RunStatus, StepStatus
@@ -67,6 +71,25 @@ def test_progress_is_the_sum_of_events() -> None:
     progress.take(replace(sample.SETTLED, step_id=StepId("reply/inner")))
     assert progress.done == 1  # a nested team's steps are not of this plan
     assert progress.started_at == sample.NOON
+
+
+def test_a_step_that_waits_for_its_next_attempt_is_shown() -> None:
+    """Between a refused attempt and the next one a run does not look as if nothing went on."""
+    progress = Progress()
+    for event in (sample.STARTED, sample.PLANNED, sample.ATTEMPT, sample.REFUSED):
+        progress.take(event)
+    console = Console(width=100, file=StringIO())
+    console.print(draw_progress(progress, now=sample.NOON + timedelta(seconds=3)))
+    shown = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "0/3 steps · 1 pausing · 3.0 s" in shown
+    assert "pausing  reply  before attempt 2, for 3.0 s now" in shown
+    progress.take(replace(sample.ATTEMPT, attempt=2))
+    assert progress.pausing == {}
+    progress.take(sample.REFUSED)
+    progress.take(sample.SETTLED)
+    assert progress.pausing == {}
+    progress.take(replace(sample.REFUSED, action="fallback"))
+    assert progress.pausing == {}
 
 
 def test_a_resumed_run_counts_what_was_done_before() -> None:

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 import interlock as il
-from interlock.contracts.ids import StepId
+from interlock.contracts.ids import StepId, ThreadId
 from interlock.nodes.assignment import MissingInputError, build_assignment, find_unmet_need
+from interlock.nodes.kept_values import KeptValues
 from tests.integration.teams import build_step
 
 SETTLED: Mapping[str, Any] = {
@@ -29,16 +30,13 @@ OUTCOMES = {StepId(key): il.StepOutcome(step_id=StepId(key), **row) for key, row
 
 async def assign(step: il.Step, waiting: il.StepOutcome | None = None) -> dict[str, Any]:
     """Return what a step is given when all of OUTCOMES has settled."""
-
-    async def load(outcome: il.StepOutcome) -> Any:
-        return outcome.value
-
+    nowhere: Any = None  # nothing here is big
     return await build_assignment(
         step,
         {need.step: OUTCOMES[need.step] for need in step.needs},
         outcomes=OUTCOMES,
         state={"context": {"customer": "Ada", "other": 1}, "answers": {}, "scope": ""},
-        load=load,
+        values=KeptValues(nowhere, ThreadId("t")),
         waiting=waiting,
         publishers={"region": StepId("shop"), "secret": StepId("shop"), "mood": StepId("guess")},
     )

@@ -53,3 +53,7 @@ FROM task_writes WHERE thread_id = ?1;
 
 -- name: copy_blobs
 INSERT OR IGNORE INTO blobs SELECT ?2, hash, data FROM blobs WHERE thread_id = ?1;
+
+-- name: copy_payloads
+INSERT OR IGNORE INTO payloads
+SELECT ?2, hash, size, data, cuts FROM payloads WHERE thread_id = ?1;
