@@ -181,7 +181,7 @@ class _Superstep:
     todo: Mapping[StepId, Step] = field(init=False)
     priority: Mapping[StepId, float] = field(init=False)
     publishers: Mapping[str, StepId] = field(init=False)
-    interrupts: list[Interrupt] = field(default_factory=list)
+    interrupts: dict[str, Interrupt] = field(default_factory=dict)
     drained: bool = False
 
     def __post_init__(self) -> None:
@@ -220,14 +220,16 @@ class _Superstep:
         if self.drained or (self.live.drain_reason is not None and self._has_unsettled()):
             raise GraphDrained(self.live.drain_reason or "drain")
         if self.interrupts:
-            raise GraphInterrupt(tuple(self.interrupts))
+            raise GraphInterrupt(tuple(self.interrupts.values()))
         return self._build_update()
 
     async def _issue_all(self, run_step_graph: RunStepGraph) -> None:
         """Issue the steps' tasks in one order, at most a window of them unfinished."""
         limit = self.live.slots_limit
         window = max(_MIN_WINDOW, _WINDOW_PER_SLOT * limit) if limit else _UNLIMITED_WINDOW
-        order: Sequence[StepId] = derive_issue_order(self.todo, slots=limit)
+        # Whatever the limit is by now: LangGraph finds half-done steps again by their place.
+        slots = self.state.get("issue_slots", limit)
+        order: Sequence[StepId] = derive_issue_order(self.todo, slots=slots)
         if self.state.get("stepwise"):
             order = [step for step in order if self._is_ready(step)][:1]
         open_futures: dict[asyncio.Future[Any], StepId] = {}
@@ -392,7 +394,7 @@ class _Superstep:
         try:
             result = future.result()
         except GraphInterrupt as exc:
-            self.interrupts.extend(exc.args[0])
+            self.interrupts.update({item.id: item for item in exc.args[0]})
         except SuspendedError:
             pass
         except GraphDrained:

@@ -43,13 +43,12 @@ def build_intake_node(team: Team) -> IntakeNode:
             values = KeptValues(await team.open_storage(), thread_id)
             folded, added = await fold_values(context, values.keep)
             refs.update(added)
-        begun = RunState(context_refs=refs) if refs else RunState()
-        return RunState(
-            **begun,
+        begun = RunState(
             schema_version=SCHEMA_VERSION,
             context=dict(folded),
             scope=state.get("scope", ""),
             stepwise=bool((runtime.context or {}).get("stepwise", state.get("stepwise", False))),
+            issue_slots=team.spec.policy.max_parallel,
             started_at=team.clock.now().isoformat(),
             plan=None,
             plan_status="missing",
@@ -63,5 +62,6 @@ def build_intake_node(team: Team) -> IntakeNode:
             status=None,
             result=None,
         )
+        return {**begun, "context_refs": refs} if refs else begun
 
     return intake

@@ -61,6 +61,7 @@ class RunState(TypedDict, total=False):
         context_refs: The hashes of these, by key; another value in `context` stands.
         scope: The path of steps above, in nested teams; empty in a run of its own.
         stepwise: Whether dispatch returns after every settled step.
+        issue_slots: The slots that steps are put in order for: the run's limit when it began.
         started_at: When the run's first node ran, ISO 8601.
         plan: The accepted or proposed task graph, dumped.
         plan_status: Where the plan stands.
@@ -82,6 +83,7 @@ class RunState(TypedDict, total=False):
     context_refs: dict[str, PayloadHash]
     scope: str
     stepwise: bool
+    issue_slots: int | None
     started_at: str
     plan: dict[str, Any] | None
     plan_status: Literal["missing", "invalid", "proposed", "accepted", "failed"]

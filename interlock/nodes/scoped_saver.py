@@ -48,6 +48,7 @@ class ScopedSaver(BaseCheckpointSaver[Any]):
         *,
         thread_id: str,
         namespace: str,
+        below: BaseCheckpointSaver[Any] | None = None,
         failures: list[Exception] | None = None,
     ) -> None:
         """Wrap a saver.
@@ -56,12 +57,14 @@ class ScopedSaver(BaseCheckpointSaver[Any]):
             saver: The saver that stores.
             thread_id: The only thread that is open.
             namespace: The only namespace that is open, with those below it.
+            below: The saver that stores what lies below the namespace, if it is another one.
             failures: Shared with another scope; a list of its own if left out.
         """
         self.failures: list[Exception] = [] if failures is None else failures
         # Not through the base class, which looks at the serializer again: there are four a step.
         self.serde = saver.serde
         self._saver = saver
+        self._below = saver if below is None else below
         self._thread_id = thread_id
         self._namespace = namespace
 
@@ -86,15 +89,25 @@ class ScopedSaver(BaseCheckpointSaver[Any]):
 
     def with_allowlist(self, extra_allowlist: Any) -> "ScopedSaver":  # noqa: ANN401
         """Return the same scope on the wrapped saver with more types allowed."""
-        return self._rescope(self._saver.with_allowlist(extra_allowlist))
+        return self._rescope(
+            self._saver.with_allowlist(extra_allowlist),
+            below=self._below.with_allowlist(extra_allowlist),
+        )
 
-    def _rescope(self, saver: BaseCheckpointSaver[Any]) -> "ScopedSaver":
+    def _rescope(
+        self, saver: BaseCheckpointSaver[Any], below: BaseCheckpointSaver[Any] | None = None
+    ) -> "ScopedSaver":
         return ScopedSaver(
             saver,
             thread_id=self._thread_id,
             namespace=self._namespace,
+            below=below,
             failures=self.failures,
         )
+
+    def _choose(self, own: RunnableConfig) -> BaseCheckpointSaver[Any]:
+        is_below = own.get("configurable", {}).get("checkpoint_ns") != self._namespace
+        return self._below if is_below else self._saver
 
     @contextmanager
     def _noting_failures(self) -> Generator[None]:
@@ -162,7 +175,7 @@ class ScopedSaver(BaseCheckpointSaver[Any]):
         """Store a checkpoint in the own namespace."""
         own = self._require_own(config)
         with self._noting_failures():
-            return await self._saver.aput(own, checkpoint, metadata, new_versions)
+            return await self._choose(own).aput(own, checkpoint, metadata, new_versions)
 
     def put(
         self,
@@ -174,7 +187,7 @@ class ScopedSaver(BaseCheckpointSaver[Any]):
         """Store a checkpoint in the own namespace."""
         own = self._require_own(config)
         with self._noting_failures():
-            return self._saver.put(own, checkpoint, metadata, new_versions)
+            return self._choose(own).put(own, checkpoint, metadata, new_versions)
 
     async def aput_writes(
         self,
@@ -184,8 +197,9 @@ class ScopedSaver(BaseCheckpointSaver[Any]):
         task_path: str = "",
     ) -> None:
         """Store pending writes in the own namespace."""
+        own = self._require_own(config)
         with self._noting_failures():
-            await self._saver.aput_writes(self._require_own(config), writes, task_id, task_path)
+            await self._choose(own).aput_writes(own, writes, task_id, task_path)
 
     def put_writes(
         self,
@@ -195,8 +209,9 @@ class ScopedSaver(BaseCheckpointSaver[Any]):
         task_path: str = "",
     ) -> None:
         """Store pending writes in the own namespace."""
+        own = self._require_own(config)
         with self._noting_failures():
-            self._saver.put_writes(self._require_own(config), writes, task_id, task_path)
+            self._choose(own).put_writes(own, writes, task_id, task_path)
 
 
 # LangGraph asks for these at the start of every graph's run: so that it need not work them out.

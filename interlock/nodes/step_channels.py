@@ -38,8 +38,9 @@ class StepChannels(TypedDict, total=False):
 
 async def unpack_state(channels: StepChannels, values: KeptValues) -> StepState:
     """Return the flat state that the nodes work on."""
-    own = {name: channels[name] for name in _OWN_CHANNELS if name in channels}  # type: ignore[literal-required]
-    assignment = own["assignment"]
+    held: dict[str, Any] = dict(channels)
+    own = {name: held[name] for name in _OWN_CHANNELS if name in held}
+    assignment: dict[str, Any] = own["assignment"]
     if "refs" in assignment:
         own["assignment"] = {
             **assignment,

@@ -22,7 +22,7 @@ async def lend_config() -> None:
     A worker's `@task` is lent what the step graph has, not what its worker has. The saver is ours
     in its relaxed form: the step graph's own nodes touch nothing outside, what must be durable
     before a worker starts is flushed there, and a settlement is committed with all that was
-    queued before it.
+    queued before it. What lies below, such as a graph in a worker's `@task`, is stored as ever.
     """
     config = var_child_runnable_config.get()
     conf = dict((config or {}).get("configurable", {}))
@@ -31,7 +31,10 @@ async def lend_config() -> None:
         return
     namespace = conf.get("checkpoint_ns", "")
     scoped = ScopedSaver(
-        getattr(saver, "relaxed", saver), thread_id=conf["thread_id"], namespace=namespace
+        getattr(saver, "relaxed", saver),
+        thread_id=conf["thread_id"],
+        namespace=namespace,
+        below=saver,
     )
     conf[_CHECKPOINTER] = scoped
     answers: dict[str, Any] | None = conf.get(_RESUME_MAP)

@@ -341,22 +341,24 @@ class Orchestrator:
     ) -> RunResult:
         """Do what ainvoke does, from sync code: opens the storage, runs, and closes it.
 
+        Several threads may call it at once; each has the workers' limits to itself.
+
         Raises:
             ConfigurationError: There is a running event loop; await ainvoke there.
         """
         return self._run_sync(
-            lambda: self.ainvoke(goal, thread_id=thread_id, context=context), name="ainvoke"
+            lambda desk: desk.ainvoke(goal, thread_id=thread_id, context=context), name="ainvoke"
         )
 
     def resume(self, thread_id: str) -> RunResult:
         """Do what aresume does, from sync code."""
-        return self._run_sync(lambda: self.aresume(thread_id), name="aresume")
+        return self._run_sync(lambda desk: desk.aresume(thread_id), name="aresume")
 
     def answer(self, thread_id: str, answers: Mapping[str, Answer]) -> RunResult:
         """Do what aanswer does, from sync code."""
-        return self._run_sync(lambda: self.aanswer(thread_id, answers), name="aanswer")
+        return self._run_sync(lambda desk: desk.aanswer(thread_id, answers), name="aanswer")
 
-    def _run_sync(self, call: Callable[[], Awaitable[RunResult]], *, name: str) -> RunResult:
+    def _run_sync(self, call: Callable[[Self], Awaitable[RunResult]], *, name: str) -> RunResult:
         try:
             asyncio.get_running_loop()
         except RuntimeError:
@@ -365,9 +367,9 @@ class Orchestrator:
             f"There is a running event loop here. Write `await desk.{name}(...)` instead."
         )
 
-    async def _run_opened(self, call: Callable[[], Awaitable[RunResult]]) -> RunResult:
-        async with self:
-            return await call()
+    async def _run_opened(self, call: Callable[[Self], Awaitable[RunResult]]) -> RunResult:
+        async with self.copy_with() as desk:  # in this loop only: other threads have theirs
+            return await call(desk)
 
     def _abort_all(self) -> None:
         for drive in list(self._drives.values()):

@@ -241,3 +241,49 @@ async def test_what_no_checkpoint_holds_fails_at_its_step_and_keeps_the_others(
         await read_thread(desk, "t")
         await resume_twice(desk, "t")
     assert (bad.calls, sibling.calls) == (1, 1)
+
+
+async def test_another_limit_after_a_restart_finds_half_done_steps_again(tmp_path: Path) -> None:
+    """I6: with other settings, a half-done team goes on inside itself, and attempts count on."""
+    started, is_second = asyncio.Event(), False
+    inner_calls: collections.Counter[str] = collections.Counter()
+
+    async def wait(brief: il.Brief) -> str:
+        if not is_second:
+            await asyncio.Event().wait()
+        return brief.step_id
+
+    async def work(brief: il.Brief) -> str:
+        inner_calls[brief.step_id] += 1
+        if brief.step_id == "second" and not is_second:
+            started.set()
+            await asyncio.Event().wait()
+        return brief.step_id
+
+    def build(max_parallel: int) -> il.Orchestrator:
+        inner = build_desk(
+            {"work": work},
+            build_step("first", "work"),
+            build_step("second", "work", needs=["first"]),
+        )
+        return build_desk(
+            {"wait": wait, "team": inner},
+            build_step("a", "wait"),
+            build_step("b", "wait", needs=["a"]),
+            build_step("team"),
+            storage=locate(tmp_path),
+            policy=il.RunPolicy(max_parallel=max_parallel),
+        )
+
+    async with build(2) as desk:
+        run = asyncio.create_task(desk.ainvoke("Test", thread_id="t"))
+        await started.wait()
+        run.cancel()
+        await asyncio.gather(run, return_exceptions=True)
+    is_second = True
+    async with build(1) as desk:
+        result = await desk.aresume("t")
+        briefs = [(h.step_id, h.attempt) for h in await desk.ahandoffs("t") if h.kind == "brief"]
+    assert result.status == "completed"
+    assert inner_calls == {"first": 1, "second": 2}
+    assert len(briefs) == len(set(briefs))

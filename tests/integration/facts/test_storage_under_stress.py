@@ -5,6 +5,7 @@ import copy
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -179,6 +180,20 @@ def test_one_declared_team_works_in_one_event_loop_after_another(tmp_path: Path)
     thread.join()
     assert results == ["completed"]
     assert work.calls == 4
+
+
+def test_one_declared_team_is_called_from_several_threads_at_once(tmp_path: Path) -> None:
+    """Row 56: sync calls that overlap have each a loop and a storage of their own."""
+    meeting = threading.Barrier(4)
+
+    def work(brief: il.Brief) -> str:
+        meeting.wait(20)  # all four runs are under way
+        return "done"
+
+    desk = build_desk({"work": work}, storage=locate(tmp_path))
+    with ThreadPoolExecutor(4) as pool:
+        calls = [pool.submit(desk.invoke, "Test", thread_id=f"t{number}") for number in range(4)]
+        assert [call.result().status for call in calls] == ["completed"] * 4
 
 
 async def test_one_opened_storage_serves_several_teams() -> None:

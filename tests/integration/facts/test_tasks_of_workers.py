@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from langgraph.func import task
+from langgraph.graph import END, START, StateGraph
 from langgraph.types import interrupt
+from typing_extensions import TypedDict
 
 import interlock as il
 from tests.integration.teams import build_desk, locate
@@ -83,3 +85,63 @@ async def test_a_finished_task_of_a_worker_is_not_run_again_after_a_restart(tmp_
         result = await desk.aresume("t")
     assert result.outputs == {"work": ["A", "B"]}
     assert CALLS == {"a": 1, "b": 1}
+
+
+class _Pair(TypedDict, total=False):
+    left: Any
+    right: Any
+
+
+def build_pair() -> Any:
+    """Return a graph of two nodes at once; one looks something up, the other asks a person."""
+
+    async def left(state: _Pair) -> _Pair:
+        CALLS["left"] += 1
+        return {"left": "found"}
+
+    async def right(state: _Pair) -> _Pair:
+        return {"right": interrupt("Which one?")}
+
+    graph = StateGraph(_Pair)
+    for node in (left, right):
+        graph.add_node(node.__name__, node)
+        graph.add_edge(START, node.__name__)
+        graph.add_edge(node.__name__, END)
+    return graph.compile()
+
+
+async def test_a_graph_inside_a_task_keeps_what_its_finished_nodes_gave() -> None:
+    """A node that ended beside one that asks, in a graph that a `@task` calls, runs once."""
+    CALLS.clear()
+    graph = build_pair()
+
+    @task
+    async def call() -> Any:
+        return await graph.ainvoke({})
+
+    async def work(brief: il.Brief) -> Any:
+        return await call()
+
+    async with build_desk({"work": work}) as desk:
+        (question,) = (await desk.ainvoke("Test", thread_id="t")).questions
+        result = await desk.aanswer("t", {question.id: il.edit("this")})
+    assert result.outputs == {"work": {"left": "found", "right": "this"}}
+    assert CALLS == {"left": 1}
+
+
+async def test_a_question_beside_a_task_is_asked_and_answered_once_in_every_stream() -> None:
+    """A worker two teams down that calls a `@task` before it asks: one question, one answer."""
+    CALLS.clear()
+
+    async def work(brief: il.Brief) -> Any:
+        return [await look_up("a"), interrupt("Go on?")]
+
+    async with build_desk({"outer": build_desk({"inner": build_desk({"work": work})})}) as desk:
+        events = [event async for event in desk.astream("Test", thread_id="t")]
+        (question,) = await desk.aquestions("t")
+        answers = {question.id: il.approve()}
+        events += [event async for event in desk.astream(thread_id="t", answers=answers)]
+        handoffs = await desk.ahandoffs("t")
+    told = [e.handoff.id for e in events if isinstance(e, il.events.HandoffRecorded)]
+    assert sorted(told) == sorted(handoff.id for handoff in handoffs)
+    assert len([e for e in events if isinstance(e, il.events.QuestionAsked)]) == 1
