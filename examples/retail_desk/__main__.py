@@ -9,7 +9,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -19,6 +19,7 @@ from urllib.parse import quote
 import interlock as il
 from examples.retail_desk.desk_lock import lock_folder
 from examples.retail_desk.progress import Progress, show_summary
+from interlock.console.signal_handlers import catch_signals
 from interlock.demo.shop import Shop
 from interlock.demo.ticket_desk import TicketDesk, TicketReport
 from interlock.demo.ticket_planner import TicketPlanner
@@ -222,7 +223,7 @@ async def _answer_all(job: _Job, desk: TicketDesk) -> int:
                 reports.append(report)
                 progress.show_report(report)
 
-    with progress, _Interrupts(desk, progress):
+    with progress, _stop_on_signals(desk, progress):
         async with asyncio.TaskGroup() as group:
             for ticket in job.tickets:
                 group.create_task(answer(ticket))
@@ -230,28 +231,15 @@ async def _answer_all(job: _Job, desk: TicketDesk) -> int:
     return code if progress.output_error is None else _say_what_is_lost(progress.output_error)
 
 
-class _Interrupts:
-    """While it is entered, Ctrl-C and SIGTERM stop the desk cleanly."""
+def _stop_on_signals(desk: TicketDesk, progress: Progress) -> AbstractContextManager[None]:
+    """Return a block in which Ctrl-C and SIGTERM stop the desk cleanly."""
 
-    def __init__(self, desk: TicketDesk, progress: Progress) -> None:
-        self._desk = desk
-        self._progress = progress
+    def stop(number: signal.Signals) -> None:
+        name = number.name
+        progress.say(f"{name}: running workers may end; press Ctrl-C again to cut them off")
+        desk.drain(name)
 
-    def __enter__(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            with suppress(NotImplementedError):  # an event loop without signals
-                loop.add_signal_handler(number, self._stop, signal.Signals(number).name)
-
-    def __exit__(self, *exc_info: object) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            with suppress(NotImplementedError):
-                loop.remove_signal_handler(number)
-
-    def _stop(self, name: str) -> None:
-        self._progress.say(f"{name}: running workers may end; press Ctrl-C again to cut them off")
-        self._desk.drain(name)
+    return catch_signals((signal.SIGINT, signal.SIGTERM), stop)
 
 
 def _conclude(

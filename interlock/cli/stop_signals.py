@@ -1,13 +1,13 @@
 """Ctrl-C and SIGTERM: the first drains, the second cuts off."""
 
-import asyncio
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Final
 
 from interlock.cli.exit_codes import SIGNAL_BASE
 from interlock.console.clean_text import show_duration
+from interlock.console.signal_handlers import catch_signals
 from interlock.orchestrator import Orchestrator
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
@@ -34,16 +34,8 @@ class StopSignals:
     @contextmanager
     def watch(self) -> Iterator[None]:
         """Take the signals from before the run begins until its result is shown."""
-        loop = asyncio.get_running_loop()
-        for number in _SIGNALS:
-            with suppress(NotImplementedError):  # an event loop without signals
-                loop.add_signal_handler(number, self._stop, number)
-        try:
+        with catch_signals(_SIGNALS, self._stop):
             yield
-        finally:
-            for number in _SIGNALS:
-                with suppress(NotImplementedError):
-                    loop.remove_signal_handler(number)
 
     def _stop(self, number: signal.Signals) -> None:
         if self._first is None:

@@ -101,7 +101,6 @@ class _Validation:
         for step in graph.steps:
             for key in step.publishes:
                 self.publishers.setdefault(key, []).append(step.id)
-        self.ancestors: Mapping[StepId, frozenset[StepId]] = {}
 
     def find(self) -> Iterator[PlanProblem]:
         if not self.graph.steps:
@@ -308,11 +307,13 @@ class _Validation:
                 )
 
     def _find_context_problems(self, step: Step, *, has_rings: bool) -> Iterator[PlanProblem]:
+        before: frozenset[StepId] | None = None
         for key in step.context:
             publishers = self.publishers.get(key, [])
             if key in self.context_keys or (has_rings and publishers):
                 continue
-            before = self._get_ancestors(step.id) if not has_rings else frozenset()
+            if before is None:
+                before = self._get_ancestors(step.id) if not has_rings else frozenset()
             if any(publisher in before for publisher in publishers):
                 continue
             if publishers and publishers[0] != step.id:

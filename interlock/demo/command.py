@@ -4,13 +4,14 @@ import asyncio
 import signal
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Protocol, TextIO
 
 from rich.console import Console, RenderableType
 
 from interlock.console.clean_text import clean_text
+from interlock.console.signal_handlers import catch_signals
 from interlock.contracts.clock import SystemClock
 from interlock.demo.cases import CASES
 from interlock.demo.demo_folder import DemoFolder
@@ -128,22 +129,14 @@ class _Command:
     @contextmanager
     def _watch_signals(self, task: asyncio.Task[int]) -> Iterator[None]:
         """Cancel the task when a signal asks to stop: what it started ends with it."""
-        loop = asyncio.get_running_loop()
         numbers = [signal.Signals[name] for name in _STOPPING if hasattr(signal, name)]
 
         def stop(number: signal.Signals) -> None:
             self._signal = number
             task.cancel()
 
-        for number in numbers:
-            with suppress(NotImplementedError):  # an event loop without signals
-                loop.add_signal_handler(number, stop, number)
-        try:
+        with catch_signals(numbers, stop):
             yield
-        finally:
-            for number in numbers:
-                with suppress(NotImplementedError):
-                    loop.remove_signal_handler(number)
 
     def _tell_stopped(self, number: signal.Signals) -> int:
         left = "Its folder is gone" if self._kept is None else f"Its folder is {self._kept.path}"

@@ -11,8 +11,8 @@ from typing import Any
 
 from langgraph.graph import END, START, StateGraph
 
-from interlock.graphs.step_graph import AnyGraph, StepGraphParts, build_step_graph
-from interlock.nodes.dispatch import build_dispatch_node
+from interlock.graphs.step_graph import StepGraphParts, build_step_graph
+from interlock.nodes.dispatch import AnyGraph, build_dispatch_node
 from interlock.nodes.escalate import build_escalate_node
 from interlock.nodes.finish import build_finish_node
 from interlock.nodes.intake import build_intake_node

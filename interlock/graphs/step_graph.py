@@ -30,6 +30,7 @@ from interlock.nodes.agent_call import (
     read_team_output,
     shape_graph_input,
 )
+from interlock.nodes.dispatch import AnyGraph
 from interlock.nodes.step_brief import build_brief_node
 from interlock.nodes.step_channels import (
     StepChannels,
@@ -56,8 +57,6 @@ from interlock.nodes.step_state import (
 )
 from interlock.nodes.team import Team, TeamSpec
 from interlock.nodes.worker_node import build_worker_runner
-
-AnyGraph = Pregel[Any, Any, Any, Any]
 
 _RESERVED: Final = (
     *STEP_NODES,

@@ -18,7 +18,7 @@ from interlock.contracts.storage import Batch
 from interlock.nodes.answer_handoff import record_answer
 from interlock.nodes.answer_shapes import build_request, find_answer_problem, parse_answers
 from interlock.nodes.forked_questions import renew_taken_questions
-from interlock.nodes.place import Place
+from interlock.nodes.place import Place, get_superstep, get_thread_id
 from interlock.nodes.planner import tell_plan, validate_plan
 from interlock.nodes.run_state import RunContext, RunState, as_plain, require_schema_version
 from interlock.nodes.team import Team
@@ -39,9 +39,8 @@ def build_escalate_node(team: Team) -> EscalateNode:
         stands before it is safe to repeat.
         """
         require_schema_version(state)
-        info = runtime.execution_info
-        thread_id = ThreadId(str(info.thread_id) if info is not None else "")
-        superstep = info.checkpoint_id if info is not None else ""
+        thread_id = get_thread_id(runtime)
+        superstep = get_superstep(runtime)
         if team.find_live(thread_id, state["scope"]).cancel_reason is not None:
             return RunState(answer_problems=[])
         storage = await team.open_storage()

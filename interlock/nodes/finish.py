@@ -10,6 +10,7 @@ from interlock.contracts.outcome import RunResult, StepOutcome, Usage
 from interlock.contracts.plain import Plain
 from interlock.contracts.plan import TaskGraph
 from interlock.contracts.storage import Batch, RunUpdate
+from interlock.nodes.place import get_thread_id
 from interlock.nodes.run_state import RunContext, RunState, as_plain, require_schema_version
 from interlock.nodes.team import Team
 
@@ -26,8 +27,7 @@ def build_finish_node(team: Team) -> FinishNode:
         the ledger, unless it is a nested team's. Interrupts: none.
         """
         require_schema_version(state)
-        info = runtime.execution_info
-        thread_id = ThreadId(str(info.thread_id) if info is not None else "")
+        thread_id = get_thread_id(runtime)
         storage = await team.open_storage()
         cancel_reason = team.find_live(thread_id, state["scope"]).cancel_reason
         result = build_result(state, thread_id, cancel_reason=cancel_reason)

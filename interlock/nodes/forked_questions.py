@@ -11,17 +11,15 @@ from typing import Any
 from interlock.contracts.ids import (
     HandoffId,
     QuestionId,
-    StepId,
     derive_handoff_id,
     derive_question_id,
 )
 from interlock.contracts.question import Question
-from interlock.contracts.storage import Batch, RecordedAnswer
+from interlock.contracts.storage import RecordedAnswer
+from interlock.nodes.asked_questions import put_questions
 from interlock.nodes.place import Place
 from interlock.nodes.run_state import RunState, as_plain
-from interlock.nodes.settlement import record_question
 from interlock.nodes.team import Team
-from interlock.telemetry.events import HandoffRecorded, QuestionAsked
 
 
 async def renew_taken_questions(
@@ -56,7 +54,8 @@ async def renew_taken_questions(
     }
     asked = {question.id for question in await storage.list_questions(place.thread_id)}
     fresh = [q for q in renewed.values() if q.id not in asked and q.id not in recorded]
-    await _ask(team, fresh, place)
+    if fresh:
+        await put_questions(team, storage, fresh, place=place)
     return _replace(state, renewed)
 
 
@@ -80,33 +79,6 @@ def _renew(team: Team, question: Question, place: Place) -> Question:
         shown_hash=question.shown_hash,
     )
     return question.model_copy(update={"id": new_id, "asked_at": team.clock.now()})
-
-
-async def _ask(team: Team, questions: Sequence[Question], place: Place) -> None:
-    """Store questions and tell who listens."""
-    if not questions:
-        return
-    now = team.clock.now()
-    handoffs = [
-        record_question(
-            question,
-            Place(
-                thread_id=place.thread_id,
-                superstep=place.superstep,
-                path=question.step_id or StepId(""),
-            ),
-            attempt=0,
-            now=now,
-        )
-        for question in questions
-    ]
-    storage = await team.open_storage()
-    batch = Batch(handoffs=handoffs, questions=tuple(questions))
-    await storage.commit(place.thread_id, batch)
-    for handoff in handoffs:
-        team.emit(HandoffRecorded(thread_id=place.thread_id, at=now, handoff=handoff))
-    for question in questions:
-        team.emit(QuestionAsked(thread_id=place.thread_id, at=now, question=question))
 
 
 def _replace(state: RunState, renewed: Mapping[QuestionId, Question]) -> RunState:

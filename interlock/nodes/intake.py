@@ -7,10 +7,10 @@ from langgraph.runtime import Runtime
 
 from interlock.contracts.big_values import is_big
 from interlock.contracts.errors import ConfigurationError
-from interlock.contracts.ids import ThreadId
 from interlock.contracts.plain import Plain, parse_plain
 from interlock.nodes.dispatch import refuse_max_concurrency
 from interlock.nodes.kept_values import KeptValues, fold_values
+from interlock.nodes.place import get_thread_id
 from interlock.nodes.run_state import SCHEMA_VERSION, RunContext, RunState
 from interlock.nodes.team import Team
 
@@ -38,9 +38,7 @@ def build_intake_node(team: Team) -> IntakeNode:
         context: Mapping[str, Plain] = parse_plain(state.get("context") or {})
         folded, refs = context, dict(state.get("context_refs") or {})
         if any(is_big(value) for value in context.values()):
-            info = runtime.execution_info
-            thread_id = ThreadId(str(info.thread_id) if info is not None else "")
-            values = KeptValues(await team.open_storage(), thread_id)
+            values = KeptValues(await team.open_storage(), get_thread_id(runtime))
             folded, added = await fold_values(context, values.keep)
             refs.update(added)
         begun = RunState(

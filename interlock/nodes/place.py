@@ -1,6 +1,9 @@
 """Where an outcome belongs: thread, superstep, step."""
 
 from dataclasses import dataclass
+from typing import Any
+
+from langgraph.runtime import Runtime
 
 from interlock.contracts.ids import StepId, ThreadId
 
@@ -18,3 +21,15 @@ class Place:
     thread_id: ThreadId
     superstep: str
     path: StepId
+
+
+def get_thread_id(runtime: Runtime[Any]) -> ThreadId:
+    """Return the thread that a node runs on; empty if the graph has no saver."""
+    info = runtime.execution_info
+    return ThreadId(str(info.thread_id) if info is not None else "")
+
+
+def get_superstep(runtime: Runtime[Any]) -> str:
+    """Return the checkpoint id of the superstep that a node runs in; empty outside a run."""
+    info = runtime.execution_info
+    return info.checkpoint_id if info is not None else ""

@@ -22,13 +22,13 @@ from interlock.contracts.safe_words import clean_words, word_error, word_value
 from interlock.contracts.storage import Batch
 from interlock.contracts.thread_call import call_in_thread
 from interlock.contracts.worker import Planner, PlannerLike, PlanRequest
+from interlock.nodes.asked_questions import put_questions
 from interlock.nodes.kept_values import KeptValues, unfold_values
 from interlock.nodes.live_run import forget_cancel
-from interlock.nodes.place import Place
+from interlock.nodes.place import Place, get_superstep, get_thread_id
 from interlock.nodes.run_state import RunContext, RunState, as_plain, require_schema_version
-from interlock.nodes.settlement import record_question
 from interlock.nodes.team import Team
-from interlock.telemetry.events import HandoffRecorded, PlanAccepted, PlanRefused, QuestionAsked
+from interlock.telemetry.events import PlanAccepted, PlanRefused
 
 PlannerNode = Callable[[RunState, Runtime[RunContext]], Awaitable[RunState]]
 
@@ -45,10 +45,10 @@ def build_planner_node(team: Team) -> PlannerNode:
         """
         require_schema_version(state)
         attempt = state["plan_attempts"] + 1
-        live = team.find_live(_get_thread_id(runtime), state["scope"])
+        live = team.find_live(get_thread_id(runtime), state["scope"])
         try:
             with live.interrupt_on_cancel():
-                request = await _build_request(team, state, _get_thread_id(runtime), attempt)
+                request = await _build_request(team, state, get_thread_id(runtime), attempt)
                 plan = await _ask(team.spec.planner, request)
             plan = plan.model_copy(update={"version": attempt})
             validate_plan(team, plan, context=state["context"])
@@ -153,7 +153,7 @@ def _refuse(
     is_last = is_fixed or attempt >= team.spec.policy.max_plan_attempts
     team.emit(
         PlanRefused(
-            thread_id=_get_thread_id(runtime),
+            thread_id=get_thread_id(runtime),
             at=team.clock.now(),
             attempt=attempt,
             problems=tuple(problems),
@@ -171,8 +171,8 @@ def _refuse(
 async def _propose(
     team: Team, state: RunState, runtime: Runtime[RunContext], *, plan: TaskGraph
 ) -> RunState:
-    thread_id = _get_thread_id(runtime)
-    superstep = _get_superstep(runtime)
+    thread_id = get_thread_id(runtime)
+    superstep = get_superstep(runtime)
     now = team.clock.now()
     dumped = as_plain(plan)
     plan_hash = derive_hash(dumped)
@@ -197,18 +197,15 @@ async def _propose(
     question = None
     if team.spec.policy.approve_plan:
         question = _build_question(team, state, thread_id, superstep, plan)
-    handoffs = [handoff]
-    if question is not None:
-        place = Place(thread_id=thread_id, superstep=superstep, path=_name_owner(state))
-        handoffs.append(record_question(question, place, attempt=plan.version, now=now))
-    storage = await team.open_storage()
-    batch = Batch(handoffs=handoffs, questions=(question,) if question else ())
-    await storage.commit(thread_id, batch)
-    for recorded in handoffs:
-        team.emit(HandoffRecorded(thread_id=thread_id, at=now, handoff=recorded))
-    if question is not None:
-        team.emit(QuestionAsked(thread_id=thread_id, at=now, question=question))
-    else:
+    await put_questions(
+        team,
+        await team.open_storage(),
+        (question,) if question else (),
+        place=Place(thread_id=thread_id, superstep=superstep, path=_name_owner(state)),
+        attempt=plan.version,
+        beside=Batch(handoffs=(handoff,)),
+    )
+    if question is None:
         tell_plan(team, thread_id, plan, scope=state["scope"])
     return RunState(
         plan=dumped,
@@ -261,13 +258,3 @@ def _build_question(
         shown_hash=shown,
         asked_at=team.clock.now(),
     )
-
-
-def _get_thread_id(runtime: Runtime[RunContext]) -> ThreadId:
-    info = runtime.execution_info
-    return ThreadId(str(info.thread_id) if info is not None else "")
-
-
-def _get_superstep(runtime: Runtime[RunContext]) -> str:
-    info = runtime.execution_info
-    return info.checkpoint_id if info is not None else ""

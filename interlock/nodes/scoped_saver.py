@@ -26,6 +26,9 @@ from interlock.contracts.errors import (
     ThreadBusyError,
 )
 
+CHECKPOINTER: Final = "__pregel_checkpointer"
+"""Where LangGraph's config holds the saver that is lent."""
+
 STORAGE_FAILURES: Final = (StorageError, StorageBusyError, LeaseLostError, ThreadBusyError)
 """What our storage raises when it cannot keep a run's state."""
 

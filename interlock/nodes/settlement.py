@@ -12,8 +12,8 @@ from interlock.contracts.handoff import Handoff
 from interlock.contracts.ids import derive_handoff_id
 from interlock.contracts.outcome import StepOutcome
 from interlock.contracts.plain import derive_bytes_hash, derive_hash, encode_plain
-from interlock.contracts.question import Question
 from interlock.contracts.storage import Batch, Storage
+from interlock.nodes.asked_questions import record_question
 from interlock.nodes.place import Place
 from interlock.nodes.team import Team
 from interlock.telemetry.events import HandoffRecorded, QuestionAsked, StepSettled
@@ -96,30 +96,6 @@ def _record_settlement(outcome: StepOutcome, place: Place, now: datetime) -> Han
         payload=payload,
         payload_hash=derive_hash(payload),
         status=outcome.status,
-        ended_at=now,
-    )
-
-
-def record_question(question: Question, place: Place, *, attempt: int, now: datetime) -> Handoff:
-    """Return the journal's record of a question on its way to a person."""
-    payload = question.model_dump(mode="json")
-    return Handoff(
-        id=derive_handoff_id(
-            place.thread_id,
-            superstep=place.superstep,
-            step_id=place.path,
-            attempt=0,
-            kind=f"question/{question.id}",
-        ),
-        thread_id=place.thread_id,
-        superstep=place.superstep,
-        kind="question",
-        sender="supervisor",
-        receiver="person",
-        step_id=place.path or None,
-        attempt=attempt,
-        payload=payload,
-        payload_hash=derive_hash(payload),
         ended_at=now,
     )
 

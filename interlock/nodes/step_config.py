@@ -9,9 +9,8 @@ from typing import Any, Final
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import var_child_runnable_config
 
-from interlock.nodes.scoped_saver import ScopedSaver
+from interlock.nodes.scoped_saver import CHECKPOINTER, ScopedSaver
 
-_CHECKPOINTER: Final = "__pregel_checkpointer"
 _INTERRUPT: Final = "__interrupt__"
 _RESUME_MAP: Final = "__pregel_resume_map"
 
@@ -26,7 +25,7 @@ async def lend_config() -> None:
     """
     config = var_child_runnable_config.get()
     conf = dict((config or {}).get("configurable", {}))
-    saver = conf.get(_CHECKPOINTER)
+    saver = conf.get(CHECKPOINTER)
     if config is None or saver is None:
         return
     namespace = conf.get("checkpoint_ns", "")
@@ -36,7 +35,7 @@ async def lend_config() -> None:
         namespace=namespace,
         below=saver,
     )
-    conf[_CHECKPOINTER] = scoped
+    conf[CHECKPOINTER] = scoped
     answers: dict[str, Any] | None = conf.get(_RESUME_MAP)
     if answers:
         asked = await _list_asked(scoped, conf["thread_id"], namespace)

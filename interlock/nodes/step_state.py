@@ -1,12 +1,8 @@
 """The step graph's state: one step's life, from brief to settlement."""
 
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final
 
 from typing_extensions import TypedDict
-
-StepRoute: TypeAlias = Literal[
-    "worker", "brief", "review", "promote", "fallback", "park", "degrade"
-]
 
 BRIEF: Final = "brief"
 REVIEW: Final = "review"

@@ -10,8 +10,9 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from interlock.contracts.errors import ConfigurationError, ContractError
-from interlock.contracts.ids import ThreadId, WorkerName
+from interlock.contracts.ids import WorkerName
 from interlock.contracts.outcome import TERMINAL_STEP_STATUSES
+from interlock.nodes.place import get_thread_id
 from interlock.nodes.run_state import RunContext, RunRoute, RunState, require_schema_version
 from interlock.nodes.team import Team
 
@@ -28,8 +29,7 @@ def build_supervisor_node(team: Team) -> SupervisorNode:
         interrupts: none.
         """
         require_schema_version(state)
-        info = runtime.execution_info
-        thread_id = ThreadId(str(info.thread_id) if info is not None else "")
+        thread_id = get_thread_id(runtime)
         is_cancelled = team.find_live(thread_id, state["scope"]).cancel_reason is not None
         return RunState(route=_decide(team, state, is_cancelled=is_cancelled))
 

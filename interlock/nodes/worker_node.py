@@ -28,7 +28,7 @@ from interlock.contracts.worker import Worker
 from interlock.nodes.agent_call import AgentResult, CallAgent
 from interlock.nodes.error_places import list_places
 from interlock.nodes.retry_after import find_retry_after
-from interlock.nodes.scoped_saver import STORAGE_FAILURES, ScopedSaver
+from interlock.nodes.scoped_saver import CHECKPOINTER, STORAGE_FAILURES, ScopedSaver
 from interlock.nodes.step_brief import (
     build_brief,
     open_scratchpad,
@@ -43,7 +43,6 @@ from interlock.nodes.token_counter import TokenCounter
 from interlock.nodes.worker_questions import ask
 from interlock.nodes.worker_writes import limit_writes
 
-_CHECKPOINTER = "__pregel_checkpointer"
 _SCRATCHPAD = "__pregel_scratchpad"
 _SEND = "__pregel_send"
 _HOPELESS = (NotImplementedError, ImportError, NameError, SyntaxError)
@@ -123,10 +122,10 @@ def _scope_config(config: RunnableConfig, tokens: TokenCounter) -> RunnableConfi
     conf = dict(config.get("configurable", {}))
     if _SEND in conf:
         conf[_SEND] = limit_writes(conf[_SEND])
-    saver = conf.get(_CHECKPOINTER)
+    saver = conf.get(CHECKPOINTER)
     if saver is not None:
         saver = getattr(saver, "strict", saver)
-        conf[_CHECKPOINTER] = ScopedSaver(
+        conf[CHECKPOINTER] = ScopedSaver(
             saver, thread_id=conf["thread_id"], namespace=conf.get("checkpoint_ns", "")
         )
     scoped: RunnableConfig = {**config, "configurable": conf}
@@ -213,7 +212,7 @@ def _find_unstorable(asked: GraphInterrupt, config: RunnableConfig) -> PlainValu
 
     LangGraph would raise it later, where it ends the run and every resume of it.
     """
-    saver = config.get("configurable", {}).get(_CHECKPOINTER)
+    saver = config.get("configurable", {}).get(CHECKPOINTER)
     if saver is None:
         return None
     for item in asked.args[0]:
@@ -236,7 +235,7 @@ def _find_passing(exc: BaseException, config: RunnableConfig, *, is_team: bool) 
         return bubble
     if is_team and isinstance(exc, STORAGE_FAILURES):
         return exc
-    saver = config.get("configurable", {}).get(_CHECKPOINTER)
+    saver = config.get("configurable", {}).get(CHECKPOINTER)
     return saver.failures[0] if isinstance(saver, ScopedSaver) and saver.failures else None
 
 

@@ -14,12 +14,10 @@ from interlock.contracts.errors import PlainValueError
 from interlock.contracts.ids import QuestionId, StepId, ThreadId, derive_id
 from interlock.contracts.plain import Plain, derive_hash, parse_plain
 from interlock.contracts.question import Answer, Decision, Question
-from interlock.contracts.storage import Batch
 from interlock.nodes.answer_shapes import is_request, read_questions
-from interlock.nodes.settlement import record_question
+from interlock.nodes.asked_questions import put_questions
 from interlock.nodes.step_run import StepRun
 from interlock.nodes.team import Team
-from interlock.telemetry.events import HandoffRecorded, QuestionAsked
 
 _ALL: tuple[Decision, ...] = ("approve", "edit", "reject", "respond")
 
@@ -37,14 +35,8 @@ async def ask(team: Team, run: StepRun, interrupts: Sequence[Interrupt], *, atte
     known = {question.id for question in await run.storage.list_questions(run.thread_id)}
     known |= (await run.storage.load_answers(run.thread_id)).keys()
     fresh = [question for question in asked if question.id not in known]
-    if not fresh:
-        return
-    handoffs = [record_question(q, run.place, attempt=attempt, now=now) for q in fresh]
-    await run.storage.commit(run.thread_id, Batch(questions=fresh, handoffs=handoffs))
-    for handoff in handoffs:
-        team.emit(HandoffRecorded(thread_id=run.thread_id, at=now, handoff=handoff))
-    for question in fresh:
-        team.emit(QuestionAsked(thread_id=run.thread_id, at=now, question=question))
+    if fresh:
+        await put_questions(team, run.storage, fresh, place=run.place, attempt=attempt)
 
 
 def list_questions(

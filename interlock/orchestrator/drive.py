@@ -29,16 +29,16 @@ from interlock.contracts.safe_words import word_value
 from interlock.contracts.storage import Batch, RunUpdate, Storage
 from interlock.nodes.answer_handoff import record_answer
 from interlock.nodes.answer_shapes import is_request
+from interlock.nodes.asked_questions import put_questions
 from interlock.nodes.finish import build_result
 from interlock.nodes.kept_values import KeptValues, fold_values
 from interlock.nodes.live_run import LiveRun
 from interlock.nodes.place import Place
 from interlock.nodes.run_state import RunState, as_plain
-from interlock.nodes.settlement import record_question
 from interlock.nodes.team import Team
 from interlock.nodes.worker_questions import derive_resume_value, list_questions
 from interlock.orchestrator.lease_keeper import LeaseKeeper
-from interlock.telemetry.events import HandoffRecorded, QuestionAsked, RunStarted
+from interlock.telemetry.events import HandoffRecorded, RunStarted
 
 RunGraphCompiled = CompiledStateGraph[Any, Any, Any, Any]
 _RECURSION_LIMIT: Final = 1_000_000
@@ -186,8 +186,9 @@ class Drive:
     async def _write_down_start(self, snapshot: StateSnapshot) -> None:
         """Make it durable that the run goes on, and which workers' questions are answered (I8)."""
         now = self._team.clock.now()
+        place = self._place(snapshot)
         handoffs = [
-            record_answer(question, answer, place=self._place(snapshot, question), now=now)
+            record_answer(question, answer, place=place, now=now)
             for question, answer in self._taken
         ]
         self._taken = []
@@ -196,10 +197,9 @@ class Drive:
         for handoff in handoffs:
             self._team.emit(HandoffRecorded(thread_id=self._thread_id, at=now, handoff=handoff))
 
-    def _place(self, snapshot: StateSnapshot, question: Question) -> Place:
+    def _place(self, snapshot: StateSnapshot) -> Place:
         superstep = snapshot.config["configurable"].get("checkpoint_id", "")
-        path = question.step_id or StepId("")
-        return Place(thread_id=self._thread_id, superstep=superstep, path=path)
+        return Place(thread_id=self._thread_id, superstep=superstep, path=StepId(""))
 
     async def _choose_first_input(self, snapshot: StateSnapshot) -> Any:  # noqa: ANN401 - LangGraph's
         """Return how to go on: from the start, with answers, from the checkpoint, or not."""
@@ -258,15 +258,13 @@ class Drive:
         answered = await self._storage.load_answers(self._thread_id)
         known = {q.id for q in stored} | answered.keys()
         fresh = [q for q in open_now if q.id not in known]
-        now = self._team.clock.now()
-        handoffs = [record_question(q, self._place(snapshot, q), attempt=0, now=now) for q in fresh]
-        update = RunUpdate(status="waiting")
-        batch = Batch(questions=fresh, handoffs=handoffs, closed=stale, run=update)
-        await self._storage.commit(self._thread_id, batch)
-        for handoff in handoffs:
-            self._team.emit(HandoffRecorded(thread_id=self._thread_id, at=now, handoff=handoff))
-        for question in fresh:
-            self._team.emit(QuestionAsked(thread_id=self._thread_id, at=now, question=question))
+        await put_questions(
+            self._team,
+            self._storage,
+            fresh,
+            place=self._place(snapshot),
+            beside=Batch(closed=stale, run=RunUpdate(status="waiting")),
+        )
         return await load_waiting_result(self._storage, self._thread_id, snapshot)
 
 
