@@ -9,6 +9,18 @@ from interlock.checkpoints.strict_msgpack import switch_on_strict_msgpack
 from interlock.contracts.brief import Brief, Scratchpad
 from interlock.contracts.clock import Clock, SystemClock
 from interlock.contracts.criteria import Finding, check, expr, rubric, schema
+from interlock.contracts.effect_errors import (
+    EffectBusyError,
+    EffectSettledError,
+    EffectUnknownError,
+    KeyReusedError,
+    NoEffectScopeError,
+    NotAppliedError,
+    RecordedEffectError,
+    UnknownEffectError,
+)
+from interlock.contracts.effect_ledger import Transaction
+from interlock.contracts.effects import EffectRecord
 from interlock.contracts.errors import (
     AnswerError,
     ConfigurationError,
@@ -40,9 +52,10 @@ from interlock.contracts.errors import (
 )
 from interlock.contracts.fallback import abandon, ask_person, skip, use_value, use_worker
 from interlock.contracts.handoff import Handoff, Verdict
+from interlock.contracts.ids import IdempotencyKey
 from interlock.contracts.outcome import RunResult, StepOutcome, Usage
 from interlock.contracts.plan import Need, Step, TaskGraph
-from interlock.contracts.policy import Budget, Retry, RunPolicy
+from interlock.contracts.policy import Budget, EffectPolicy, Retry, RunPolicy
 from interlock.contracts.question import Answer, Question, approve, edit, reject, respond
 from interlock.contracts.run_record import RunRecord
 from interlock.contracts.storage import Storage
@@ -54,6 +67,9 @@ from interlock.orchestrator import (
     load_task_graph,
 )
 from interlock.telemetry import events
+from interlock.tools.declaration import Happened
+from interlock.tools.effect_scope import effects
+from interlock.tools.idempotent import idempotent
 
 switch_on_strict_msgpack()
 
@@ -67,13 +83,23 @@ __all__ = [
     "ConfigurationError",
     "ContractError",
     "DrainedError",
+    "EffectBusyError",
+    "EffectPolicy",
+    "EffectRecord",
+    "EffectSettledError",
+    "EffectUnknownError",
     "Finding",
     "FinishedRunError",
     "Handoff",
+    "Happened",
+    "IdempotencyKey",
     "InterlockError",
     "InvalidAnswerError",
+    "KeyReusedError",
     "LeaseLostError",
     "Need",
+    "NoEffectScopeError",
+    "NotAppliedError",
     "Orchestrator",
     "PermanentError",
     "PlainValueError",
@@ -82,6 +108,7 @@ __all__ = [
     "PlanRequest",
     "Planner",
     "Question",
+    "RecordedEffectError",
     "Retry",
     "RunError",
     "RunPolicy",
@@ -104,8 +131,10 @@ __all__ = [
     "TaskGraph",
     "ThreadBusyError",
     "ThreadStatus",
+    "Transaction",
     "TransientError",
     "UnfinishedRunError",
+    "UnknownEffectError",
     "UnknownQuestionError",
     "UnknownThreadError",
     "Usage",
@@ -118,8 +147,10 @@ __all__ = [
     "build_run_graph",
     "check",
     "edit",
+    "effects",
     "events",
     "expr",
+    "idempotent",
     "load_task_graph",
     "open_storage",
     "reject",

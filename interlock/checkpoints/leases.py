@@ -209,6 +209,17 @@ class Leases:
 
         return check
 
+    def get_token(self, thread_id: str) -> int | None:
+        """Return the token under which this storage holds a thread; None if it does not."""
+        return self._held.get(thread_id)
+
+    def is_held_under(self, connection: sqlite3.Connection, thread_id: str, token: int) -> bool:
+        """Return whether a thread's lease still has a token, and runs."""
+        row = _load_row(connection, thread_id)
+        if row is None or row.token != token or row.expires_at is None:
+            return False
+        return self._clock.now().timestamp() < row.expires_at
+
     def note_namespace(self, thread_id: str, namespace: str) -> None:
         """Remember that a checkpoint is being written to a namespace of a thread."""
         known = self._namespaces.get(thread_id)

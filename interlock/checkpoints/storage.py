@@ -1,12 +1,14 @@
 """One storage on one database: what the rooms above are handed (`contracts.storage.Storage`)."""
 
 import sqlite3
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import TypeVar
 
 from interlock.checkpoints.database import Database
 from interlock.checkpoints.database_thread import Operation
+from interlock.checkpoints.effect_ledger import SqlEffectLedger
 from interlock.checkpoints.journal import Journal, derive_handoff_rows, insert_handoffs
 from interlock.checkpoints.leases import Leases
 from interlock.checkpoints.outcomes import derive_outcome_rows, insert_outcomes, load_superstep
@@ -26,6 +28,7 @@ from interlock.checkpoints.storage_url import parse_storage_url
 from interlock.checkpoints.strict_msgpack import require_strict_msgpack
 from interlock.checkpoints.write_hook import WriteHook
 from interlock.contracts.clock import Clock, SystemClock
+from interlock.contracts.effect_ledger import Transaction
 from interlock.contracts.handoff import Handoff
 from interlock.contracts.ids import PayloadHash, QuestionId, StepId, ThreadId
 from interlock.contracts.outcome import RunStatus, StepOutcome
@@ -39,6 +42,8 @@ from interlock.contracts.storage import (
     Storage,
     ThreadCounts,
 )
+
+T = TypeVar("T")
 
 
 class SqlStorage:
@@ -71,6 +76,7 @@ class SqlStorage:
         self._runs = RunLedger(self._database, clock)
         self._journal = Journal(self._database)
         self._questions = QuestionLedger(self._database, clock)
+        self._ledger = SqlEffectLedger(self._database, self._leases, clock)
         self._saver = Saver(self._database, self._leases, serde=build_serializer())
 
     @property
@@ -82,6 +88,23 @@ class SqlStorage:
     def checkpointer(self) -> Saver:
         """The LangGraph saver on this database; may be taken before `connect`."""
         return self._saver
+
+    @property
+    def ledger(self) -> SqlEffectLedger:
+        """The ledger of effects; may be taken before `connect`."""
+        return self._ledger
+
+    async def transact(self, function: Callable[[Transaction], T]) -> T:
+        """Run a function in one durable transaction, for tables of your own beside interlock's.
+
+        Args:
+            function: Sync; given the open transaction. It may be run more than once, of which one
+                is kept. If it raises, nothing is written.
+
+        Raises:
+            StorageError: A statement is refused, or the database cannot be used.
+        """
+        return await self._ledger.transact(function)
 
     async def connect(self) -> None:
         """Open the database and bring its schema up to date; safe to repeat.
@@ -95,6 +118,7 @@ class SqlStorage:
     async def aclose(self) -> None:
         """Write what is queued, give held threads free, close; safe to repeat."""
         if self._database.is_open:
+            await self._ledger.flights.land()
             try:
                 await self._leases.release_all()
             finally:

@@ -17,6 +17,7 @@ from interlock.orchestrator.declare import DEFAULT_STORAGE
 PLACEHOLDER: Final = "TEAM"
 """Stands in a line for a team that is not known."""
 
+_EFFECT_COMMANDS: Final = frozenset({"settle", "forget"})
 _LONGEST_EDIT: Final = 200
 _PLAIN_IN_QUOTES: Final = frozenset(
     string.ascii_letters + string.digits + string.punctuation + " "
@@ -71,6 +72,31 @@ class CommandLines:
         """Return the line that shows all that was handed over on the thread."""
         return self._join("handoffs", self.thread_id, "--full", *self._locate())
 
+    def effects(self) -> str:
+        """Return the line that lists the thread's effects."""
+        is_plain = self.thread_id not in _EFFECT_COMMANDS and not self.thread_id.startswith("-")
+        if is_plain:
+            return self._join("effects", self.thread_id, *self._locate())
+        return self._join("effects", *self._locate(), "--", self.thread_id)
+
+    def settle_effect(self, key: str) -> Sequence[str]:
+        """Return the lines that settle an unknown effect: it happened, with and without answer; or not."""
+        why = ("--why", "how you know")
+        outcomes = (
+            ("--happened", "--answer", "@answer.json"),
+            ("--happened",),
+            ("--not-happened",),
+        )
+        return [
+            self._join("effects", "settle", self.thread_id, key, *words, *why, *self._locate())
+            for words in outcomes
+        ]
+
+    def forget_effects(self, older_than: str) -> str:
+        """Return the line that forgets old effects, of the thread if one is at hand."""
+        thread = ["--thread", self.thread_id] if self.thread_id else []
+        return self._join("effects", "forget", "--older-than", older_than, *thread, *self._locate())
+
     def answer(self, question: Question) -> Sequence[str]:
         """Return one line for each decision that a question allows."""
         return [
@@ -118,14 +144,17 @@ def _quote(word: str) -> str:
 
 
 def _suggest_value(question: Question, decision: Decision) -> list[str]:
+    is_effect = question.kind == "effect"
     match decision:
         case "approve":
             return []
+        case "edit" if is_effect:
+            return ["@answer.json"]  # what the tool answered, which nobody here can know
         case "edit":
             text = json.dumps(question.args, ensure_ascii=False)
             is_good = question.args is not None and len(text) <= _LONGEST_EDIT
             return [text if is_good else "@value.json"]
         case "reject":
-            return ["why not"]
+            return ["how you know" if is_effect else "why not"]
         case "respond":
             return ["what to do"]

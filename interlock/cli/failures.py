@@ -14,6 +14,7 @@ from interlock.cli.exit_codes import ExitCode, derive_error_code
 from interlock.cli.output import Output
 from interlock.console.clean_text import clean_lines
 from interlock.console.json_lines import dump_error, write_json
+from interlock.contracts.effect_errors import EffectSettledError, UnknownEffectError
 from interlock.contracts.errors import (
     AnswerError,
     DrainedError,
@@ -119,6 +120,8 @@ def find_hint(error: InterlockError, commands: CommandLines) -> str | None:
             return commands.list_runs()
         case ThreadBusyError() | LeaseLostError():
             return commands.status()
+        case UnknownEffectError() | EffectSettledError():
+            return commands.effects()
         case AnswerError():
             return commands.inbox()
         case _:

@@ -11,6 +11,7 @@ import typer
 from interlock.cli.commands.bench import app as bench
 from interlock.cli.commands.demo import demo
 from interlock.cli.commands.drawing import graph, schema
+from interlock.cli.commands.effects import app as effects
 from interlock.cli.commands.reading import cancel, handoffs, inbox, status
 from interlock.cli.commands.running import answer, resume
 from interlock.cli.commands.running import run as run_team
@@ -34,6 +35,7 @@ app = typer.Typer(
         "interlock answer app:desk t17 q-1a2b approve",
         "interlock resume app:desk t17",
         "interlock handoffs t17 --team app:desk",
+        "interlock effects t17 --team app:desk",
         note=EXIT_CODES,
     ).replace("Examples:", "A run from start to end:"),
 )
@@ -97,6 +99,7 @@ def _register() -> None:
             "interlock handoffs t17 --team app:desk", "interlock handoffs t17 --step reply --full"
         )
     )(handoffs)
+    app.add_typer(effects, name="effects")
     app.command(
         epilog=show_examples("interlock cancel t17 --why 'the customer called' --team app:desk")
     )(cancel)

@@ -34,7 +34,7 @@ Value = TypeVar("Value")
 
 _CANCEL_WAIT_SECONDS: Final = 20.0
 _LOOK_SECONDS: Final = 0.2
-_TEAM_NOTE: Final = (
+TEAM_NOTE: Final = (
     f"{PLACEHOLDER} stands for your team, as module:attribute; with --team the lines name it."
 )
 
@@ -105,7 +105,7 @@ def _show_status(output: Output, status: ThreadStatus, commands: CommandLines) -
     next_commands = NextCommands(
         resume=commands.resume(),
         inbox=commands.inbox(),
-        note=_TEAM_NOTE if commands.team is None else "",
+        note=TEAM_NOTE if commands.team is None else "",
     )
     page = draw_status(status, now=SystemClock().now(), commands=next_commands)
     output.show(page, data={**dump_value(status), "done": status.done})
@@ -132,7 +132,7 @@ def show_inbox(output: Output, *, commands: CommandLines) -> int:
     ]
     pages.append(Text(count_of(len(questions), "open question")))
     if questions and commands.team is None:
-        pages.append(Text(_TEAM_NOTE, style="dim"))
+        pages.append(Text(TEAM_NOTE, style="dim"))
     output.show(Group(*pages), data={"questions": dump_value(questions)})
     return ExitCode.COMPLETED
 

@@ -4,10 +4,12 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias, assert_never
 
 from interlock.console.clean_text import clean_text, count_of, shorten
+from interlock.contracts.effects import ENDED, EffectState
 from interlock.contracts.outcome import StepStatus
 from interlock.telemetry.events import (
     AttemptRefused,
     AttemptStarted,
+    EffectRecorded,
     Event,
     HandoffRecorded,
     PlanAccepted,
@@ -26,6 +28,13 @@ _ACTIONS: Final = {
     "park": "asking a person",
     "degrade": "settling for less",
     "fail": "giving up",
+}
+_EFFECT_ENDINGS: Final[dict[EffectState, tuple[str, Mood]]] = {
+    "intended": ("changed nothing, so that it may be run again", "odd"),
+    "started": ("is being run by another call, which is waited for", "quiet"),
+    "done": ("is done", "good"),
+    "failed": ("failed for good", "bad"),
+    "unknown": ("is unknown: nobody knows whether it happened, and it is not run again", "odd"),
 }
 STATUS_MOODS: Final[dict[str, Mood]] = {
     "accepted": "good",
@@ -57,21 +66,11 @@ class Line:
     mood: Mood
 
 
-def word_event(event: Event) -> Line | None:  # noqa: PLR0911 - one return an event
+def word_event(event: Event) -> Line | None:
     """Return an event as a line, or None where another event already says it."""
     match event:
-        case RunStarted():
-            mark = "resumed" if event.is_resumed else "started"
-            return Line(
-                mark, "", f"thread {_clean(event.thread_id)}: {_clean(event.goal)}", "quiet"
-            )
-        case PlanAccepted():
-            return Line("planned", "", count_of(event.total, "step"), "quiet")
-        case PlanRefused():
-            problems = "; ".join(clean_text(problem).rstrip(".") for problem in event.problems)
-            return Line(
-                "refused", "", f"plan of attempt {event.attempt}: {_clean(problems)}", "bad"
-            )
+        case RunStarted() | PlanAccepted() | PlanRefused() | RunStopped():
+            return _word_run(event)
         case AttemptStarted():
             words = f"attempt {event.attempt} by {_clean(event.worker)}"
             return Line("running", _clean(event.step_id), words, "quiet")
@@ -85,13 +84,29 @@ def word_event(event: Event) -> Line | None:  # noqa: PLR0911 - one return an ev
             question = event.question
             subject = _clean(question.step_id or "plan")
             return Line("asked", subject, f"{question.id}: {_clean(question.description)}", "odd")
+        case EffectRecorded():
+            return _word_effect(event)
         case HandoffRecorded():
             return None
+        case _:
+            assert_never(event)
+
+
+def _word_run(event: RunStarted | PlanAccepted | PlanRefused | RunStopped) -> Line:
+    match event:
+        case RunStarted():
+            mark = "resumed" if event.is_resumed else "started"
+            words = f"thread {_clean(event.thread_id)}: {_clean(event.goal)}"
+            return Line(mark, "", words, "quiet")
+        case PlanAccepted():
+            return Line("planned", "", count_of(event.total, "step"), "quiet")
+        case PlanRefused():
+            problems = "; ".join(clean_text(problem).rstrip(".") for problem in event.problems)
+            words = f"plan of attempt {event.attempt}: {_clean(problems)}"
+            return Line("refused", "", words, "bad")
         case RunStopped():
             status = event.result.status
             return Line(status, "", f"thread {_clean(event.thread_id)}", STATUS_MOODS[status])
-        case _:
-            assert_never(event)
 
 
 def _word_settled(
@@ -103,6 +118,17 @@ def _word_settled(
     if reason:
         words = f"{words}: {_clean(reason)}"
     return Line(status, _clean(step_id), words, STATUS_MOODS[status])
+
+
+def _word_effect(event: EffectRecorded) -> Line | None:
+    if event.state == "started" and not event.is_duplicate:
+        return None  # how it ended says it
+    words, mood = _EFFECT_ENDINGS[event.state]
+    if event.is_duplicate and event.state in ENDED:
+        before = "it had happened" if event.state == "done" else "it had failed"
+        words, mood = f"is answered from the ledger, not run again: {before}", "quiet"
+    subject = f"attempt {event.attempt}: {_clean(event.tool)}"
+    return Line("effect", _clean(event.step_id), f"{subject} {words} ({_clean(event.key)})", mood)
 
 
 def _clean(text: str) -> str:

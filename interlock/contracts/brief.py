@@ -52,6 +52,7 @@ class Brief:
         context: The declared keys of the shared context.
         criteria: What the output must satisfy, in words.
         feedback: Why earlier attempts were not accepted, and what people answered, in words.
+        effects: What earlier attempts of the step changed outside and still stands, in words.
         deadline: When this attempt is cut off; None if it is not.
         scratchpad: Own notes; the only thing here that a worker may add to.
     """
@@ -63,6 +64,7 @@ class Brief:
     context: FrozenDict
     criteria: tuple[str, ...] = ()
     feedback: tuple[str, ...] = ()
+    effects: tuple[str, ...] = ()
     deadline: datetime | None = None
     scratchpad: Scratchpad
 
@@ -72,7 +74,7 @@ class Brief:
         The deadline is left out: it says when, not what, and a replay of the attempt after a
         crash has another one.
         """
-        return {
+        shown: dict[str, Plain] = {
             "step_id": self.step_id,
             "attempt": self.attempt,
             "instruction": self.instruction,
@@ -82,6 +84,7 @@ class Brief:
             "feedback": list(self.feedback),
             "scratchpad": list(self.scratchpad),
         }
+        return {**shown, "effects": list(self.effects)} if self.effects else shown
 
     def derive_hash(self) -> PayloadHash:
         """Return the SHA-256 of the dumped brief; the journal holds it (I4)."""

@@ -8,7 +8,9 @@ from interlock.contracts.frozen_model import FrozenModel
 from interlock.contracts.ids import HandoffId, PayloadHash, StepId, ThreadId, WorkerName
 from interlock.contracts.plain import Plain
 
-HandoffKind: TypeAlias = Literal["plan", "brief", "output", "settlement", "question", "answer"]
+HandoffKind: TypeAlias = Literal[
+    "plan", "brief", "output", "settlement", "question", "answer", "effects"
+]
 VerdictAction: TypeAlias = Literal["accept", "retry", "fallback", "park", "degrade", "fail"]
 
 

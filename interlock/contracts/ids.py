@@ -14,6 +14,7 @@ WorkerName = NewType("WorkerName", str)
 HandoffId = NewType("HandoffId", str)
 QuestionId = NewType("QuestionId", str)
 PayloadHash = NewType("PayloadHash", str)
+IdempotencyKey = NewType("IdempotencyKey", str)
 
 STEP_ID_PATTERN: Final = r"^[A-Za-z_][A-Za-z0-9_-]{0,127}$"
 """A step id is a word: paths such as `order.status` split at the first dot."""

@@ -5,7 +5,7 @@ the run's state and shown in Studio. `plan_validation` says what is wrong with o
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
@@ -58,6 +58,8 @@ class Step(FrozenModel):
         budget: Upper bounds of this step.
         approval: A CEL expression over inputs and context; while it is true, a person is
             asked before the worker starts. `true` asks always.
+        effect_keys: Whether equal tool calls of all workers of the step's chain are one effect
+            (`step`), or each worker has effects of its own (`worker`).
         publishes: Context key to path into the output, e.g. `output.text`.
         estimate: How long the step is thought to take; orders the work, bounds nothing.
     """
@@ -76,6 +78,7 @@ class Step(FrozenModel):
     timeout: PositiveDuration | None = None
     budget: Budget | None = None
     approval: str | None = None
+    effect_keys: Literal["step", "worker"] = "step"
     publishes: dict[ContextKey, str] = {}
     estimate: Duration | None = None
 

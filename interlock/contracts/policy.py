@@ -3,7 +3,7 @@
 import hashlib
 import sys
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, WithJsonSchema
 
@@ -76,6 +76,22 @@ class Budget(FrozenModel):
     wall_time: PositiveDuration | None = None
 
 
+class EffectPolicy(FrozenModel):
+    """What becomes of effects that nobody knows the use of, and of those that cannot be undone.
+
+    Attributes:
+        orphans: For effects of refused attempts that the accepted one did not repeat, and that no
+            `undo` takes back: `ask` a person, or state a `gap`.
+        ask_before_irreversible: Whether a person is asked before a worker starts that may call a
+            tool which is declared irreversible.
+        wait: How long a duplicate waits for a call that is running.
+    """
+
+    orphans: Literal["ask", "gap"] = "ask"
+    ask_before_irreversible: bool = False
+    wait: Duration = timedelta(seconds=10)
+
+
 class RunPolicy(FrozenModel):
     """What holds for a whole run.
 
@@ -86,6 +102,7 @@ class RunPolicy(FrozenModel):
         budget: Upper bounds of the run.
         approve_plan: Whether a person must approve the plan before anything runs.
         max_plan_attempts: How often a planner is asked before the run fails.
+        effects: What becomes of effects that were in vain, or cannot be undone.
         drain_grace: How long a stop request waits for running workers before cancelling them.
     """
 
@@ -95,4 +112,5 @@ class RunPolicy(FrozenModel):
     budget: Budget = Budget()
     approve_plan: bool = False
     max_plan_attempts: PositiveCount = 3
+    effects: EffectPolicy = EffectPolicy()
     drain_grace: Duration = timedelta(seconds=10)

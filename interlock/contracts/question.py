@@ -11,7 +11,7 @@ from interlock.contracts.ids import PayloadHash, QuestionId, StepId, ThreadId
 from interlock.contracts.plain import Plain, parse_plain
 
 Decision: TypeAlias = Literal["approve", "edit", "reject", "respond"]
-QuestionKind: TypeAlias = Literal["plan", "before_step", "output", "worker"]
+QuestionKind: TypeAlias = Literal["plan", "before_step", "output", "worker", "effect", "orphans"]
 
 
 class Question(FrozenModel):
@@ -21,7 +21,9 @@ class Question(FrozenModel):
         id: Names the question; another content is another question (I10).
         thread_id: The run's thread.
         kind: `plan`: may it run; `before_step`: may this worker start; `output`: what to do with
-            a step whose attempts are used up; `worker`: raised by a worker's own `interrupt()`.
+            a step whose attempts are used up; `worker`: raised by a worker's own `interrupt()`;
+            `effect`: did an effect of unknown outcome happen; `orphans`: may effects of refused
+            attempts stand.
         step_id: The step it is about, prefixed by its team's scope; None for a plan.
         name: What is asked about, in one word: an action request's `name`.
         args: What is shown: an action request's `args`. In it a big value is shortened: to how it

@@ -5,17 +5,20 @@ through `commit`: one transaction that also checks the thread's fencing token.
 `checkpoints` implements it; nodes, tools and the orchestrator are handed it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
+from interlock.contracts.effect_ledger import EffectLedger, Transaction
 from interlock.contracts.handoff import Handoff
 from interlock.contracts.ids import PayloadHash, QuestionId, StepId, ThreadId
 from interlock.contracts.outcome import RunStatus, StepOutcome
 from interlock.contracts.plain import Plain
 from interlock.contracts.question import Answer, Question
 from interlock.contracts.run_record import RunRecord
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +133,19 @@ class Storage(Protocol):
     @property
     def checkpointer(self) -> Any:  # noqa: ANN401 - a langgraph saver; contracts know no framework
         """The LangGraph saver on this database."""
+        ...
+
+    @property
+    def ledger(self) -> EffectLedger:
+        """The ledger of effects."""
+        ...
+
+    async def transact(self, function: Callable[[Transaction], T]) -> T:
+        """Run a function in one durable transaction, for tables of the user's own.
+
+        Raises:
+            StorageError: A statement is refused, or the database cannot be used.
+        """
         ...
 
     async def accept_run(self, run: RunRecord) -> None:

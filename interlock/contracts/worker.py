@@ -30,6 +30,9 @@ class Worker(FrozenModel):
         output: What it returns: a pydantic class, or a JSON Schema. Unknown if left out.
         max_parallel: How many steps may use it at once; None is no limit of its own.
         permanent_errors: Exceptions of it that are not worth another attempt.
+        tools: The guarded tools that it may call, so that their `undo` is known after a restart and
+            the supervisor can ask before an irreversible one. Those of a compiled graph's tool nodes
+            are found without it.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
@@ -40,6 +43,7 @@ class Worker(FrozenModel):
     output: type[BaseModel] | dict[str, Any] | None = None
     max_parallel: PositiveCount | None = None
     permanent_errors: tuple[type[Exception], ...] = ()
+    tools: tuple[Any, ...] = Field(default=(), repr=False)
 
     def derive_output_schema(self) -> dict[str, Any] | None:
         """Return the JSON Schema of what it returns, or None if unknown."""

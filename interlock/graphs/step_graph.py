@@ -218,9 +218,14 @@ def _shape_team_input(state: StepState, brief: Brief) -> dict[str, Any]:
     context = {**shown["context"], **shown["inputs"]}
     refs = _merge_refs(state["assignment"])
     context.update(dict.fromkeys(refs))
-    if shown["feedback"]:
-        context["feedback"] = shown["feedback"]
-    shaped = {"goal": brief.instruction, "context": context, "scope": scope}
+    context.update({key: shown[key] for key in ("feedback", "effects") if shown.get(key)})
+    epoch = state["assignment"].get("effect_epoch", 0)
+    shaped = {
+        "goal": brief.instruction,
+        "context": context,
+        "scope": scope,
+        "effect_epoch": epoch,
+    }
     return {**shaped, "context_refs": refs} if refs else shaped
 
 

@@ -14,6 +14,7 @@ def render_brief(brief: Brief) -> str:
         _render_values("Context", thaw(brief.context)),
         _render_lines("Your answer must satisfy", brief.criteria),
         _render_lines("Your last attempt was not accepted. Mend this", brief.feedback),
+        _render_lines("Done by earlier attempts and still standing", brief.effects),
         _render_lines("Your own notes", tuple(brief.scratchpad)),
     ]
     text = load_prompt("brief").substitute(

@@ -39,6 +39,7 @@ from interlock.nodes.step_config import lend_config
 from interlock.nodes.step_run import CURRENT_STEP, StepRun
 from interlock.nodes.step_state import BRIEF, derive_trigger
 from interlock.nodes.team import Team
+from interlock.tools.effect_scope import CURRENT_SCOPE
 
 _MIN_WINDOW = 256
 _UNLIMITED_WINDOW = 1024
@@ -352,6 +353,7 @@ class _Superstep:
             queued_at=queued_at,
             policy=self.team.spec.policy,
             values=values,
+            outer_attempt=_find_outer_attempt(self.thread_id),
         )
 
     def _get_place(self, step_id: StepId) -> Place:
@@ -431,3 +433,9 @@ class _Superstep:
                 if question not in taken
             },
         )
+
+
+def _find_outer_attempt(thread_id: ThreadId) -> str:
+    """Return the attempt that a nested team works for, by path; empty in a run of its own."""
+    scope = CURRENT_SCOPE.get()
+    return scope.attempt if scope is not None and scope.thread_id == thread_id else ""

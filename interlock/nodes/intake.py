@@ -46,6 +46,7 @@ def build_intake_node(team: Team) -> IntakeNode:
             context=dict(folded),
             scope=state.get("scope", ""),
             stepwise=bool((runtime.context or {}).get("stepwise", state.get("stepwise", False))),
+            effect_epoch=int(state.get("effect_epoch", 0)),
             issue_slots=team.spec.policy.max_parallel,
             started_at=team.clock.now().isoformat(),
             plan=None,

@@ -46,9 +46,11 @@ class NestedRunInput(StoredRunInput, total=False):
 
     Attributes:
         scope: The path of steps above, `outer/`; names the run's steps apart from others'.
+        effect_epoch: The effect epoch of the run above.
     """
 
     scope: str
+    effect_epoch: int
 
 
 class RunState(TypedDict, total=False):
@@ -61,6 +63,8 @@ class RunState(TypedDict, total=False):
         context_refs: The hashes of these, by key; another value in `context` stands.
         scope: The path of steps above, in nested teams; empty in a run of its own.
         stepwise: Whether dispatch returns after every settled step.
+        effect_epoch: Part of every idempotency key. A fork answers from the ledger; one that is to
+            make its effects anew is given another number.
         issue_slots: The slots that steps are put in order for: the run's limit when it began.
         started_at: When the run's first node ran, ISO 8601.
         plan: The accepted or proposed task graph, dumped.
@@ -83,6 +87,7 @@ class RunState(TypedDict, total=False):
     context_refs: dict[str, PayloadHash]
     scope: str
     stepwise: bool
+    effect_epoch: int
     issue_slots: int | None
     started_at: str
     plan: dict[str, Any] | None

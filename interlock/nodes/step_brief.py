@@ -19,8 +19,10 @@ from interlock.contracts.storage import Batch
 from interlock.contracts.worker import Worker
 from interlock.criteria import CelError, evaluate_condition
 from interlock.nodes.board import SuspendedError
+from interlock.nodes.effect_answers import take_answer
 from interlock.nodes.spent import Spent
 from interlock.nodes.step_budget import derive_limit, find_exhausted
+from interlock.nodes.step_effects import ask_about_orphans, list_standing, word_standing
 from interlock.nodes.step_run import StepRun, get_step_run
 from interlock.nodes.step_state import FALLBACK, PARK, PROMOTE, REVIEW, StepState
 from interlock.nodes.team import Team
@@ -39,20 +41,38 @@ def build_brief_node(team: Team) -> Callable[[StepState], Awaitable[StepState]]:
         slot. Interrupts: none.
         """
         run = get_step_run()
-        update = _take_up(state, run) if "attempt" not in state else StepState()
+        update = StepState()
+        if "attempt" not in state:
+            await take_answer(state, run)
+            update = _take_up(state, run)
+            if update.get("route") == PROMOTE:
+                asked = await ask_about_orphans(team, {**state, **update}, run)
+                update = {**update, **(asked or {})}
         if "route" in update:
             return update
         merged: StepState = {**state, **update}
-        if (route := _find_gate(merged, run)) is not None:
+        if (route := _find_gate(team, merged, run)) is not None:
             return {**update, **route}
         if (stop := _find_exhausted_budget(team, merged, run)) is not None:
             return {**update, **stop}
         await _wait_for_turn(team, merged, run)
         if (stop := _find_exhausted_budget(team, merged, run)) is not None:
             return {**update, **stop}  # used up by others, or passed, while this one waited
-        return {**update, **_hand_over(team, merged, run)}
+        update = {**update, **await _look_back(merged, run)}
+        return {**update, **_hand_over(team, {**merged, **update}, run)}
 
     return brief
+
+
+async def _look_back(state: StepState, run: StepRun) -> StepState:
+    """Return what the next attempt is told of the effects of those before it on this branch."""
+    standing: list[str] = []
+    if state["attempt"] > 0:
+        standing = word_standing(await list_standing(state, run))
+    supersteps = state["supersteps"]
+    if run.superstep not in supersteps:
+        supersteps = [*supersteps, run.superstep]
+    return StepState(supersteps=supersteps, standing=standing)
 
 
 def build_brief(
@@ -70,6 +90,7 @@ def build_brief(
         context=freeze(assignment["context"]),
         criteria=team.criteria.describe(run.step, find_worker(team, state)),
         feedback=tuple(state.get("feedback", ())),
+        effects=tuple(state.get("standing") or ()),
         deadline=datetime.fromisoformat(deadline) if deadline else None,
         scratchpad=open_scratchpad(state) if scratchpad is None else scratchpad,
     )
@@ -112,6 +133,7 @@ def _take_up(state: StepState, run: StepRun) -> StepState:
         chain=0,
         approved=False,
         feedback=[],
+        supersteps=[],
         notes={},
         usage=Usage().model_dump(),
         begun_at=run.queued_at.isoformat(),
@@ -126,6 +148,12 @@ def _take_up(state: StepState, run: StepRun) -> StepState:
     kind: str = assignment["question_kind"]
     if kind == "before_step":
         return {**begun, **_apply_to_start(begun, assignment, answer)}
+    if kind == "effect":
+        return {**begun, **_go_on_after_effect(begun, assignment, answer)}
+    if kind == "orphans":
+        decision = "stand" if answer.type == "approve" else "gap"
+        orphans = {"decision": decision, "why": answer.message}
+        return {**begun, **StepState(route=PROMOTE, verdict=_accept(None), orphans=orphans)}
     return {**begun, **_apply_to_output(begun, answer)}
 
 
@@ -164,6 +192,24 @@ def _apply_to_output(state: StepState, answer: Answer) -> StepState:
             )
 
 
+def _go_on_after_effect(state: StepState, assignment: dict[str, Any], answer: Answer) -> StepState:
+    """Return where a step goes on once a person has said whether an effect happened.
+
+    What the worker had returned all the same is reviewed; else it tries again, and an attempt that
+    was cut short for want of an answer does not count against its number.
+    """
+    output = state["output"] or {}
+    if "error" not in output and ("value" in output or "value_ref" in output):
+        return StepState(route=REVIEW, output=output)
+    happened = "did not happen" if answer.type == "reject" else "happened"
+    words = f"A person answered: {assignment['effect_call']} {happened}."
+    return StepState(
+        feedback=[*state["feedback"], words],
+        worker_attempts=max(0, state["worker_attempts"] - 1),
+        wait_until=None,
+    )
+
+
 def _restore_inputs(assignment: dict[str, Any], edited: dict[str, Plain]) -> dict[str, Plain]:
     """Return edited inputs; what a person left shortened, as it was shown, is what it stands for."""
     refs = assignment.get("refs", {}).get("inputs", {})
@@ -183,13 +229,32 @@ def _fail(reason: str) -> dict[str, Plain]:
     return {"action": "fallback", "findings": [], "reason": reason, "error": None}
 
 
-def _accept(reason: str) -> dict[str, Plain]:
+def _accept(reason: str | None) -> dict[str, Plain]:
     return {"action": "accept", "findings": [], "reason": reason, "error": None}
 
 
-def _find_gate(state: StepState, run: StepRun) -> StepState | None:
+def _find_gate(team: Team, state: StepState, run: StepRun) -> StepState | None:
     """Return the way to a person, if one must be asked before the worker starts."""
-    if run.step.approval is None or state["approved"] or state["attempt"] > 0:
+    reason = None if state["approved"] else _find_reason_to_ask(team, state, run)
+    if reason is None:
+        return None
+    return StepState(route=PARK, question={"kind": "before_step", "reason": reason})
+
+
+def _find_reason_to_ask(team: Team, state: StepState, run: StepRun) -> str | None:
+    if state["attempt"] == 0 and (reason := _find_planned_reason(state, run)) is not None:
+        return reason
+    if state["worker_attempts"] > 0 or not run.policy.effects.ask_before_irreversible:
+        return None
+    tools = team.list_irreversible(WorkerName(state["worker"]))
+    if not tools:
+        return None
+    return f"the worker may call {', '.join(tools)}, which can never be undone"
+
+
+def _find_planned_reason(state: StepState, run: StepRun) -> str | None:
+    """Return why the plan asks before this step, or None."""
+    if run.step.approval is None:
         return None
     assignment = state["assignment"]
     inputs = assignment["inputs"]
@@ -198,11 +263,9 @@ def _find_gate(state: StepState, run: StepRun) -> StepState | None:
         if not evaluate_condition(run.step.approval, values):
             return None
         always = run.step.approval.strip() == "true"
-        reason = "the plan always asks here" if always else f"{run.step.approval} is true"
     except CelError as exc:
-        reason = f"{run.step.approval} could not be decided: {exc}"
-    question = {"kind": "before_step", "reason": reason}
-    return StepState(route=PARK, question=question)
+        return f"{run.step.approval} could not be decided: {exc}"
+    return "the plan always asks here" if always else f"{run.step.approval} is true"
 
 
 def _find_exhausted_budget(team: Team, state: StepState, run: StepRun) -> StepState | None:

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from interlock.contracts.ids import StepId, WorkerName
 from interlock.contracts.outcome import StepOutcome, Usage
 from interlock.nodes.settlement import settle_step
+from interlock.nodes.step_effects import record_effects, settle_effects
 from interlock.nodes.step_run import get_step_run
 from interlock.nodes.step_state import StepState
 from interlock.nodes.team import Team
@@ -23,7 +24,11 @@ def build_degrade_node(team: Team) -> Callable[[StepState], Awaitable[StepState]
         settlement = state["settlement"] or {}
         verdict = state.get("verdict") or {}
         status = settlement["status"]
-        reason = str(settlement["reason"])
+        report = await settle_effects(team, state, run, is_accepted=False)
+        reason = "; ".join((str(settlement["reason"]), *report.words))
+        gap = settlement.get("gap")
+        if gap is not None or (status == "degraded" and report.words):
+            gap = "; ".join((gap or str(settlement["reason"]), *report.words))
         outcome = StepOutcome(
             step_id=run.step.id,
             status=status,
@@ -31,7 +36,7 @@ def build_degrade_node(team: Team) -> Callable[[StepState], Awaitable[StepState]
             worker=WorkerName(state["worker"]),
             attempts=state["attempt"],
             reason=reason,
-            gap=settlement.get("gap"),
+            gap=gap,
             rests_on=tuple(StepId(step) for step in state["assignment"]["rests_on"]),
             findings=tuple(verdict.get("findings", ())),
             usage=Usage.model_validate(state["usage"]),
@@ -41,6 +46,7 @@ def build_degrade_node(team: Team) -> Callable[[StepState], Awaitable[StepState]
             run.storage,
             outcome,
             place=run.place,
+            handoffs=record_effects(team, state, run, report),
         )
         return StepState(outcome=travelling.model_dump(mode="json"))
 

@@ -49,7 +49,13 @@ def _take(
     """Return where a way leads, or None if it cannot be taken."""
     match way:
         case UseWorker():
-            return StepState(route=BRIEF, worker=way.worker, worker_attempts=0, wait_until=None)
+            return StepState(
+                route=BRIEF,
+                worker=way.worker,
+                worker_attempts=0,
+                wait_until=None,
+                approved=False,  # of another worker, which may do what cannot be undone
+            )
         case UseValue():
             if _find_value_problem(team, state, run, way.value) is not None:
                 return None

@@ -22,6 +22,9 @@ _CARRIED: Final = (
     "chain",
     "approved",
     "feedback",
+    "supersteps",
+    "standing",
+    "orphans",
     "notes",
     "usage",
     "begun_at",
@@ -97,6 +100,10 @@ async def _build_question(team: Team, state: StepState, run: StepRun) -> Questio
 
 async def _show(kind: str, state: StepState, run: StepRun) -> tuple[Plain, PayloadHash | None]:
     """Return what is asked about, big values shortened, and where it lies in full if one is."""
+    if kind == "effect":
+        return (state["question"] or {})["effect"], None
+    if kind == "orphans":
+        return {"effects": (state["question"] or {})["effects"]}, None
     if kind != "before_step":
         output = state.get("output") or {}
         value, reference = output.get("value"), output.get("value_ref")
@@ -113,6 +120,23 @@ def _word(
     kind: str, run: StepRun, state: StepState, *, asked: Mapping[str, Plain]
 ) -> tuple[str, tuple[Decision, ...]]:
     reason = str(asked.get("reason")).removesuffix(".")
+    if kind == "effect":
+        effect = asked["effect"]
+        text = (
+            f"Did {effect['call']} of step {run.path!r} happen? It was begun at "
+            f"{effect['began_at']}, and then: {reason}. Look where it would show. Approve: it "
+            "happened; edit: it happened and returned this; reject: it did not, and may be run "
+            "again."
+        )
+        return text, ("approve", "edit", "reject")
+    if kind == "orphans":
+        calls = ", ".join(effect["call"] for effect in asked["effects"])
+        text = (
+            f"Step {run.path!r} ({run.step.instruction}) was accepted at attempt "
+            f"{state['attempt']}, but these effects of refused attempts stand and cannot be taken "
+            f"back here: {calls}. Approve: let them stand; reject: state them as a gap."
+        )
+        return text, ("approve", "reject")
     if kind == "before_step":
         text = (
             f"May worker {state['worker']!r} start step {run.path!r} "

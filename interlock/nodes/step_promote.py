@@ -1,6 +1,6 @@
 """The promote node: an accepted output becomes the step's value, in one transaction."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from interlock.contracts.ids import PayloadHash, StepId, WorkerName
 from interlock.contracts.outcome import StepOutcome, Usage
@@ -8,6 +8,7 @@ from interlock.contracts.plain import Plain, find_path
 from interlock.nodes.kept_values import fold_values
 from interlock.nodes.output_handoff import record_output
 from interlock.nodes.settlement import settle_step
+from interlock.nodes.step_effects import record_effects, settle_effects
 from interlock.nodes.step_run import StepRun, get_step_run
 from interlock.nodes.step_state import StepState
 from interlock.nodes.team import Team
@@ -23,14 +24,15 @@ def build_promote_node(team: Team) -> Callable[[StepState], Awaitable[StepState]
         outcome and the accepted output are durable, together (I2, I8). Interrupts: none.
         """
         run = get_step_run()
-        outcome = await _build_outcome(state, run)
+        report = await settle_effects(team, state, run, is_accepted=True)
+        outcome = await _build_outcome(state, run, in_vain=report.words)
         handoff, payloads = record_output(state, run, now=team.clock.now())
         travelling = await settle_step(
             team,
             run.storage,
             outcome,
             place=run.place,
-            handoffs=(handoff,),
+            handoffs=(handoff, *record_effects(team, state, run, report)),
             payloads=payloads,
             encoded=payloads[0] if payloads else None,
         )
@@ -39,7 +41,7 @@ def build_promote_node(team: Team) -> Callable[[StepState], Awaitable[StepState]
     return promote
 
 
-async def _build_outcome(state: StepState, run: StepRun) -> StepOutcome:
+async def _build_outcome(state: StepState, run: StepRun, *, in_vain: Sequence[str]) -> StepOutcome:
     output = state["output"] or {}
     value: Plain = output.get("value")
     gaps: list[str] = output.get("gaps") or []
@@ -48,7 +50,7 @@ async def _build_outcome(state: StepState, run: StepRun) -> StepOutcome:
     published_refs: dict[str, PayloadHash] = {}
     if "value_ref" in output:
         published, published_refs = await fold_values(published, run.values.keep)
-    gaps = [*gaps, *missing]
+    gaps = [*gaps, *missing, *in_vain]
     return StepOutcome(
         step_id=run.step.id,
         status="degraded" if gaps else "accepted",

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
 from interlock.contracts.criteria import Finding
+from interlock.contracts.effects import EffectRecord
 from interlock.contracts.fallback import Abandon
 from interlock.contracts.handoff import Verdict, VerdictAction
 from interlock.contracts.ids import WorkerName
@@ -19,6 +20,7 @@ from interlock.contracts.storage import Batch
 from interlock.nodes.live_run import forget_cancel
 from interlock.nodes.output_handoff import record_output
 from interlock.nodes.step_brief import build_brief, find_worker
+from interlock.nodes.step_effects import ask_about_orphans, find_unknown
 from interlock.nodes.step_run import StepRun, get_step_run
 from interlock.nodes.step_state import BRIEF, DEGRADE, FALLBACK, PARK, PROMOTE, StepState
 from interlock.nodes.team import Team
@@ -38,12 +40,16 @@ def build_review_node(team: Team) -> Callable[[StepState], Awaitable[StepState]]
         run = get_step_run()
         output = state["output"] or {}
         counted = _count_usage(state, output, run)
-        if "error" in output:
+        if run.live.cancel_reason is None and (unknown := await find_unknown(state, run)):
+            update = _ask_about_effect(unknown)
+        elif "error" in output:
             update = _decide_on_error(team, state, run, error=output["error"])
         else:
             try:
                 findings = await _ask_criteria(team, state, run, output=output)
                 update = _decide_on_findings(state, run, findings)
+                if update["route"] == PROMOTE:
+                    update = {**update, **(await ask_about_orphans(team, state, run) or {})}
             except asyncio.CancelledError:
                 if run.live.cancel_reason is None:
                     raise
@@ -75,6 +81,23 @@ async def _ask_criteria(
             limit_seconds=timeout.total_seconds() if timeout else None,
             is_draining=lambda: run.live.drain_reason is not None,
         )
+
+
+def _ask_about_effect(effect: EffectRecord) -> StepState:
+    """Return the way to a person: whether an effect happened is not for anybody here to guess."""
+    reason = f"whether {effect.describe()} happened is not known"
+    question = {
+        "kind": "effect",
+        "reason": effect.note or "whoever began it is gone",
+        "effect": {
+            "key": effect.key,
+            "call": effect.describe(),
+            "tool": effect.tool,
+            "arguments": effect.arguments,
+            "began_at": effect.began_at.isoformat(),
+        },
+    }
+    return StepState(route=PARK, verdict=_dump("park", (), reason=reason), question=question)
 
 
 def _count_usage(state: StepState, output: dict[str, Plain], run: StepRun) -> dict[str, Plain]:

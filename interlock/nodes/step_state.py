@@ -26,6 +26,9 @@ class StepState(TypedDict, total=False):
         chain: Fallbacks used up.
         approved: Whether a person let the worker start.
         feedback: What the next attempt is told.
+        supersteps: The dispatch supersteps, on this branch, in which the step has had attempts.
+        standing: What earlier attempts changed outside and still stands, in words.
+        orphans: What a person decided about effects that stand in vain.
         notes: Each worker's scratchpad, by its name: none reads another's.
         wait_until: No attempt before this instant, ISO 8601.
         brief: This attempt's brief without inputs and context: deadline, hash, times.
@@ -46,6 +49,9 @@ class StepState(TypedDict, total=False):
     chain: int
     approved: bool
     feedback: list[str]
+    supersteps: list[str]
+    standing: list[str]
+    orphans: dict[str, Any]
     notes: dict[str, list[str]]
     wait_until: str | None
     brief: dict[str, Any] | None

@@ -1,9 +1,10 @@
 """What the nodes of one team share: its declaration, and what it is handed to work with."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from interlock.contracts.clock import Clock
+from interlock.contracts.errors import ConfigurationError
 from interlock.contracts.ids import ThreadId, WorkerName
 from interlock.contracts.policy import RunPolicy
 from interlock.contracts.storage import Storage
@@ -12,6 +13,8 @@ from interlock.criteria import CriteriaEngine
 from interlock.nodes.live_run import LiveRun
 from interlock.nodes.slots import WorkerSlots
 from interlock.telemetry.events import Event
+from interlock.tools.declaration import EffectDeclaration
+from interlock.tools.declared_tools import find_declarations
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +45,9 @@ class Team:
         criteria: Decides criteria.
         slots: Use of workers over all runs.
         live: Runs under way in this process, by thread and scope; shared with nested teams.
+        tools: Declarations of guarded tools by name: those that workers name, and those seen in
+            calls; shared with nested teams.
+        tools_by_worker: The names of the guarded tools that each worker is known to have.
         listeners: Who is told of events, by thread; shared with nested teams.
     """
 
@@ -50,6 +56,8 @@ class Team:
     clock: Clock
     criteria: CriteriaEngine
     slots: WorkerSlots
+    tools: dict[str, EffectDeclaration] = field(default_factory=dict)
+    tools_by_worker: Mapping[WorkerName, Sequence[str]] = field(default_factory=dict)
     live: dict[tuple[ThreadId, str], LiveRun] = field(default_factory=dict)
     listeners: dict[ThreadId, list[Callable[[Event], None]]] = field(default_factory=dict)
 
@@ -57,14 +65,28 @@ class Team:
     def build(
         cls, spec: TeamSpec, *, open_storage: Callable[[], Awaitable[Storage]], clock: Clock
     ) -> "Team":
-        """Return a team ready to work."""
+        """Return a team ready to work.
+
+        Raises:
+            ConfigurationError: Two tools of one name are declared in two ways.
+        """
+        by_worker = {name: _list_tools(worker) for name, worker in spec.workers.items()}
         return cls(
             spec=spec,
             open_storage=open_storage,
             clock=clock,
             criteria=CriteriaEngine(spec.checks),
             slots=WorkerSlots({w.name: w.max_parallel for w in spec.workers.values()}),
+            tools=_index_tools(by_worker),
+            tools_by_worker={
+                name: tuple(one.tool for one in found) for name, found in by_worker.items()
+            },
         )
+
+    def list_irreversible(self, worker: WorkerName) -> list[str]:
+        """Return the tools of a worker that make effects which can never be undone."""
+        names = self.tools_by_worker.get(worker, ())
+        return [name for name in names if self.tools[name].irreversible]
 
     def find_live(self, thread_id: ThreadId, scope: str) -> LiveRun:
         """Return the live part of a run, making it if this process has none yet.
@@ -124,3 +146,25 @@ class Team:
             )
             for worker in self.spec.workers.values()
         )
+
+
+def _list_tools(worker: Worker) -> list[EffectDeclaration]:
+    """Return the guarded tools that a worker is known to have."""
+    sources = (worker.agent, *worker.tools)
+    return [declaration for source in sources for declaration in find_declarations(source)]
+
+
+def _index_tools(
+    by_worker: Mapping[WorkerName, Sequence[EffectDeclaration]],
+) -> dict[str, EffectDeclaration]:
+    found: dict[str, EffectDeclaration] = {}
+    for worker, declarations in by_worker.items():
+        for declaration in declarations:
+            known = found.setdefault(declaration.tool, declaration)
+            if known != declaration:
+                raise ConfigurationError(
+                    f"Worker {worker!r} has a guarded tool {declaration.tool!r} that is declared "
+                    "otherwise elsewhere in the team. Keys and undo go by the tool's name: give one "
+                    "of them another name."
+                )
+    return found

@@ -36,12 +36,14 @@ from interlock.nodes.step_brief import (
     suspend,
 )
 from interlock.nodes.step_budget import derive_limit
+from interlock.nodes.step_effects import open_scope, sum_up
 from interlock.nodes.step_run import CURRENT_STEP, StepRun, get_step_run
 from interlock.nodes.step_state import StepState
 from interlock.nodes.team import Team
 from interlock.nodes.token_counter import TokenCounter
 from interlock.nodes.worker_questions import ask
 from interlock.nodes.worker_writes import limit_writes
+from interlock.tools.effect_scope import CURRENT_SCOPE
 
 _SCRATCHPAD = "__pregel_scratchpad"
 _SEND = "__pregel_send"
@@ -72,7 +74,8 @@ def build_worker_runner(
         run = get_step_run()
         if not await run.slot.take(worker.name):
             raise suspend(state)
-        if not run.is_briefed:
+        is_rerun = not run.is_briefed
+        if is_rerun:
             record_brief_again(team, state, run)
         # I8: the brief is in the journal, and this process still holds the thread.
         await run.storage.flush(run.thread_id)
@@ -85,6 +88,10 @@ def build_worker_runner(
         if not is_team:
             # The run's own limit bounds nothing: a worker's graph that loops ends at LangGraph's.
             scoped.pop("recursion_limit", None)
+        effects = open_scope(
+            team, state, run, namespace=config.get("configurable", {}).get("checkpoint_ns", "")
+        )
+        CURRENT_SCOPE.set(effects)
         CURRENT_STEP.set(None)
         var_child_runnable_config.set(scoped)
         limit = derive_limit(state, run, now=team.clock.now())
@@ -106,6 +113,8 @@ def build_worker_runner(
         reported = envelope.pop("messages_usage", None)
         if not is_team:
             envelope.update(_choose_usage(tokens, reported))
+        if (noted := sum_up(effects, is_rerun=is_rerun)) is not None:
+            envelope["effects"] = noted
         update = StepState(output=envelope)
         if scratchpad.added:
             update["notes"] = {**state.get("notes", {}), worker.name: list(scratchpad)}

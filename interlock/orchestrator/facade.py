@@ -7,6 +7,8 @@ from datetime import timedelta
 from typing import Any, Self
 
 from interlock.contracts.clock import Clock, SystemClock
+from interlock.contracts.effect_ledger import ListEffects
+from interlock.contracts.effects import EffectRecord
 from interlock.contracts.errors import (
     ConfigurationError,
     InvalidAnswerError,
@@ -316,6 +318,21 @@ class Orchestrator:
         return await self._open_storage.load_handoffs(
             record.thread_id, step_id=step_id, payloads=True
         )
+
+    async def aeffects(self, thread_id: str, step: str | None = None) -> Sequence[EffectRecord]:
+        """Return what guarded tools did on a thread, oldest first, with answers and history.
+
+        Args:
+            thread_id: The thread.
+            step: Of this step only, and of steps nested below it; by its path.
+
+        Raises:
+            UnknownThreadError: No run was ever started there.
+        """
+        record = await self._load(thread_id)
+        step_id = StepId(step) if step is not None else None
+        request = ListEffects(thread_id=record.thread_id, step_id=step_id, answers=True)
+        return await self._open_storage.ledger.apply(request)
 
     def drain(self, reason: str = "asked to stop") -> None:
         """Let running workers end their attempts, start nothing more, and stop all runs.

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
+from interlock.contracts.effects import EffectState
 from interlock.contracts.handoff import Handoff
-from interlock.contracts.ids import StepId, ThreadId, WorkerName
+from interlock.contracts.ids import IdempotencyKey, StepId, ThreadId, WorkerName
 from interlock.contracts.outcome import RunResult, StepStatus
 from interlock.contracts.question import Question
 
@@ -99,6 +100,20 @@ class HandoffRecorded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EffectRecorded:
+    """A guarded tool call: its effect has changed its state, or a duplicate was answered."""
+
+    thread_id: ThreadId
+    at: datetime
+    step_id: StepId
+    attempt: int
+    tool: str
+    key: IdempotencyKey
+    state: EffectState
+    is_duplicate: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunStopped:
     """The call ends: the run is finished or waits for a person."""
 
@@ -116,5 +131,6 @@ Event: TypeAlias = (
     | StepSettled
     | QuestionAsked
     | HandoffRecorded
+    | EffectRecorded
     | RunStopped
 )

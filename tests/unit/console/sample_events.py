@@ -3,7 +3,14 @@
 from datetime import UTC, datetime
 
 import interlock as il
-from interlock.contracts.ids import HandoffId, PayloadHash, StepId, ThreadId, WorkerName
+from interlock.contracts.ids import (
+    HandoffId,
+    IdempotencyKey,
+    PayloadHash,
+    StepId,
+    ThreadId,
+    WorkerName,
+)
 from interlock.telemetry import events
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -55,6 +62,16 @@ SETTLED = events.StepSettled(
 )
 ASKED = events.QuestionAsked(thread_id=T17, at=NOON, question=QUESTION)
 RECORDED = events.HandoffRecorded(thread_id=T17, at=NOON, handoff=HANDOFF)
+EFFECT = events.EffectRecorded(
+    thread_id=T17,
+    at=NOON,
+    step_id=REPLY,
+    attempt=1,
+    tool="pay\nback",
+    key=IdempotencyKey("e-1"),
+    state="done",
+    is_duplicate=False,
+)
 STOPPED = events.RunStopped(
     thread_id=T17, at=NOON, result=il.RunResult(status="waiting", thread_id=T17)
 )
@@ -67,5 +84,6 @@ EVENTS = [
     SETTLED,
     ASKED,
     RECORDED,
+    EFFECT,
     STOPPED,
 ]

@@ -12,6 +12,7 @@ import interlock as il
 from interlock.console.event_words import STATUS_MOODS, Line, word_event
 from interlock.console.live_view import draw_progress
 from interlock.console.progress import Progress
+from interlock.contracts.effects import EffectState
 from interlock.contracts.ids import StepId
 from interlock.contracts.outcome import RunStatus, StepStatus
 from tests.unit.console import sample_events as sample
@@ -40,12 +41,60 @@ from tests.unit.console import sample_events as sample
         (replace(sample.SETTLED, status="waiting"), None),  # the question says it
         (sample.ASKED, Line("asked", "reply", "q-1: Let it pass?", "odd")),
         (sample.RECORDED, None),
+        (sample.EFFECT, Line("effect", "reply", "attempt 1: pay back is done (e-1)", "good")),
+        (replace(sample.EFFECT, state="started"), None),  # how it ends says it
+        (
+            replace(sample.EFFECT, state="started", is_duplicate=True),
+            Line(
+                "effect",
+                "reply",
+                "attempt 1: pay back is being run by another call, which is waited for (e-1)",
+                "quiet",
+            ),
+        ),
+        (
+            replace(sample.EFFECT, state="failed", is_duplicate=True),
+            Line(
+                "effect",
+                "reply",
+                "attempt 1: pay back is answered from the ledger, not run again: it had failed "
+                "(e-1)",
+                "quiet",
+            ),
+        ),
+        (
+            replace(sample.EFFECT, state="unknown"),
+            Line(
+                "effect",
+                "reply",
+                "attempt 1: pay back is unknown: nobody knows whether it happened, and it is not "
+                "run again (e-1)",
+                "odd",
+            ),
+        ),
+        (
+            replace(sample.EFFECT, state="intended"),
+            Line(
+                "effect",
+                "reply",
+                "attempt 1: pay back changed nothing, so that it may be run again (e-1)",
+                "odd",
+            ),
+        ),
         (sample.STOPPED, Line("waiting", "", "thread t17", "odd")),
     ],
 )
 def test_an_event_is_one_line_or_none(event: Any, line: Line | None) -> None:
     """What a person wants to read, clean; nothing is said twice."""
     assert word_event(event) == line
+
+
+def test_every_state_of_an_effect_is_worded() -> None:
+    """Whatever becomes of an effect, told as new or as a duplicate, has its words."""
+    for state in get_args(EffectState):
+        for is_duplicate in (False, True):
+            event = replace(sample.EFFECT, state=state, is_duplicate=is_duplicate)
+            assert (word_event(event) is None) == (state == "started" and not is_duplicate)
 
 
 def test_every_status_has_a_mood() -> None:

@@ -1,0 +1,489 @@
+"""What each request to the ledger does, on a connection, inside an open transaction (I5)."""
+
+import json
+import sqlite3
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from interlock.checkpoints.effect_rows import (
+    EffectRow,
+    complete,
+    encode_answer,
+    list_rows,
+    load_row,
+    store_answer,
+)
+from interlock.checkpoints.leases import Leases
+from interlock.checkpoints.named_sql import load_statements
+from interlock.checkpoints.process_identity import (
+    identify_this_process,
+    is_surely_dead,
+)
+from interlock.checkpoints.run_ledger import dump_time
+from interlock.checkpoints.sqlite_file import DIALECT
+from interlock.contracts.effect_errors import (
+    EffectSettledError,
+    KeyReusedError,
+    UnknownEffectError,
+)
+from interlock.contracts.effect_ledger import (
+    ForgetEffects,
+    ListEffects,
+    LoadEffect,
+    RecordEnd,
+    RecordNothing,
+    Reservation,
+    ReserveEffect,
+    SettleEffect,
+)
+from interlock.contracts.effects import (
+    ENDED,
+    EffectCall,
+    EffectRecord,
+    EffectState,
+    Settler,
+    derive_effect_key,
+)
+from interlock.contracts.ids import IdempotencyKey, ThreadId
+from interlock.contracts.plain import Plain
+
+_SQL = load_statements(DIALECT)
+_LONGEST_ELSEWHERE: Final = timedelta(hours=1)
+"""How long a call outside a run, in a process that cannot be looked at, counts as running."""
+_GONE: Final = "whoever began it is gone, and did not record how it ended"
+
+
+class EffectOperations:
+    """The ledger's operations; each is one transaction's work."""
+
+    def __init__(self, leases: Leases, now: Callable[[], datetime]) -> None:
+        """Use the storage's leases and clock."""
+        self._leases = leases
+        self._now = now
+        self._this = identify_this_process()
+        self._identity: str | None = None
+        self.begun: set[tuple[ThreadId, IdempotencyKey, int]] = set()
+        """Tries that this process has begun and not recorded the end of."""
+
+    def reserve(
+        self, connection: sqlite3.Connection, request: ReserveEffect, *, token: int | None
+    ) -> Reservation:
+        """Find out whether a call is a duplicate; start the effect if it is not."""
+        row = self.find_or_add(connection, request.call, token=token)
+        record = row.record
+        if record.state == "intended":
+            self._start(connection, record, token=token)
+            row = self._load(connection, record)
+            self._note_use(connection, request.call, row, did_start=True)
+            return Reservation(decision="run", record=complete_answer(connection, row))
+        if record.state == "started" and not self.is_running(connection, row):
+            row = self._give_up(connection, row)
+            record = row.record
+        self._note_use(connection, request.call, row, did_start=False)
+        decision: Any = {"started": "running", "unknown": "unknown"}.get(record.state, "answered")
+        return Reservation(decision=decision, record=complete_answer(connection, row))
+
+    def find_or_add(
+        self, connection: sqlite3.Connection, call: EffectCall, *, token: int | None
+    ) -> EffectRow:
+        """Return the row of a call's effect, which is intended if it is new.
+
+        Raises:
+            KeyReusedError: The key stands for other arguments.
+        """
+        key, ordinal = self._derive_key(connection, call)
+        row = load_row(connection, call.thread_id, key)
+        if row is None:
+            self._insert(connection, call, key, ordinal, token=token)
+            return self._load_key(connection, call.thread_id, key)
+        if row.record.arguments_hash != call.arguments_hash:
+            given = row.record.model_copy(update={"arguments": call.arguments})
+            raise KeyReusedError(
+                tool=call.tool, key=key, recorded=row.record.describe(), given=given.describe()
+            )
+        return row
+
+    def _derive_key(
+        self, connection: sqlite3.Connection, call: EffectCall
+    ) -> tuple[IdempotencyKey, int]:
+        if self._identity is None:
+            (self._identity,) = connection.execute(_SQL["load_ledger_identity"]).fetchone()
+        where = (call.thread_id, call.attempt, call.name)
+        known = connection.execute(_SQL["load_effect_use"], (*where, call.place)).fetchone()
+        if known is not None:
+            key = IdempotencyKey(known[0])
+            row = load_row(connection, call.thread_id, key)
+            if row is not None:
+                return key, row.record.ordinal
+        (ordinal,) = connection.execute(_SQL["count_effect_uses"], where).fetchone()
+        ordinal = 0 if call.is_sole else ordinal
+        return derive_effect_key(self._identity, call.name, ordinal), ordinal
+
+    def _insert(
+        self,
+        connection: sqlite3.Connection,
+        call: EffectCall,
+        key: IdempotencyKey,
+        ordinal: int,
+        *,
+        token: int | None,
+    ) -> None:
+        now = dump_time(self._now())
+        connection.execute(
+            _SQL["insert_effect"],
+            (
+                call.thread_id,
+                key,
+                call.epoch,
+                call.step_id,
+                call.worker,
+                call.tool,
+                json.dumps(call.arguments, ensure_ascii=False),
+                call.arguments_hash,
+                ordinal,
+                call.is_natural,
+                call.is_irreversible,
+                call.can_undo,
+                call.undoes,
+                "intended",
+                token,
+                self._this.host,
+                self._this.pid,
+                self._this.started,
+                now,
+                now,
+            ),
+        )
+
+    def _start(
+        self, connection: sqlite3.Connection, record: EffectRecord, *, token: int | None
+    ) -> None:
+        this = self._this
+        connection.execute(
+            _SQL["start_effect"],
+            (
+                token,
+                this.host,
+                this.pid,
+                this.started,
+                dump_time(self._now()),
+                record.thread_id,
+                record.key,
+            ),
+        )
+        self._note_move(connection, record, state="started", by="tool")
+
+    def is_running(self, connection: sqlite3.Connection, row: EffectRow) -> bool:
+        """Return whether whoever started an effect can still run it."""
+        record, process = row.record, row.process
+        is_here = process == self._this
+        if is_here and (record.thread_id, record.key, record.tries) in self.begun:
+            return True
+        if is_surely_dead(process, seen_from=self._this):
+            return False
+        if row.token is not None:
+            return self._leases.is_held_under(connection, record.thread_id, row.token)
+        if process.host == self._this.host:
+            return True
+        return self._now() - row.started_at < _LONGEST_ELSEWHERE
+
+    def _give_up(self, connection: sqlite3.Connection, row: EffectRow) -> EffectRow:
+        return self._end(connection, row, state="unknown", by="takeover", note=_GONE)
+
+    def record_end(self, connection: sqlite3.Connection, request: RecordEnd) -> EffectRecord:
+        """Record how a try ended; a late one settles what is unknown, or is only noted."""
+        row = load_row(connection, request.thread_id, request.key)
+        if row is None:
+            raise UnknownEffectError(key=request.key, thread_id=request.thread_id, unknown=())
+        record = row.record
+        is_last = record.tries == request.tries
+        if is_last and (record.state == "started" or self._can_settle(record, request)):
+            by = "late answer" if record.state == "unknown" and request.by == "tool" else request.by
+            has_answer = request.state == "done" and request.error is None
+            row = self._end(
+                connection,
+                row,
+                state=request.state,
+                by=by,
+                note=request.note,
+                answer=encode_answer(request.answer) if has_answer else None,
+                error=None if request.error is None else request.error.model_dump_json(),
+            )
+        elif not (record.state == request.state and is_last):
+            note = f"came when the effect was {record.state} at try {record.tries}"
+            words = f"{request.note}; {note}" if request.note else note
+            connection.execute(
+                _SQL["insert_effect_move"],
+                (
+                    record.thread_id,
+                    record.key,
+                    request.tries,
+                    request.state,
+                    "late answer",
+                    words,
+                    dump_time(self._now()),
+                ),
+            )
+        return complete_answer(connection, row)
+
+    def _can_settle(self, record: EffectRecord, request: RecordEnd) -> bool:
+        return record.state == "unknown" and request.state in ENDED
+
+    def record_nothing(
+        self, connection: sqlite3.Connection, request: RecordNothing
+    ) -> EffectRecord:
+        """Record that a try changed nothing: the effect is intended again."""
+        row = load_row(connection, request.thread_id, request.key)
+        if row is None:
+            raise UnknownEffectError(key=request.key, thread_id=request.thread_id, unknown=())
+        record = row.record
+        if record.tries == request.tries and record.state in {"started", "unknown"}:
+            row = self._free(connection, row, by=request.by, note=request.note)
+        return complete_answer(connection, row)
+
+    def _free(
+        self, connection: sqlite3.Connection, row: EffectRow, *, by: Settler, note: str | None
+    ) -> EffectRow:
+        record = row.record
+        connection.execute(_SQL["free_effect"], (by, note, record.thread_id, record.key))
+        after = self._load(connection, record)
+        self._note_move(connection, after.record, state="intended", by=by, note=note)
+        return after
+
+    def settle(self, connection: sqlite3.Connection, request: SettleEffect) -> EffectRecord:
+        """Settle an unknown effect on a person's word."""
+        row = self._find(connection, request.thread_id, request.key)
+        record = row.record
+        if record.state == "started":
+            if self.is_running(connection, row):
+                raise EffectSettledError(
+                    key=record.key, state="running", reason=f"{record.runner} is running it"
+                )
+            row = self._give_up(connection, row)
+        elif record.state != "unknown":
+            return self._repeat_settlement(connection, row, request)
+        if not request.happened:
+            row = self._free(connection, row, by="person", note=request.why or None)
+        else:
+            row = self._end(
+                connection,
+                row,
+                state="done",
+                by="person",
+                note=request.why or None,
+                answer=encode_answer(request.answer),
+            )
+        return complete(connection, row, answer=True, moves=True)
+
+    def _repeat_settlement(
+        self, connection: sqlite3.Connection, row: EffectRow, request: SettleEffect
+    ) -> EffectRecord:
+        """Return what is recorded if a person has said the same before.
+
+        Raises:
+            EffectSettledError: The outcome is known otherwise.
+        """
+        known = complete(connection, row, answer=True, moves=True)
+        if known.settled_by == "person":
+            is_same = known.state == "intended"
+            if request.happened:
+                is_same = known.state == "done" and known.answer == request.answer
+            if is_same:
+                return known
+        said = f" ({known.note})" if known.note else ""
+        raise EffectSettledError(
+            key=known.key,
+            state=known.state,
+            reason=f"that is the word of: {known.settled_by}{said}",
+        )
+
+    def _find(
+        self, connection: sqlite3.Connection, thread_id: ThreadId, key: IdempotencyKey
+    ) -> EffectRow:
+        """Return the one effect whose key begins so.
+
+        Raises:
+            UnknownEffectError: There is none, or more than one.
+        """
+        row = load_row(connection, thread_id, key)
+        if row is not None:
+            return row
+        found = []
+        if key:
+            found = connection.execute(
+                _SQL["find_effect_keys"], (thread_id, key, f"{key}\U0010ffff")
+            ).fetchall()
+        if len(found) == 1:
+            return self._load_key(connection, thread_id, found[0][0])
+        open_keys = connection.execute(_SQL["list_unknown_effects"], (thread_id,)).fetchall()
+        raise UnknownEffectError(
+            key=key, thread_id=thread_id, unknown=tuple(str(one) for (one,) in open_keys)
+        )
+
+    def _end(
+        self,
+        connection: sqlite3.Connection,
+        row: EffectRow,
+        *,
+        state: EffectState,
+        by: Settler,
+        note: str | None,
+        answer: bytes | None = None,
+        error: str | None = None,
+    ) -> EffectRow:
+        record = row.record
+        inline, reference = None, None
+        if answer is not None:
+            inline, reference = store_answer(connection, record.thread_id, answer)
+        ended_at = dump_time(self._now()) if state in ENDED else None
+        connection.execute(
+            _SQL["end_effect"],
+            (
+                state,
+                inline,
+                reference,
+                error,
+                by,
+                note,
+                ended_at,
+                record.thread_id,
+                record.key,
+            ),
+        )
+        self._note_move(connection, record, state=state, by=by, note=note)
+        return self._load(connection, record)
+
+    def end_in_transaction(
+        self, connection: sqlite3.Connection, row: EffectRow, *, answer: Plain, error: str | None
+    ) -> EffectRow:
+        """End an intended effect that was made in this very transaction."""
+        return self._end(
+            connection,
+            row,
+            state="done" if error is None else "failed",
+            by="tool",
+            note=None,
+            answer=encode_answer(answer) if error is None else None,
+            error=error,
+        )
+
+    def note_use(
+        self, connection: sqlite3.Connection, call: EffectCall, row: EffectRow, *, did_start: bool
+    ) -> None:
+        """Note that an attempt called for an effect; once a place."""
+        self._note_use(connection, call, row, did_start=did_start)
+
+    def _note_use(
+        self, connection: sqlite3.Connection, call: EffectCall, row: EffectRow, *, did_start: bool
+    ) -> None:
+        connection.execute(
+            _SQL["insert_effect_use"],
+            (
+                call.thread_id,
+                call.attempt,
+                call.name,
+                call.place,
+                row.record.key,
+                did_start,
+                dump_time(self._now()),
+            ),
+        )
+
+    def _note_move(
+        self,
+        connection: sqlite3.Connection,
+        record: EffectRecord,
+        *,
+        state: EffectState,
+        by: Settler,
+        note: str | None = None,
+    ) -> None:
+        connection.execute(
+            _SQL["insert_effect_move"],
+            (
+                record.thread_id,
+                record.key,
+                record.tries,
+                state,
+                by,
+                note,
+                dump_time(self._now()),
+            ),
+        )
+
+    def load(self, connection: sqlite3.Connection, request: LoadEffect) -> EffectRecord | None:
+        """Return one effect with all that is known of it."""
+        row = load_row(connection, request.thread_id, request.key)
+        if row is None:
+            return None
+        record = complete(connection, row, answer=True, moves=True)
+        return self._show(connection, row, record)
+
+    def list(self, connection: sqlite3.Connection, request: ListEffects) -> Sequence[EffectRecord]:
+        """Return the effects of a thread, oldest first."""
+        full = request.answers
+        return [
+            self._show(connection, row, complete(connection, row, answer=full, moves=full))
+            for row in list_rows(connection, request.thread_id, request.step_id)
+        ]
+
+    def _show(
+        self, connection: sqlite3.Connection, row: EffectRow, record: EffectRecord
+    ) -> EffectRecord:
+        """Return a record; one whose runner is gone as what it is: unknown."""
+        if record.state != "started" or self.is_running(connection, row):
+            return record
+        lost = {"state": "unknown", "settled_by": "takeover", "note": _GONE}
+        return record.model_copy(update=lost)
+
+    def forget(self, connection: sqlite3.Connection, request: ForgetEffects) -> int:
+        """Delete old effects, each together with its undo; returns how many."""
+        rows = connection.execute(
+            _SQL["list_old_effects"], (dump_time(request.before), request.thread_id)
+        ).fetchall()
+        doomed = _keep_pairs_together(connection, rows)
+        if request.dry_run:
+            return len(doomed)
+        for thread_id, key, answer_hash in doomed:
+            for statement in ("delete_effect", "delete_effect_uses", "delete_effect_moves"):
+                connection.execute(_SQL[statement], (thread_id, key))
+            if answer_hash is not None:
+                _delete_answer(connection, thread_id, answer_hash)
+        return len(doomed)
+
+    def _load(self, connection: sqlite3.Connection, record: EffectRecord) -> EffectRow:
+        return self._load_key(connection, record.thread_id, record.key)
+
+    def _load_key(
+        self, connection: sqlite3.Connection, thread_id: ThreadId, key: IdempotencyKey
+    ) -> EffectRow:
+        row = load_row(connection, thread_id, key)
+        assert row is not None  # noqa: S101 - it was there in this very transaction
+        return row
+
+
+def complete_answer(connection: sqlite3.Connection, row: EffectRow) -> EffectRecord:
+    """Return a record with its answer and uses."""
+    return complete(connection, row, answer=True, moves=False)
+
+
+def _keep_pairs_together(
+    connection: sqlite3.Connection, rows: Sequence[Sequence[Any]]
+) -> list[tuple[ThreadId, IdempotencyKey, str | None]]:
+    """Return what may go: an undo and what it undoes go together, or stay."""
+    old = {(thread_id, key) for thread_id, key, _, _ in rows}
+    found: list[tuple[ThreadId, IdempotencyKey, str | None]] = []
+    for thread_id, key, undoes, answer_hash in rows:
+        row = load_row(connection, thread_id, key)
+        partners = {undoes, None if row is None else row.record.undone_by} - {None}
+        if all((thread_id, partner) in old for partner in partners):
+            found.append((thread_id, key, answer_hash))
+    return found
+
+
+def _delete_answer(connection: sqlite3.Connection, thread_id: str, answer_hash: str) -> None:
+    """Delete a big answer, unless something of the thread still names it."""
+    (is_named,) = connection.execute(_SQL["is_payload_named"], (thread_id, answer_hash)).fetchone()
+    if not is_named:
+        connection.execute(_SQL["delete_payload"], (thread_id, answer_hash))

@@ -1,0 +1,147 @@
+"""Errors about effects: the part of the tree in `errors` that guarded tools raise."""
+
+from interlock.contracts.errors import (
+    AnswerError,
+    ConfigurationError,
+    PermanentError,
+    TransientError,
+)
+
+
+class NotAppliedError(TransientError):
+    """Raise it from a tool to say that nothing has happened, so that it may be run again."""
+
+
+class EffectBusyError(TransientError):
+    """Another call for the same effect is running and did not end in time."""
+
+    tool: str
+    key: str
+    seconds: float
+
+    def __init__(self, *, tool: str, key: str, seconds: float) -> None:
+        """Name the tool, the key and how long the caller waited."""
+        super().__init__(tool=tool, key=key, seconds=seconds)
+
+    def __str__(self) -> str:
+        """Say what is running and what to do."""
+        return (
+            f"Tool {self.tool!r} is being run for key {self.key!r} by another call, which did not "
+            f"end within {self.seconds:.3g} s. It was not run a second time. Try again later: its "
+            "answer is recorded when it comes."
+        )
+
+
+class EffectUnknownError(PermanentError):
+    """An effect was begun and nobody knows whether it happened."""
+
+    tool: str
+    key: str
+    thread_id: str
+    reason: str
+
+    def __init__(self, *, tool: str, key: str, thread_id: str, reason: str) -> None:
+        """Name the tool, the key, the thread and what happened."""
+        super().__init__(tool=tool, key=key, thread_id=thread_id, reason=reason)
+
+    def __str__(self) -> str:
+        """Say that nothing is guessed, and how to settle it."""
+        return (
+            f"Whether tool {self.tool!r} took effect for key {self.key!r} is not known: "
+            f"{self.reason.removesuffix('.')}. It is not run again. Look, then say so with "
+            f"`interlock effects settle {self.thread_id} {self.key} --happened` or "
+            "`--not-happened`; or declare probe= or natural= on the tool."
+        )
+
+
+class KeyReusedError(PermanentError):
+    """An idempotency key was used again with other arguments."""
+
+    tool: str
+    key: str
+    recorded: str
+    given: str
+
+    def __init__(self, *, tool: str, key: str, recorded: str, given: str) -> None:
+        """Name the tool, the key, and both calls in words."""
+        super().__init__(tool=tool, key=key, recorded=recorded, given=given)
+
+    def __str__(self) -> str:
+        """Show both calls."""
+        return (
+            f"Key {self.key!r} of tool {self.tool!r} stands for {self.recorded}, and was used again "
+            f"for {self.given}. Nothing was run. Give the other call another key, or the same "
+            "arguments."
+        )
+
+
+class RecordedEffectError(PermanentError):
+    """The recorded error of an effect, whose own class cannot be built again here."""
+
+    tool: str
+    error_type: str
+    error: str
+
+    def __init__(self, *, tool: str, error_type: str, error: str) -> None:
+        """Name the tool and what it raised when it ran."""
+        super().__init__(tool=tool, error_type=error_type, error=error)
+
+    def __str__(self) -> str:
+        """Say what was raised when the tool ran."""
+        return f"Tool {self.tool!r} ended with {self.error_type}: {self.error}"
+
+
+class NoEffectScopeError(ConfigurationError):
+    """A guarded tool was called where no ledger is at hand."""
+
+    tool: str
+
+    def __init__(self, *, tool: str) -> None:
+        """Name the tool."""
+        super().__init__(tool=tool)
+
+    def __str__(self) -> str:
+        """Say how to open one."""
+        return (
+            f"Tool {self.tool!r} was called outside a run, where no ledger is at hand. Call it in "
+            "a worker, or inside `with il.effects(ledger=storage, scope='...')`."
+        )
+
+
+class UnknownEffectError(AnswerError):
+    """There is no such effect on this thread."""
+
+    key: str
+    thread_id: str
+    unknown: tuple[str, ...]
+
+    def __init__(self, *, key: str, thread_id: str, unknown: tuple[str, ...]) -> None:
+        """Name the key, the thread, and what is to be settled there."""
+        super().__init__(key=key, thread_id=thread_id, unknown=unknown)
+
+    def __str__(self) -> str:
+        """Say which keys can be settled."""
+        listed = ", ".join(self.unknown) or "none"
+        return (
+            f"Thread {self.thread_id!r} has no effect {self.key!r}, or more than one that begins "
+            f"so. To be settled there: {listed}."
+        )
+
+
+class EffectSettledError(AnswerError):
+    """The outcome of the effect is known, and is another than was said."""
+
+    key: str
+    state: str
+    reason: str
+
+    def __init__(self, *, key: str, state: str, reason: str) -> None:
+        """Name the key, its state and why it cannot be settled so."""
+        super().__init__(key=key, state=state, reason=reason)
+
+    def __str__(self) -> str:
+        """Say what is recorded."""
+        return (
+            f"Effect {self.key!r} is {self.state}: {self.reason.removesuffix('.')}. "
+            "Nothing was changed."
+        )

@@ -1,0 +1,318 @@
+"""A step's effects, as the supervisor sees them: what stands, what was in vain, what is taken back.
+
+Called by the step graph's nodes. The ledger keeps the effects themselves; which attempts of this
+step, on this branch, called for them is told by the attempts' paths.
+"""
+
+import asyncio
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from interlock.contracts.effect_ledger import ListEffects, LoadEffect
+from interlock.contracts.effects import EffectRecord, EffectUse, sort_for_undo
+from interlock.contracts.handoff import Handoff
+from interlock.contracts.ids import IdempotencyKey, WorkerName, derive_handoff_id
+from interlock.contracts.plain import Plain, derive_hash
+from interlock.nodes.step_run import CURRENT_STEP, StepRun
+from interlock.nodes.step_state import PARK, StepState
+from interlock.nodes.team import Team
+from interlock.telemetry.events import EffectRecorded
+from interlock.tools.effect_scope import CURRENT_SCOPE, EffectScope
+from interlock.tools.undo import undo_effect
+
+_ROOT_PLACE = "#"
+"""How the places of calls begin that a worker makes itself, in no task below it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EffectReport:
+    """What a step leaves behind, for the journal.
+
+    Attributes:
+        undone: Effects that were taken back.
+        left: Effects that stand in vain, or may, each with the reason.
+        reused: Effects that were made on another branch, and answered for here.
+    """
+
+    undone: Sequence[EffectRecord] = ()
+    left: Sequence[tuple[EffectRecord, str]] = ()
+    reused: Sequence[EffectRecord] = ()
+
+    def __bool__(self) -> bool:
+        """Return whether there is anything to say."""
+        return bool(self.undone or self.left or self.reused)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What stands in vain, one line each."""
+        return tuple(f"{effect.describe()} stands: {why}" for effect, why in self.left)
+
+    def dump(self) -> dict[str, Plain]:
+        """Return it as the journal's payload."""
+        return {
+            "undone": [_dump(effect) for effect in self.undone],
+            "left": [{**_dump(effect), "why": why} for effect, why in self.left],
+            "answered_from_other_branch": [_dump(effect) for effect in self.reused],
+        }
+
+
+def _dump(effect: EffectRecord) -> dict[str, Plain]:
+    return {
+        "key": effect.key,
+        "call": effect.describe(),
+        "state": effect.state,
+        "attempts": [use.attempt for use in effect.uses],
+    }
+
+
+def derive_attempt(run: StepRun, attempt: int) -> str:
+    """Return an attempt by path: it tells nested teams' attempts apart by those above them."""
+    return f"{_derive_base(run)}@{run.superstep}#{attempt}"
+
+
+def _derive_base(run: StepRun) -> str:
+    return f"{run.outer_attempt}/{run.step.id}" if run.outer_attempt else str(run.step.id)
+
+
+def open_scope(team: Team, state: StepState, run: StepRun, *, namespace: str) -> EffectScope:
+    """Return the scope in which a worker's guarded calls find their ledger.
+
+    Args:
+        team: At work.
+        state: The step's, at the attempt.
+        run: The step.
+        namespace: The worker's own checkpoint namespace.
+    """
+    return _build_scope(
+        team,
+        state,
+        run,
+        worker=WorkerName(state["worker"]),
+        attempt=derive_attempt(run, state["attempt"]),
+        namespace=namespace,
+    )
+
+
+def _build_scope(
+    team: Team, state: StepState, run: StepRun, *, worker: WorkerName, attempt: str, namespace: str
+) -> EffectScope:
+    loop = asyncio.get_running_loop()
+    number = state["attempt"]
+
+    def emit(record: EffectRecord, is_duplicate: bool) -> None:  # noqa: FBT001 - a Notice
+        event = EffectRecorded(
+            thread_id=run.thread_id,
+            at=team.clock.now(),
+            step_id=run.path,
+            attempt=number,
+            tool=record.tool,
+            key=record.key,
+            state=record.state,
+            is_duplicate=is_duplicate,
+        )
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(team.emit, event)  # a sync tool runs in a thread
+
+    ledger = run.storage.ledger
+    return EffectScope(
+        ledger=ledger,
+        flights=ledger.flights,
+        thread_id=run.thread_id,
+        epoch=state["assignment"].get("effect_epoch", 0),
+        step_id=run.path,
+        worker=worker,
+        attempt=attempt,
+        namespace=namespace,
+        is_own=run.step.effect_keys == "worker",
+        is_fenced=True,
+        clock=team.clock,
+        wait_seconds=run.policy.effects.wait.total_seconds(),
+        declarations=team.tools,
+        notice=emit if team.is_heard(run.thread_id) else None,
+    )
+
+
+def sum_up(scope: EffectScope, *, is_rerun: bool) -> dict[str, Plain] | None:
+    """Return what an attempt's envelope says of its effects; None if it called for none.
+
+    Args:
+        scope: The attempt's.
+        is_rerun: Whether the attempt was begun before, by this process or another.
+    """
+    if not scope.touched and not is_rerun:
+        return None
+    return {
+        "touched": list(scope.touched),
+        "unknown": [key for key, effect in scope.touched.items() if effect.state == "unknown"],
+        "answered": sorted(scope.answered),
+        "is_rerun": is_rerun,
+    }
+
+
+async def find_unknown(state: StepState, run: StepRun) -> EffectRecord | None:
+    """Return an effect of the last attempt whose outcome nobody knows, or None."""
+    noted = (state.get("output") or {}).get("effects") or {}
+    for key in noted.get("unknown", ()):
+        effect = await run.storage.ledger.apply(LoadEffect(thread_id=run.thread_id, key=key))
+        if effect is not None and effect.state == "unknown":
+            return effect
+    return None
+
+
+async def list_standing(state: StepState, run: StepRun) -> list[EffectRecord]:
+    """Return what this step's attempts on this branch changed and still stands, oldest first."""
+    listed = await run.storage.ledger.apply(ListEffects(thread_id=run.thread_id, step_id=run.path))
+    return [
+        effect
+        for effect in listed
+        if effect.stands and any(_is_own(use, state, run) for use in effect.uses)
+    ]
+
+
+def _is_own(use: EffectUse, state: StepState, run: StepRun) -> bool:
+    base = _derive_base(run)
+    return any(use.attempt.startswith(f"{base}@{one}#") for one in state["supersteps"])
+
+
+def word_standing(effects: Iterable[EffectRecord]) -> list[str]:
+    """Return standing effects for the brief of a later attempt, one line each."""
+    words: list[str] = []
+    for effect in effects:
+        ending = {
+            "done": "is done. The same call again is answered, not repeated",
+            "started": "was begun and has not ended yet",
+            "unknown": "was begun; whether it happened is not known",
+        }[effect.state]
+        words.append(f"{effect.describe()} {ending}.")
+    return words
+
+
+async def find_orphans(state: StepState, run: StepRun) -> list[EffectRecord]:
+    """Return the effects that stand and that the accepted attempt did not call for.
+
+    Those of earlier attempts; and where the accepted attempt itself was begun more than once, those
+    that its worker called for before and not when it ran to its end.
+    """
+    noted = (state.get("output") or {}).get("effects") or {}
+    if state["attempt"] <= 1 and not noted.get("is_rerun"):
+        return []
+    accepted = derive_attempt(run, state["attempt"])
+    touched: Collection[IdempotencyKey] = noted.get("touched", ())
+    return [
+        effect
+        for effect in await list_standing(state, run)
+        if not any(_is_repeated(effect, use, accepted, touched) for use in effect.uses)
+    ]
+
+
+def _is_repeated(
+    effect: EffectRecord, use: EffectUse, accepted: str, touched: Collection[IdempotencyKey]
+) -> bool:
+    if use.attempt != accepted:
+        return use.attempt.startswith(f"{accepted}/")
+    return not use.place.startswith(_ROOT_PLACE) or effect.key in touched
+
+
+async def ask_about_orphans(team: Team, state: StepState, run: StepRun) -> StepState | None:
+    """Return the way to a person if effects stand in vain that nothing takes back, or None."""
+    if run.policy.effects.orphans != "ask" or state.get("orphans"):
+        return None
+    left = [e for e in await find_orphans(state, run) if not _can_undo(team, e)]
+    if not left:
+        return None
+    question: dict[str, Plain] = {
+        "kind": "orphans",
+        "reason": "effects of refused attempts stand, and the accepted attempt did not repeat them",
+        "effects": [_dump(effect) for effect in left],
+    }
+    return StepState(route=PARK, question=question)
+
+
+def _can_undo(team: Team, effect: EffectRecord) -> bool:
+    declaration = team.tools.get(effect.tool)
+    return effect.state == "done" and declaration is not None and declaration.undo is not None
+
+
+async def settle_effects(
+    team: Team, state: StepState, run: StepRun, *, is_accepted: bool
+) -> EffectReport:
+    """Take back what stands in vain, last first, and say what is left; safe to repeat.
+
+    Args:
+        team: At work.
+        state: The step's.
+        run: The step.
+        is_accepted: Whether the last attempt's output counts, and its effects with it; if not, the
+            branch is abandoned and none of its effects is wanted.
+    """
+    if state.get("attempt", 0) == 0:
+        return EffectReport()
+    reused = await _find_reused(state, run)
+    in_vain = await (find_orphans(state, run) if is_accepted else list_standing(state, run))
+    if not in_vain:
+        return EffectReport(reused=reused)
+    attempt = f"{_derive_base(run)}@{run.superstep}#undo"
+    scope = _build_scope(
+        team, state, run, worker=WorkerName("supervisor"), attempt=attempt, namespace=""
+    )
+    timeout = run.step.timeout or run.policy.timeout
+    decision = state.get("orphans") or {}
+    undone: list[EffectRecord] = []
+    left: list[tuple[EffectRecord, str]] = []
+    token = CURRENT_STEP.set(None)
+    scope_token = CURRENT_SCOPE.set(None)
+    try:
+        for effect in sort_for_undo(in_vain):
+            result = await undo_effect(
+                scope, effect, limit_seconds=timeout.total_seconds() if timeout else None
+            )
+            if result.problem is None:
+                undone.append(effect)
+            elif decision.get("decision") != "stand":
+                why = decision.get("why")
+                left.append((effect, f"{result.problem}{f' ({why})' if why else ''}"))
+    finally:
+        CURRENT_SCOPE.reset(scope_token)
+        CURRENT_STEP.reset(token)
+    return EffectReport(undone=undone, left=left, reused=reused)
+
+
+async def _find_reused(state: StepState, run: StepRun) -> list[EffectRecord]:
+    """Return the effects that a fork was answered for: none of this branch's attempts began them."""
+    noted = (state.get("output") or {}).get("effects") or {}
+    found: list[EffectRecord] = []
+    for key in noted.get("answered", ()):
+        effect = await run.storage.ledger.apply(LoadEffect(thread_id=run.thread_id, key=key))
+        if effect is not None and not _is_own(effect.uses[0], state, run):
+            found.append(effect)
+    return found
+
+
+def record_effects(
+    team: Team, state: StepState, run: StepRun, report: EffectReport
+) -> tuple[Handoff, ...]:
+    """Return the journal's record of what a step leaves behind; none if it leaves nothing."""
+    if not report:
+        return ()
+    payload = report.dump()
+    handoff = Handoff(
+        id=derive_handoff_id(
+            run.thread_id,
+            superstep=run.superstep,
+            step_id=run.path,
+            attempt=state["attempt"],
+            kind="effects",
+        ),
+        thread_id=run.thread_id,
+        superstep=run.superstep,
+        kind="effects",
+        sender="supervisor",
+        receiver="supervisor",
+        step_id=run.path,
+        attempt=state["attempt"],
+        worker=WorkerName(state["worker"]),
+        payload=payload,
+        payload_hash=derive_hash(payload),
+        ended_at=team.clock.now(),
+    )
+    return (handoff,)

@@ -1,0 +1,154 @@
+"""Carry a guard's steps out: awaiting, or blocking the calling thread."""
+
+import threading
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Final, assert_never
+
+from interlock.contracts.clock import Clock
+from interlock.contracts.effect_errors import NotAppliedError
+from interlock.contracts.effect_ledger import EffectLedger, Request
+from interlock.contracts.errors import ConfigurationError
+from interlock.contracts.ids import IdempotencyKey
+from interlock.contracts.plain import Plain
+from interlock.contracts.thread_call import call_in_thread
+from interlock.tools.declaration import EffectDeclaration, call_by_name, is_async
+from interlock.tools.guard import Ended, Pause, ProbeTool, RunTool, Step, Steps
+
+_LEFT: Final = "Whoever called the tool was cut off before it was run."
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far a call has come.
+
+    Attributes:
+        is_abandoned: Whether whoever asked has gone: what has not been started is not started.
+    """
+
+    is_abandoned: bool = False
+
+    def require_caller(self) -> None:
+        """Return if somebody still waits.
+
+        Raises:
+            NotAppliedError: Nobody does.
+        """
+        if self.is_abandoned:
+            raise NotAppliedError(_LEFT)
+
+
+async def drive(
+    steps: Steps,
+    *,
+    ledger: EffectLedger,
+    declaration: EffectDeclaration,
+    run: Callable[[IdempotencyKey], Awaitable[object]],
+    clock: Clock,
+    progress: Progress,
+) -> Plain:
+    """Carry out a guard's steps and return its answer."""
+
+    async def carry_out(step: Step) -> object:
+        match step:
+            case Pause():
+                progress.require_caller()
+                await clock.sleep(step.seconds)
+                return None
+            case RunTool() if progress.is_abandoned:
+                return Ended(error=NotAppliedError(_LEFT))
+            case RunTool():
+                return await _catch(run(step.key))
+            case ProbeTool():
+                return await _catch(_probe(declaration, step))
+            case Request():
+                return await ledger.apply(step)
+            case _:
+                assert_never(step)
+
+    reply: Any = None
+    error: BaseException | None = None
+    while True:
+        try:
+            step = steps.send(reply) if error is None else steps.throw(error)
+        except StopIteration as stop:
+            return stop.value
+        reply, error = None, None
+        try:
+            reply = await carry_out(step)
+        except Exception as exc:  # noqa: BLE001 - the ledger's: the guard may want to know
+            error = exc
+
+
+async def _catch(running: Awaitable[object]) -> Ended:
+    try:
+        return Ended(await running)
+    except BaseException as exc:  # noqa: BLE001 - cancellation too: the guard records what it means
+        return Ended(error=exc)
+
+
+async def _probe(declaration: EffectDeclaration, step: ProbeTool) -> object:
+    probe = declaration.probe
+    assert probe is not None  # noqa: S101 - the guard asks only where there is one
+    offered = {**step.arguments, "key": step.key}
+    if is_async(probe):
+        return await call_by_name(probe, offered, first=step.key)
+    return await call_in_thread(lambda: call_by_name(probe, offered, first=step.key))
+
+
+_PAUSE: Final = threading.Event()
+"""Never set: waiting for it blocks one thread for a while."""
+
+
+def drive_blocking(
+    steps: Steps,
+    *,
+    ledger: EffectLedger,
+    declaration: EffectDeclaration,
+    run: Callable[[IdempotencyKey], object],
+) -> Plain:
+    """Do as `drive` does, blocking the calling thread."""
+
+    def carry_out(step: Step) -> object:
+        match step:
+            case Pause():
+                return _PAUSE.wait(step.seconds)
+            case RunTool():
+                return _catch_blocking(lambda: run(step.key))
+            case ProbeTool():
+                return _catch_blocking(lambda: _probe_blocking(declaration, step))
+            case Request():
+                return ledger.apply_blocking(step)
+            case _:
+                assert_never(step)
+
+    reply: Any = None
+    error: BaseException | None = None
+    while True:
+        try:
+            step = steps.send(reply) if error is None else steps.throw(error)
+        except StopIteration as stop:
+            return stop.value
+        reply, error = None, None
+        try:
+            reply = carry_out(step)
+        except Exception as exc:  # noqa: BLE001 - the ledger's: the guard may want to know
+            error = exc
+
+
+def _catch_blocking(function: Callable[[], object]) -> Ended:
+    try:
+        return Ended(function())
+    except BaseException as exc:  # noqa: BLE001 - the guard records what it means
+        return Ended(error=exc)
+
+
+def _probe_blocking(declaration: EffectDeclaration, step: ProbeTool) -> object:
+    probe = declaration.probe
+    assert probe is not None  # noqa: S101 - the guard asks only where there is one
+    if is_async(probe):
+        raise ConfigurationError(
+            f"Tool {declaration.tool!r} is called from sync code and its probe is async. Give it a "
+            "sync probe, or make the tool async."
+        )
+    return call_by_name(probe, {**step.arguments, "key": step.key}, first=step.key)

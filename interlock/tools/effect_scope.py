@@ -1,0 +1,246 @@
+"""Where a guarded call finds its ledger, and what tells its effects from all others.
+
+The worker node opens a scope for each attempt; outside a run the user does, with `effects`. A scope
+also says where in the attempt a call stands, so that the same call has the same ordinal whenever
+the attempt, or a part of it, is run again:
+
+* Calls are counted among equal ones in the LangGraph task that makes them, right below the worker:
+  LangGraph runs an unfinished task again from its top, and a finished one never. Its tasks have
+  names that survive a resume.
+* A call that was answered with an error gives its place back: the next equal call is its retry.
+* A call for which the model's own tool call is known stands where that tool call stands.
+"""
+
+import secrets
+import threading
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from langchain_core.runnables.config import var_child_runnable_config
+
+from interlock.contracts.clock import Clock, SystemClock
+from interlock.contracts.effect_ledger import EffectLedger
+from interlock.contracts.effects import EffectCall, EffectRecord
+from interlock.contracts.errors import ConfigurationError
+from interlock.contracts.flights import Flights
+from interlock.contracts.ids import IdempotencyKey, StepId, ThreadId, WorkerName
+from interlock.contracts.plain import Plain
+from interlock.tools.canonical_arguments import derive_arguments_hash, derive_call_name
+from interlock.tools.declaration import EffectDeclaration
+
+WAIT_SECONDS: Final = 10.0
+"""How long a duplicate waits for a call that is running, unless somebody says otherwise."""
+
+_LEVEL: Final = "|"
+_NO_STEP: Final = StepId("")
+_NO_WORKER: Final = WorkerName("")
+_RUNTIME: Final = "__pregel_runtime"
+
+Notice = Callable[[EffectRecord, bool], None]
+"""Told an effect that has changed or was answered, and whether the call was a duplicate."""
+
+
+@dataclass(frozen=True, slots=True)
+class CallPlace:
+    """Where a call stands among equal ones.
+
+    Attributes:
+        group: What it is counted in.
+        index: From 0.
+    """
+
+    group: tuple[str, ...]
+    index: int
+
+    def __str__(self) -> str:
+        """Return the place as the ledger keeps it."""
+        task, *_, call_id = self.group
+        return f"{task}!{call_id}" if call_id else f"{task}#{self.index}"
+
+
+@dataclass(slots=True, kw_only=True)
+class EffectScope:
+    """What guarded calls of one attempt have in common.
+
+    Attributes:
+        ledger: Where their effects are recorded.
+        flights: Holds calls that outlive who made them.
+        thread_id: The thread, or the scope outside a run.
+        epoch: The effect epoch.
+        step_id: The step, by path; empty outside a run.
+        worker: Who calls.
+        attempt: The attempt, by path.
+        namespace: The worker's own checkpoint namespace; empty outside a run.
+        is_own: Whether the worker's effects are its own, and not those of the step's other workers.
+        is_fenced: Whether the thread's lease is checked.
+        clock: Time.
+        wait_seconds: How long a duplicate waits.
+        declarations: By tool; each guarded call adds its own.
+        notice: Told of every call.
+        touched: The effects that this execution of the attempt called for, as last seen.
+        answered: Those of them that were answered from the ledger.
+    """
+
+    ledger: EffectLedger
+    thread_id: ThreadId
+    epoch: int = 0
+    step_id: StepId = _NO_STEP
+    worker: WorkerName = _NO_WORKER
+    attempt: str
+    namespace: str = ""
+    is_own: bool = False
+    is_fenced: bool = False
+    clock: Clock = field(default_factory=SystemClock)
+    wait_seconds: float = WAIT_SECONDS
+    flights: Flights = field(default_factory=Flights)
+    declarations: dict[str, EffectDeclaration] = field(default_factory=dict)
+    notice: Notice | None = None
+    touched: dict[IdempotencyKey, EffectRecord] = field(default_factory=dict)
+    answered: set[IdempotencyKey] = field(default_factory=set)
+    _taken: dict[tuple[str, ...], set[int]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def describe_call(
+        self,
+        declaration: EffectDeclaration,
+        arguments: Mapping[str, Plain],
+        place: CallPlace,
+        *,
+        name: str,
+    ) -> EffectCall:
+        """Return the call as the ledger is asked about it."""
+        plain = dict(arguments)
+        return EffectCall(
+            thread_id=self.thread_id,
+            epoch=self.epoch,
+            step_id=self.step_id,
+            worker=self.worker,
+            tool=declaration.tool,
+            arguments=plain,
+            arguments_hash=derive_arguments_hash(plain),
+            name=name,
+            attempt=self.attempt,
+            place=str(place),
+            is_sole=declaration.key_from is not None,
+            is_fenced=self.is_fenced,
+            is_natural=declaration.natural,
+            is_irreversible=declaration.irreversible,
+            can_undo=declaration.undo is not None,
+        )
+
+    def derive_name(self, declaration: EffectDeclaration, arguments: Mapping[str, Plain]) -> str:
+        """Return what all calls equal to this one share."""
+        named: Any = dict(arguments)
+        if declaration.key_from is not None:
+            named = {"key": declaration.derive_business_key(arguments)}
+        return derive_call_name(
+            self.thread_id,
+            epoch=self.epoch,
+            step_id=self.step_id,
+            worker=self.worker if self.is_own else "",
+            tool=declaration.tool,
+            arguments=named,
+        )
+
+    def take_place(self, name: str, *, tool_call_id: str | None) -> CallPlace:
+        """Return where a call stands, and hold the place until it is given back."""
+        task, execution = _find_task(self.namespace)
+        if tool_call_id is not None:
+            return CallPlace((task, execution, name, tool_call_id), 0)
+        group = (task, execution, name, "")
+        with self._lock:
+            taken = self._taken.setdefault(group, set())
+            index = next(i for i in range(len(taken) + 1) if i not in taken)
+            taken.add(index)
+        return CallPlace(group, index)
+
+    def give_back(self, place: CallPlace) -> None:
+        """Let the next equal call stand where this one stood: it is a retry of it."""
+        with self._lock:
+            self._taken.get(place.group, set()).discard(place.index)
+
+    def note(self, record: EffectRecord, *, is_duplicate: bool) -> None:
+        """Remember an effect as it stands now, and tell who listens."""
+        self.touched[record.key] = record
+        if is_duplicate:
+            self.answered.add(record.key)
+        if self.notice is not None:
+            self.notice(record, is_duplicate)
+
+
+CURRENT_SCOPE: ContextVar[EffectScope | None] = ContextVar("interlock_effect_scope", default=None)
+
+
+def _find_task(namespace: str) -> tuple[str, str]:
+    """Return the LangGraph task below the worker that is running, and which execution of it.
+
+    Numbers between the levels of a namespace are no levels: LangGraph numbers the graphs that one
+    node runs one after another, also when a retry runs one again. What such a graph does again
+    below one task is taken for a repetition: better an effect too few than one too many.
+    """
+    config = var_child_runnable_config.get() or {}
+    conf: Mapping[str, Any] = config.get("configurable") or {}
+    here = str(conf.get("checkpoint_ns") or "")
+    if not namespace or not here.startswith(namespace + _LEVEL):
+        return "", ""
+    levels = here[len(namespace) + 1 :].split(_LEVEL)
+    while levels and levels[0].isdigit():
+        levels.pop(0)
+    if not levels:
+        return "", ""
+    task, *below = levels
+    if below:
+        return task, below[0] if below[0].isdigit() else ""
+    info = getattr(conf.get(_RUNTIME), "execution_info", None)
+    return task, f"attempt {getattr(info, 'node_attempt', 1)}"
+
+
+@contextmanager
+def effects(
+    *,
+    ledger: Any,  # noqa: ANN401 - an EffectLedger, or a storage that has one
+    scope: str,
+    clock: Clock | None = None,
+    wait_seconds: float = WAIT_SECONDS,
+) -> Generator[EffectScope]:
+    """Let guarded tools be called outside a run.
+
+    Each time the block is entered, also with the same scope in another process, is one attempt:
+    the calls in it are matched one by one with those of earlier entries, so that a script that is
+    started again repeats no effect.
+
+    Args:
+        ledger: An opened storage, or its `ledger`.
+        scope: Names what the effects belong to, such as a tenant and a job: keys never cross scopes.
+        clock: Time; the machine's if left out.
+        wait_seconds: How long a duplicate waits for a call that is running.
+
+    Raises:
+        ConfigurationError: The scope is empty, or what was given has no ledger.
+    """
+    if not scope or not isinstance(scope, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigurationError(
+            f"effects() was given the scope {scope!r}. Name what the effects belong to, such as "
+            "'tenant-7/nightly'."
+        )
+    found = ledger if hasattr(ledger, "apply_blocking") else getattr(ledger, "ledger", None)
+    if found is None:
+        raise ConfigurationError(
+            f"effects() was given {ledger!r} as ledger. Give it an opened storage, or its `ledger`."
+        )
+    opened = EffectScope(
+        ledger=found,
+        thread_id=ThreadId(scope),
+        attempt=f"block@{secrets.token_hex(8)}",
+        clock=clock or SystemClock(),
+        wait_seconds=wait_seconds,
+        flights=getattr(found, "flights", None) or Flights(),
+    )
+    token = CURRENT_SCOPE.set(opened)
+    try:
+        yield opened
+    finally:
+        CURRENT_SCOPE.reset(token)

@@ -1,0 +1,156 @@
+"""A call under guard, for whoever wraps a tool: a function, a LangChain tool, a middleware."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from interlock.contracts.effect_errors import NoEffectScopeError
+from interlock.contracts.ids import IdempotencyKey
+from interlock.contracts.plain import Plain, parse_plain
+from interlock.tools.declaration import EffectDeclaration
+from interlock.tools.drivers import Progress, drive, drive_blocking
+from interlock.tools.effect_scope import CURRENT_SCOPE, CallPlace, EffectScope
+from interlock.tools.guard import AnswerCodec, Guard
+
+NO_KEY: Final = IdempotencyKey("")
+"""What a tool that only reads gets in the place of a key."""
+
+
+class PlainCodec:
+    """Answers that are plain values, and are given back as such."""
+
+    def encode(self, value: object) -> Plain:
+        """Return an answer as a plain value."""
+        return parse_plain(value, name="the answer")
+
+    def decode(self, answer: Plain) -> object:
+        """Return a recorded answer."""
+        return answer
+
+
+PLAIN: Final = PlainCodec()
+
+
+async def call_guarded(
+    declaration: EffectDeclaration,
+    arguments: Mapping[str, Plain],
+    run: Callable[[IdempotencyKey], Awaitable[object]],
+    *,
+    codec: AnswerCodec = PLAIN,
+    tool_call_id: str | None = None,
+) -> Any:  # noqa: ANN401 - the tool's answer
+    """Run a tool at most once for its key, and return its recorded answer.
+
+    Once the tool has begun, a cancelled caller does not stop it: it ends by itself, and its answer
+    is recorded.
+
+    Args:
+        declaration: The tool's.
+        arguments: What makes the key; plain.
+        run: Runs the tool, given the key.
+        codec: Of its answers.
+        tool_call_id: Of the model's tool call that this delivers, if it is known.
+
+    Raises:
+        NoEffectScopeError: There is no ledger at hand.
+        EffectBusyError: A duplicate is running, and did not end in time.
+        EffectUnknownError: It was begun before, and nobody knows how it ended.
+        KeyReusedError: The key was used with other arguments.
+        Exception: What the tool raised, now or when it was run.
+    """
+    if declaration.effect == "read":
+        return await run(NO_KEY)
+    prepared = _Prepared.make(declaration, arguments, codec, tool_call_id=tool_call_id)
+    scope, progress = prepared.scope, Progress()
+    flight = asyncio.ensure_future(
+        drive(
+            prepared.guard.steps(),
+            ledger=scope.ledger,
+            declaration=declaration,
+            run=run,
+            clock=scope.clock,
+            progress=progress,
+        )
+    )
+    scope.flights.add(flight)
+    try:
+        answer = await asyncio.shield(flight)
+    except BaseException:
+        prepared.give_back()
+        progress.is_abandoned = True
+        raise
+    return codec.decode(answer)
+
+
+def call_guarded_blocking(
+    declaration: EffectDeclaration,
+    arguments: Mapping[str, Plain],
+    run: Callable[[IdempotencyKey], object],
+    *,
+    codec: AnswerCodec = PLAIN,
+    tool_call_id: str | None = None,
+) -> Any:  # noqa: ANN401 - the tool's answer
+    """Do as `call_guarded` does, blocking the calling thread."""
+    if declaration.effect == "read":
+        return run(NO_KEY)
+    prepared = _Prepared.make(declaration, arguments, codec, tool_call_id=tool_call_id)
+    try:
+        answer = drive_blocking(
+            prepared.guard.steps(),
+            ledger=prepared.scope.ledger,
+            declaration=declaration,
+            run=run,
+        )
+    except BaseException:
+        prepared.give_back()
+        raise
+    return codec.decode(answer)
+
+
+def find_scope(tool: str) -> EffectScope:
+    """Return the scope that a call is made in.
+
+    Raises:
+        NoEffectScopeError: There is none.
+    """
+    scope = CURRENT_SCOPE.get()
+    if scope is None:
+        raise NoEffectScopeError(tool=tool)
+    return scope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Prepared:
+    """A call in its scope, ready to go."""
+
+    scope: EffectScope
+    place: CallPlace
+    guard: Guard
+
+    @classmethod
+    def make(
+        cls,
+        declaration: EffectDeclaration,
+        arguments: Mapping[str, Plain],
+        codec: AnswerCodec,
+        *,
+        tool_call_id: str | None,
+    ) -> "_Prepared":
+        scope = find_scope(declaration.tool)
+        scope.declarations[declaration.tool] = declaration
+        name = scope.derive_name(declaration, arguments)
+        place = scope.take_place(name, tool_call_id=tool_call_id)
+        wait = declaration.wait
+        guard = Guard(
+            call=scope.describe_call(declaration, arguments, place, name=name),
+            declaration=declaration,
+            codec=codec,
+            now=scope.clock.now,
+            wait_seconds=scope.wait_seconds if wait is None else wait.total_seconds(),
+            note=lambda record, is_duplicate: scope.note(record, is_duplicate=is_duplicate),
+        )
+        return cls(scope=scope, place=place, guard=guard)
+
+    def give_back(self) -> None:
+        self.scope.give_back(self.place)

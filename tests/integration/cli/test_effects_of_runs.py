@@ -1,0 +1,85 @@
+"""An effect of unknown outcome in a run: shown, settled from the command line, gone on with."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.integration.cli.shell import Shell
+
+AT_DESK = ("--team", "pay:desk")
+
+
+@pytest.fixture
+def parked(shell: Shell) -> Shell:
+    """A folder with a run that waits: its payment was made and the answer was lost."""
+    shutil.copy(Path(__file__).with_name("effect_desk.py"), shell.folder / "pay.py")
+    assert shell.run("run", "pay:desk", "Pay back", "--thread", "t17").code == 4
+    return shell
+
+
+def count_payments(shell: Shell) -> int:
+    """Return how often the tool really paid."""
+    return len((shell.folder / "paid.txt").read_text("utf-8").splitlines())
+
+
+@pytest.mark.parametrize(
+    ("said", "receipt", "payments"),
+    [
+        (("--happened", "--answer", '{"refund": 41}'), {"refund": 41}, 1),
+        (("--happened",), None, 1),
+        (("--not-happened", "--why", "not in the bank's list"), {"refund": 2}, 2),
+    ],
+)
+def test_settling_answers_the_runs_question(
+    parked: Shell, said: tuple[str, ...], receipt: object, payments: int
+) -> None:
+    """What a person says settles effect and question at once; the line shown resumes the run."""
+    listed = parked.run("effects", "t17", *AT_DESK)
+    assert "1 effect: 1 unknown" in listed.out.splitlines()
+    key = listed.find_lines("--not-happened")[0].split()[4]
+    settled = parked.run("effects", "settle", "t17", key, *said, *AT_DESK)
+    assert (settled.code, settled.err) == (0, "")
+    assert "asked about it and is answered so." in settled.out
+    assert parked.run("inbox", *AT_DESK).out == "0 open questions\n"
+    (line,) = settled.find_lines("interlock resume pay:desk t17")
+    resumed = parked.paste(f"{line} --json")
+    assert resumed.code == 0
+    assert resumed.events[-1]["result"]["outputs"] == {"refund": {"receipt": receipt}}
+    assert count_payments(parked) == payments
+    assert "1 done" in parked.run("effects", "t17", *AT_DESK).out
+
+
+def test_the_inbox_says_what_each_decision_means(parked: Shell) -> None:
+    """The question shows the call, since when, and beside each decision what follows."""
+    inbox = parked.run("inbox", *AT_DESK)
+    assert "did the effect happen" in inbox.out
+    assert "call:  pay_back(order='#W1', cents=5000)" in inbox.out
+    for decision, meaning in (
+        ("approve", "it happened; what it answered is not known"),
+        ("edit", "it happened, and this is what it answered"),
+        ("reject", "it did not happen, so that it may be run again"),
+    ):
+        assert f"    {decision}: {meaning}\n      interlock answer pay:desk t17" in inbox.out
+    (line,) = inbox.find_lines("reject")
+    assert parked.paste(line).code == 0
+    assert count_payments(parked) == 2
+
+
+def test_without_a_team_the_line_says_what_to_fill_in(parked: Shell) -> None:
+    """Settled by storage alone, the line that goes on holds a placeholder, which is explained."""
+    storage = ("--storage", "sqlite:///desk.db")
+    key = parked.run("effects", "t17", *storage, "--json").data["effects"][0]["key"]
+    settled = parked.run("effects", "settle", "t17", key, "--happened", *storage)
+    assert settled.find_lines("interlock resume TEAM t17")
+    assert settled.out.splitlines()[-1].startswith("TEAM stands for your team")
+
+
+def test_a_run_in_progress_is_told_in_events(shell: Shell) -> None:
+    """The log of a run says what became of each effect, also that it was answered."""
+    shutil.copy(Path(__file__).with_name("effect_desk.py"), shell.folder / "pay.py")
+    (shell.folder / "paid.txt").write_text("earlier\n", encoding="utf-8")
+    done = shell.run("run", "pay:desk", "Pay back", "--thread", "t17")
+    assert done.code == 0
+    (line,) = [line for line in done.out.splitlines() if "  effect  " in line]
+    assert "refund  attempt 1: pay_back is done (e-" in line
