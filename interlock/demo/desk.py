@@ -5,20 +5,24 @@ A worker sees its brief and nothing else. Called by whoever runs tickets.
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, TypeAlias
 
 from pydantic import ValidationError
 
 from interlock.contracts.brief import Brief
 from interlock.contracts.errors import PermanentError
-from interlock.contracts.ids import WorkerName
+from interlock.contracts.ids import IdempotencyKey, WorkerName
 from interlock.contracts.worker import Worker
 from interlock.demo.answers import ClerkReport, ShopAnswer
 from interlock.demo.call_requests import ReportRequest, ShopCall
 from interlock.demo.clerk import compose_report
 from interlock.demo.shop import REFUSAL_START, TOOLS, Effect, Shop
 from interlock.demo.ticket_planner import CLERK, ORDERS, RECORDS
+from interlock.tools.idempotent import idempotent
+
+Write: TypeAlias = Callable[..., Awaitable[str]]
+"""A guarded tool: the arguments by name in, the shop's answer out."""
 
 _READING: Final[frozenset[Effect]] = frozenset({"read", "none"})
 _WRITING: Final[frozenset[Effect]] = frozenset({"write"})
@@ -27,21 +31,23 @@ _WRITING: Final[frozenset[Effect]] = frozenset({"write"})
 def build_workers(shop: Shop) -> list[Worker]:
     """Return the desk's three workers over one shop.
 
-    A call to the shop runs in a thread. A cancelled attempt does not stop a call that has
-    begun: a write may still take effect.
+    A call to the shop runs in a thread. Writes are guarded: each takes effect once, however often
+    an attempt is repeated, and its answer is looked up in the shop where it was lost.
     """
+    writes = build_writes(shop)
     return [
         Worker(
             name=RECORDS,
-            agent=_build_caller(shop, RECORDS, effects=_READING),
+            agent=_build_reader(shop),
             description="Looks up customers, orders and products in the shop; changes nothing.",
             output=ShopAnswer,
         ),
         Worker(
             name=ORDERS,
-            agent=_build_caller(shop, ORDERS, effects=_WRITING),
+            agent=_build_writer(writes),
             description="Changes orders and customers in the shop, one call a step.",
             output=ShopAnswer,
+            tools=tuple(writes.values()),
         ),
         Worker(
             name=CLERK,
@@ -52,16 +58,38 @@ def build_workers(shop: Shop) -> list[Worker]:
     ]
 
 
-def _build_caller(
-    shop: Shop, worker: WorkerName, *, effects: frozenset[Effect]
-) -> Callable[[Brief], Awaitable[ShopAnswer]]:
-    async def call_shop(brief: Brief) -> ShopAnswer:
+def build_writes(shop: Shop) -> dict[str, Write]:
+    """Return the shop's writing tools by name, guarded."""
+    return {
+        name: _build_write(shop, name) for name, tool in TOOLS.items() if tool.effect == "write"
+    }
+
+
+def _build_write(shop: Shop, name: str) -> Write:
+    @idempotent(name=name, probe=shop.find_answer)
+    async def write(*, key: IdempotencyKey, **arguments: object) -> str:
+        return await asyncio.to_thread(shop.call, name, arguments, key=key)
+
+    return write
+
+
+def _build_reader(shop: Shop) -> Callable[[Brief], Awaitable[ShopAnswer]]:
+    async def read_shop(brief: Brief) -> ShopAnswer:
         call = _require_call(brief)
-        _require_allowed(call.tool, worker, effects=effects)
+        _require_allowed(call.tool, RECORDS, effects=_READING)
         answer = await asyncio.to_thread(shop.call, call.tool, call.arguments)
         return parse_answer(call.tool, answer)
 
-    return call_shop
+    return read_shop
+
+
+def _build_writer(writes: Mapping[str, Write]) -> Callable[[Brief], Awaitable[ShopAnswer]]:
+    async def change_shop(brief: Brief) -> ShopAnswer:
+        call = _require_call(brief)
+        _require_allowed(call.tool, ORDERS, effects=_WRITING)
+        return parse_answer(call.tool, await writes[call.tool](**call.arguments))
+
+    return change_shop
 
 
 def _require_call(brief: Brief) -> ShopCall:

@@ -1,5 +1,6 @@
-"""Public fakes for tests of teams: time that a test holds in its hand."""
+"""Public fakes for tests of teams: time that a test holds in its hand, calls that come twice."""
 
 from interlock.testing.manual_clock import ManualClock
+from interlock.testing.redelivery import redelivery
 
-__all__ = ["ManualClock"]
+__all__ = ["ManualClock", "redelivery"]

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from langchain_core.runnables.config import var_child_runnable_config
@@ -161,6 +161,10 @@ class EffectScope:
         """Let the next equal call stand where this one stood: it is a retry of it."""
         with self._lock:
             self._taken.get(place.group, set()).discard(place.index)
+
+    def repeat(self) -> "EffectScope":
+        """Return the scope of the same attempt made once more: its calls stand where these stood."""
+        return replace(self, _taken={}, _lock=threading.Lock())
 
     def note(self, record: EffectRecord, *, is_duplicate: bool) -> None:
         """Remember an effect as it stands now, and tell who listens."""

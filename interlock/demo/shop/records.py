@@ -1,7 +1,7 @@
 """The records of one transaction, as the tools see them.
 
-Called by the tools only. Knows the three tables, and nothing of locks, files or
-what a tool means.
+Called by the tools and by the shop. Knows the tables, and nothing of locks, files or what a tool
+means.
 """
 
 import json
@@ -98,6 +98,19 @@ class Records:
             last_name,
             first_name,
         )
+
+    def leave_receipt(self, key: str, answer: str) -> None:
+        """Note what a write under a key has answered."""
+        self._connection.execute("INSERT INTO receipts (key, answer) VALUES (?, ?)", (key, answer))
+
+    def find_receipt(self, key: str) -> str | None:
+        """Return what the first write under a key has answered, if there was one."""
+        return self._find("SELECT answer FROM receipts WHERE key = ? ORDER BY seq LIMIT 1", key)
+
+    def count_receipts(self) -> dict[str, int]:
+        """Return how many writes were made under each key."""
+        rows = self._connection.execute("SELECT key, count(*) FROM receipts GROUP BY key")
+        return {str(key): int(count) for key, count in rows}
 
     def _find(self, query: str, *values: str) -> str | None:
         row = self._connection.execute(query, values).fetchone()

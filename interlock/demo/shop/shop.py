@@ -101,7 +101,7 @@ class Shop:
             raise StorageError(f"{target} cannot be written ({exc}). Use another path.") from exc
         return type(self)(target)
 
-    def call(self, name: str, arguments: Mapping[str, Any]) -> str:
+    def call(self, name: str, arguments: Mapping[str, Any], *, key: str | None = None) -> str:
         """Run one tool and return its answer: JSON of a record, a value, or a refusal.
 
         A refusal starts with `Error` and leaves everything as it was. A write is on the disk
@@ -110,6 +110,8 @@ class Shop:
         Args:
             name: One of `TOOLS`.
             arguments: By name; frozen ones are fine, and none is kept or changed.
+            key: Under which a write that is not refused leaves a receipt; the shop does not look
+                whether there is one already.
 
         Raises:
             StorageBusyError: The database stayed locked for too long.
@@ -119,9 +121,22 @@ class Shop:
             given = _copy_arguments(arguments)
             tool.check_arguments(given)
             with self._begin() if tool.effect == "write" else self._view() as records:
-                return tool.function(records, **given)
+                answer = tool.function(records, **given)
+                if tool.effect == "write" and key is not None:
+                    records.leave_receipt(key, answer)
+                return answer
         except RefusalError as refusal:
             return f"{REFUSAL_START}: {refusal}"
+
+    def find_answer(self, key: str) -> str | None:
+        """Return what a write under a key answered; None if no write under it was made."""
+        with self._view() as records:
+            return records.find_receipt(key)
+
+    def count_receipts(self) -> dict[str, int]:
+        """Return how many writes were made under each key."""
+        with self._view() as records:
+            return records.count_receipts()
 
     def load_record(self, table: TableName, key: str) -> Record:
         """Return a fresh copy of a record.
