@@ -1,5 +1,7 @@
 """Errors about effects: the part of the tree in `errors` that guarded tools raise."""
 
+from typing import Final
+
 from interlock.contracts.errors import (
     AnswerError,
     ConfigurationError,
@@ -144,4 +146,76 @@ class EffectSettledError(AnswerError):
         return (
             f"Effect {self.key!r} is {self.state}: {self.reason.removesuffix('.')}. "
             "Nothing was changed."
+        )
+
+
+class RequestRefusedError(PermanentError):
+    """A server has refused a request for good: it did nothing, and would refuse it again."""
+
+    request: str
+    status: int
+    excerpt: str
+    sends: int
+
+    def __init__(self, *, request: str, status: int, excerpt: str, sends: int) -> None:
+        """Name the request without its secrets, the status, the answer's beginning, the sends."""
+        super().__init__(request=request, status=status, excerpt=excerpt, sends=sends)
+
+    def __str__(self) -> str:
+        """Say what the server answered and what may be wrong."""
+        said = f": {self.excerpt}" if self.excerpt else "."
+        words = f"{self.request} was refused with status {self.status}{said}"
+        if self.status in _MOVED:
+            return f"{words} A request that writes is not redirected: send it to the new address."
+        if self.status == _KEY_REUSED:
+            return (
+                f"{words} Either what it asks for is not valid, or its key came before with another "
+                "payload: give each request of a tool a key of its own."
+            )
+        return words
+
+
+_MOVED: Final = (301, 307, 308)
+_KEY_REUSED: Final = 422
+
+
+class OutcomeOpenError(TransientError):
+    """No answer came that says whether a request took effect."""
+
+    request: str
+    seen: str
+    status: int | None
+    sends: int
+    server_keeps_keys: bool
+
+    def __init__(
+        self, *, request: str, seen: str, status: int | None, sends: int, server_keeps_keys: bool
+    ) -> None:
+        """Name the request without its secrets, what came last, and how often it was sent.
+
+        Args:
+            request: The request, in words.
+            seen: What came of the last send, in words.
+            status: What was answered last, or None if no whole answer came.
+            sends: How often it was sent.
+            server_keeps_keys: Whether the server was said to deduplicate by the key.
+        """
+        super().__init__(
+            request=request,
+            seen=seen,
+            status=status,
+            sends=sends,
+            server_keeps_keys=server_keeps_keys,
+        )
+
+    def __str__(self) -> str:
+        """Say what was seen, and why it is not sent again."""
+        words = (
+            f"{self.request} {self.seen} (sends: {self.sends}). Whether it took effect is not known"
+        )
+        if self.server_keeps_keys:
+            return f"{words}. The server may still say so for its key."
+        return (
+            f"{words}, so it is not sent again. If the server deduplicates by the key, say "
+            "server_keeps_keys=True."
         )

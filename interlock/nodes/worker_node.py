@@ -23,11 +23,11 @@ from interlock.contracts.errors import (
     TransientError,
 )
 from interlock.contracts.plain import Plain, parse_plain
+from interlock.contracts.retry_after import find_retry_after
 from interlock.contracts.safe_words import word_error, word_value
 from interlock.contracts.worker import Worker
 from interlock.nodes.agent_call import AgentResult, CallAgent
 from interlock.nodes.error_places import list_places
-from interlock.nodes.retry_after import find_retry_after
 from interlock.nodes.scoped_saver import CHECKPOINTER, STORAGE_FAILURES, ScopedSaver
 from interlock.nodes.step_brief import (
     build_brief,

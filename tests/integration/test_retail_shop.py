@@ -7,16 +7,19 @@ import asyncio
 import hashlib
 import json
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from interlock.checkpoints import open_storage
 from interlock.contracts.brief import Brief, Scratchpad
 from interlock.contracts.plain import Plain, freeze, parse_plain
 from interlock.contracts.plan import Step, TaskGraph
 from interlock.contracts.plan_validation import validate_task_graph
+from interlock.contracts.storage import Storage
 from interlock.contracts.worker import PlanRequest
 from interlock.criteria import CriteriaEngine
 from interlock.demo.desk import build_workers
@@ -24,7 +27,9 @@ from interlock.demo.shop import TOOLS, Shop
 from interlock.demo.ticket_planner import REPORT_STEP, TicketPlanner, plan_ticket
 from interlock.demo.ticket_turns import TicketTurns
 from interlock.demo.tickets import Ticket, TicketFile, load_tickets
+from interlock.tools.effect_scope import effects
 
+STEPS = count(1)
 WORKLOADS = Path(__file__).resolve().parents[2] / "workloads"
 
 
@@ -55,6 +60,13 @@ def template(benchmark: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.fixture
+async def storage() -> AsyncIterator[Storage]:
+    """Return where effects are recorded."""
+    async with open_storage("memory://") as opened:
+        yield opened
+
+
+@pytest.fixture
 def shop_file(tmp_path: Path) -> Path:
     """Return where a test's own copy of the shop lies."""
     return tmp_path / "shop.db"
@@ -76,14 +88,16 @@ def build_brief(step: Step, outputs: Mapping[str, Plain]) -> Brief:
 class Desk:
     """Executes task graphs on one shop and reviews every output."""
 
-    def __init__(self, shop: Shop) -> None:
+    def __init__(self, shop: Shop, storage: Storage) -> None:
+        self.storage = storage
         self.workers = {worker.name: worker for worker in build_workers(shop)}
         self.criteria = CriteriaEngine({})
 
     async def run_step(self, step: Step, outputs: dict[str, Plain]) -> None:
         worker = self.workers[step.worker]
         brief = build_brief(step, outputs)
-        output = parse_plain(await worker.agent(brief))
+        with effects(ledger=self.storage, scope=f"step {next(STEPS)}"):
+            output = parse_plain(await worker.agent(brief))
         findings = await self.criteria.review(output, brief, step=step, worker=worker)
         assert all(finding.passed for finding in findings), findings
         outputs[step.id] = output
@@ -174,13 +188,17 @@ async def test_every_plan_is_valid_and_served_by_context_or_goal(
 
 @pytest.mark.parametrize("seed", range(3))
 async def test_any_order_a_plan_allows_gives_recorded_answers_and_states(
-    template: Shop, tickets: TicketFile, shop_file: Path, seed: int
+    template: Shop,
+    tickets: TicketFile,
+    shop_file: Path,
+    seed: int,
+    storage: Storage,
 ) -> None:
     """Random topological orders of every plan answer and end as recorded, criteria met."""
     draw = random.Random(seed)
     for ticket in tickets.tasks:
         with template.copy_to(shop_file) as shop:
-            outputs = await Desk(shop).run_in_order(plan_ticket(ticket), draw)
+            outputs = await Desk(shop, storage).run_in_order(plan_ticket(ticket), draw)
             check_answers(ticket, outputs)
             assert shop.derive_hash() == ticket.final_db_sha256, ticket.id
             refused = [a for a in outputs[REPORT_STEP]["actions"] if a["outcome"] == "refused"]
@@ -188,13 +206,16 @@ async def test_any_order_a_plan_allows_gives_recorded_answers_and_states(
 
 
 async def test_parallel_steps_give_recorded_answers_and_states(
-    template: Shop, tickets: TicketFile, shop_file: Path
+    template: Shop,
+    tickets: TicketFile,
+    shop_file: Path,
+    storage: Storage,
 ) -> None:
     """Plans executed with all ready steps at once answer and end as recorded."""
     draw = random.Random(7)
     for ticket in tickets.tasks:
         with template.copy_to(shop_file) as shop:
-            outputs = await Desk(shop).run_in_parallel(plan_ticket(ticket), draw)
+            outputs = await Desk(shop, storage).run_in_parallel(plan_ticket(ticket), draw)
             check_answers(ticket, outputs)
             assert shop.derive_hash() == ticket.final_db_sha256, ticket.id
 
@@ -206,13 +227,14 @@ async def test_disjoint_tickets_all_at_once_end_in_the_recorded_state(
     concurrency: dict[str, Any],
     shop_file: Path,
     seed: int,
+    storage: Storage,
 ) -> None:
     """The batch of disjoint tickets, all at once on one database, loses no update."""
     draw = random.Random(seed)
     batch = [tickets.index_tickets()[key] for key in concurrency["batch"]]
     draw.shuffle(batch)
     with template.copy_to(shop_file) as shop:
-        desk = Desk(shop)
+        desk = Desk(shop, storage)
         results = await asyncio.gather(
             *(desk.run_in_parallel(plan_ticket(ticket), draw) for ticket in batch)
         )
@@ -222,7 +244,11 @@ async def test_disjoint_tickets_all_at_once_end_in_the_recorded_state(
 
 
 async def test_conflicting_tickets_end_in_one_of_the_serial_states(
-    template: Shop, tickets: TicketFile, concurrency: dict[str, Any], shop_file: Path
+    template: Shop,
+    tickets: TicketFile,
+    concurrency: dict[str, Any],
+    shop_file: Path,
+    storage: Storage,
 ) -> None:
     """Two tickets on the same records, at once but in turns, end as if one came first."""
     draw = random.Random(11)
@@ -230,7 +256,7 @@ async def test_conflicting_tickets_end_in_one_of_the_serial_states(
     for pair in concurrency["pairs"]:
         both = [tickets.index_tickets()[pair[side]] for side in draw.sample("ab", 2)]
         with template.copy_to(shop_file) as shop:
-            await _run_in_turns(Desk(shop), both, draw)
+            await _run_in_turns(Desk(shop, storage), both, draw)
             assert _derive_pair_hash(before, shop) in {pair["ab"], pair["ba"]}, pair
 
 

@@ -2,20 +2,23 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
+from interlock.checkpoints import open_storage
 from interlock.contracts.brief import Brief
 from interlock.contracts.errors import PermanentError
 from interlock.contracts.plain import parse_plain
+from interlock.contracts.storage import Storage
 from interlock.contracts.worker import Worker
 from interlock.demo.desk import build_workers
 from interlock.demo.shop import Shop
 from interlock.demo.ticket_planner import plan_ticket
 from interlock.demo.ticket_turns import TicketTurns
 from interlock.demo.tickets import Ticket, TicketAction, TicketFile
+from interlock.tools.effect_scope import effects
 
 MakeBrief = Callable[..., Brief]
 
@@ -29,12 +32,26 @@ def workers(shop: Shop) -> dict[str, Worker]:
     return {worker.name: worker for worker in build_workers(shop)}
 
 
+@pytest.fixture
+async def storage() -> AsyncIterator[Storage]:
+    """Return where effects are recorded."""
+    async with open_storage("memory://") as opened:
+        yield opened
+
+
 async def test_packaged_tickets_answer_and_end_as_recorded(
-    template: Shop, packaged: TicketFile, make_brief: MakeBrief, tmp_path: Path
+    template: Shop,
+    packaged: TicketFile,
+    make_brief: MakeBrief,
+    storage: Storage,
+    tmp_path: Path,
 ) -> None:
     """Every packaged ticket, by the workers, gives the recorded answers and final state."""
     for ticket in packaged.tasks:
-        with template.copy_to(tmp_path / "one.db") as shop:
+        with (
+            template.copy_to(tmp_path / "one.db") as shop,
+            effects(ledger=storage, scope=ticket.id),
+        ):
             by_name = {worker.name: worker for worker in build_workers(shop)}
             answers = {}
             *calls, report = plan_ticket(ticket).steps

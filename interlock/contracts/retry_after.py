@@ -9,18 +9,30 @@ LONGEST_SECONDS: Final = 86_400.0
 
 
 def find_retry_after(exc: BaseException) -> float | None:
-    """Return how many seconds to wait, read from the response that an exception carries.
+    """Return how many seconds to wait, as an exception says itself or its response does."""
+    own = getattr(exc, "retry_after_seconds", None)
+    if isinstance(own, (int, float)):
+        return _bound(float(own))
+    headers = getattr(getattr(exc, "response", None), "headers", None)
+    return None if headers is None else parse_retry_after(headers)
+
+
+def parse_retry_after(headers: Any) -> float | None:  # noqa: ANN401 - any client library's mapping
+    """Return how many seconds to wait, or None if the headers do not say it.
 
     An HTTP date is read against the response's own `Date`, so that clocks need not agree.
     """
-    headers = getattr(getattr(exc, "response", None), "headers", None)
-    value = headers.get("retry-after") if headers is not None else None
+    value = headers.get("retry-after")
     if value is None:
         return None
     seconds = _parse_seconds(value)
-    if seconds is None:
-        seconds = _parse_date(value, headers)
-    return None if seconds is None else min(max(seconds, 0.0), LONGEST_SECONDS)
+    return _bound(_parse_date(value, headers) if seconds is None else seconds)
+
+
+def _bound(seconds: float | None) -> float | None:
+    if seconds is None or not math.isfinite(seconds):
+        return None
+    return min(max(seconds, 0.0), LONGEST_SECONDS)
 
 
 def _parse_seconds(value: Any) -> float | None:  # noqa: ANN401 - whatever a client library keeps
