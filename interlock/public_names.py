@@ -16,7 +16,9 @@ from interlock.contracts.effect_errors import (
     KeyReusedError,
     NoEffectScopeError,
     NotAppliedError,
+    OutcomeOpenError,
     RecordedEffectError,
+    RequestRefusedError,
     UnknownEffectError,
 )
 from interlock.contracts.effect_ledger import Transaction
@@ -69,7 +71,9 @@ from interlock.orchestrator import (
 from interlock.telemetry import events
 from interlock.tools.declaration import Happened
 from interlock.tools.effect_scope import effects
+from interlock.tools.http_keys import send_with_key, send_with_key_blocking
 from interlock.tools.idempotent import idempotent
+from interlock.tools.langchain_tools import make_idempotent
 
 switch_on_strict_msgpack()
 
@@ -101,6 +105,7 @@ __all__ = [
     "NoEffectScopeError",
     "NotAppliedError",
     "Orchestrator",
+    "OutcomeOpenError",
     "PermanentError",
     "PlainValueError",
     "PlanError",
@@ -109,6 +114,7 @@ __all__ = [
     "Planner",
     "Question",
     "RecordedEffectError",
+    "RequestRefusedError",
     "Retry",
     "RunError",
     "RunPolicy",
@@ -152,11 +158,14 @@ __all__ = [
     "expr",
     "idempotent",
     "load_task_graph",
+    "make_idempotent",
     "open_storage",
     "reject",
     "respond",
     "rubric",
     "schema",
+    "send_with_key",
+    "send_with_key_blocking",
     "skip",
     "use_value",
     "use_worker",

@@ -9,6 +9,8 @@ from interlock.contracts.errors import (
     TransientError,
 )
 
+_KEY_REUSED: Final = 422
+
 
 class NotAppliedError(TransientError):
     """Raise it from a tool to say that nothing has happened, so that it may be run again."""
@@ -165,7 +167,7 @@ class RequestRefusedError(PermanentError):
         """Say what the server answered and what may be wrong."""
         said = f": {self.excerpt}" if self.excerpt else "."
         words = f"{self.request} was refused with status {self.status}{said}"
-        if self.status in _MOVED:
+        if self.status in range(300, 400):
             return f"{words} A request that writes is not redirected: send it to the new address."
         if self.status == _KEY_REUSED:
             return (
@@ -173,10 +175,6 @@ class RequestRefusedError(PermanentError):
                 "payload: give each request of a tool a key of its own."
             )
         return words
-
-
-_MOVED: Final = (301, 307, 308)
-_KEY_REUSED: Final = 422
 
 
 class OutcomeOpenError(TransientError):
@@ -214,7 +212,7 @@ class OutcomeOpenError(TransientError):
             f"{self.request} {self.seen} (sends: {self.sends}). Whether it took effect is not known"
         )
         if self.server_keeps_keys:
-            return f"{words}. The server may still say so for its key."
+            return f"{words}. Ask the server what became of its key."
         return (
             f"{words}, so it is not sent again. If the server deduplicates by the key, say "
             "server_keeps_keys=True."

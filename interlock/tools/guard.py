@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Protocol, TypeAlias
 
-from langgraph.errors import GraphBubbleUp
+from langgraph.errors import GraphBubbleUp, is_invalid_resume
 
 from interlock.contracts.effect_errors import (
     EffectBusyError,
@@ -170,8 +170,8 @@ class Guard:
 
     def _take_error(self, record: EffectRecord, exc: BaseException) -> Steps:
         """Record what an error says of the effect, and raise it, unless it happened all the same."""
-        if isinstance(exc, (NotAppliedError, GraphBubbleUp)):
-            note = "paused for a person" if isinstance(exc, GraphBubbleUp) else str(exc)
+        if isinstance(exc, NotAppliedError) or _is_pause(exc):
+            note = "paused for a person" if _is_pause(exc) else str(exc)
             yield from self._record_nothing(record, note=note)
         elif (final := find_final_error(exc, self.declaration)) is not None:
             yield from self._end(record, "failed", final=final)
@@ -272,3 +272,8 @@ class Guard:
         if record.error is not None:
             raise rebuild_error(record, self.declaration)
         return record.answer
+
+
+def _is_pause(exc: BaseException) -> bool:
+    """Return whether a tool asked a person: LangGraph runs what stands before it again."""
+    return isinstance(exc, GraphBubbleUp) or is_invalid_resume(exc)

@@ -26,7 +26,7 @@ from interlock.contracts.frozen_model import FrozenModel
 from interlock.contracts.handoff import Handoff, Verdict
 from interlock.contracts.outcome import RunResult, StepOutcome, Usage
 from interlock.contracts.plan import Need, Step, TaskGraph
-from interlock.contracts.policy import Budget, Retry, RunPolicy
+from interlock.contracts.policy import Budget, EffectPolicy, Retry, RunPolicy
 from interlock.contracts.question import Answer, Question
 from interlock.contracts.run_record import RunRecord
 from interlock.contracts.worker import WorkerCard
@@ -164,6 +164,7 @@ VALUES: dict[type, st.SearchStrategy[Any]] = {
     Usage: USAGE,
     UseValue: st.builds(UseValue, value=PLAIN),
     UseWorker: st.builds(UseWorker, worker=WORD),
+    EffectPolicy: st.builds(EffectPolicy),
     Verdict: VERDICT,
     WorkerCard: st.builds(
         WorkerCard, name=WORD, description=TEXT, output_schema=st.none() | OBJECT

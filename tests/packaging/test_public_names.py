@@ -15,13 +15,22 @@ ERRORS = [
     "ConfigurationError",
     "ContractError",
     "DrainedError",
+    "EffectBusyError",
+    "EffectSettledError",
+    "EffectUnknownError",
     "FinishedRunError",
     "InterlockError",
     "InvalidAnswerError",
+    "KeyReusedError",
     "LeaseLostError",
+    "NoEffectScopeError",
+    "NotAppliedError",
+    "OutcomeOpenError",
     "PermanentError",
     "PlainValueError",
     "PlanError",
+    "RecordedEffectError",
+    "RequestRefusedError",
     "RunError",
     "SchemaVersionError",
     "StaleAnswerError",
@@ -35,6 +44,7 @@ ERRORS = [
     "ThreadBusyError",
     "TransientError",
     "UnfinishedRunError",
+    "UnknownEffectError",
     "UnknownQuestionError",
     "UnknownThreadError",
 ]
@@ -43,8 +53,12 @@ MODELS = [
     "Brief",
     "Budget",
     "Clock",
+    "EffectPolicy",
+    "EffectRecord",
     "Finding",
     "Handoff",
+    "Happened",
+    "IdempotencyKey",
     "Need",
     "Orchestrator",
     "PlanProblem",
@@ -62,6 +76,7 @@ MODELS = [
     "SystemClock",
     "TaskGraph",
     "ThreadStatus",
+    "Transaction",
     "Usage",
     "Verdict",
     "Worker",
@@ -74,13 +89,18 @@ FUNCTIONS = [
     "build_run_graph",
     "check",
     "edit",
+    "effects",
     "expr",
+    "idempotent",
     "load_task_graph",
+    "make_idempotent",
     "open_storage",
     "reject",
     "respond",
     "rubric",
     "schema",
+    "send_with_key",
+    "send_with_key_blocking",
     "skip",
     "use_value",
     "use_worker",
@@ -95,6 +115,7 @@ METHODS = {
     "astatus": ["thread_id"],
     "acancel": ["thread_id", "why"],
     "ahandoffs": ["thread_id", "step"],
+    "aeffects": ["thread_id", "step"],
     "invoke": ["goal", "thread_id", "context"],
     "resume": ["thread_id"],
     "answer": ["thread_id", "answers"],
@@ -132,6 +153,17 @@ def test_the_package_says_what_it_does_not_have() -> None:
         il.Orchestrater  # type: ignore[attr-defined]  # noqa: B018
 
 
+def test_the_middleware_for_agents_says_what_it_needs() -> None:
+    """`il.IdempotentTools` loads langchain only when it is used, and names it where it is missing."""
+    assert "IdempotentTools" in dir(il)
+    code = (
+        "import sys, json; sys.modules['langchain'] = None; import interlock as il; il.Step;"
+        "\ntry: il.IdempotentTools\nexcept il.ConfigurationError as exc: print(json.dumps([str(exc)]))"
+    )
+    (words,) = run_python(code)
+    assert "pip install langchain" in words
+
+
 def test_importing_the_package_imports_nothing_else() -> None:
     """`import interlock` alone loads neither LangGraph nor pydantic: the names come on first use."""
     heavy = "['langgraph', 'langchain_core', 'pydantic', 'rich', 'yaml', 'sqlite3', 'asyncio']"
@@ -159,6 +191,7 @@ def test_what_a_checkpoint_may_revive_is_pinned() -> None:
         "AskPerson",
         "Budget",
         "CheckCriterion",
+        "EffectPolicy",
         "ExpressionCriterion",
         "Finding",
         "Handoff",
