@@ -91,7 +91,10 @@ def make_idempotent(  # noqa: PLR0913 - one word each for what a tool can say of
 
 def guard_tool(tool: BaseTool, declaration: EffectDeclaration) -> BaseTool:
     """Return a copy of a tool that runs under guard, as declared."""
+    getattr(tool, "_injected_args_keys", None)  # read from the signature of `_run`, then kept
     guarded = tool.model_copy()
+    if tool.args_schema is None:
+        guarded.args_schema = tool.get_input_schema()  # made of the signature too
     original = type(tool)
     fields: dict[str, Any] = {
         "effect_declaration": declaration,
