@@ -33,15 +33,18 @@ def word_asked_effects(question: Question, *, now: datetime | None) -> list[str]
     """
     args = question.args
     if question.kind == "effect" and isinstance(args, Mapping) and "key" in args:
-        return list(_word_unknown(args, now))
+        return list(_word_unknown(args, now, asked=question.description))
     effects = args.get("effects") if isinstance(args, Mapping) else None
     if question.kind == "orphans" and isinstance(effects, list):
         return [_word_orphan(effect) for effect in effects if isinstance(effect, Mapping)]
     return None
 
 
-def _word_unknown(effect: Mapping[str, Plain], now: datetime | None) -> Iterator[str]:
-    yield f"call:  {_show(effect, 'call')}"
+def _word_unknown(
+    effect: Mapping[str, Plain], now: datetime | None, *, asked: str
+) -> Iterator[str]:
+    if str(effect.get("call")) not in asked:  # or it is there to be read already
+        yield f"call:  {_show(effect, 'call')}"
     began_at = _parse_time(effect.get("began_at"))
     if began_at is not None:
         ago = f", {show_duration((now - began_at).total_seconds())} ago" if now else ""

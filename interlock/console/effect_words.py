@@ -31,7 +31,7 @@ _SETTLERS: Final[dict[Settler, str]] = {
     "tool": "",
     "probe": "on the word of its probe",
     "person": "on the word of a person",
-    "takeover": "whoever ran it is gone",
+    "takeover": "",  # its note says so
     "late answer": "by an answer that came late",
 }
 
@@ -129,9 +129,9 @@ def _split_attempt(path: str) -> tuple[str, str]:
 
 
 def word_use(use: EffectUse) -> str:
-    """Return one call in full: when, which attempt, where in it, and what became of it."""
-    fate = "began it" if use.did_start else "a duplicate"
-    return f"{use.called_at:%H:%M:%S}  {clean_text(f'{use.attempt} {use.place}')}  {fate}"
+    """Return one call in full: when, whether it began the effect, which attempt, where in it."""
+    fate = "began" if use.did_start else "again"
+    return f"{use.called_at:%H:%M:%S}  {fate}  {clean_text(f'{use.attempt} {use.place}')}"
 
 
 def word_outcome(effect: EffectRecord) -> str:
@@ -158,7 +158,7 @@ def word_facts(effect: EffectRecord, known: KnownEffects, *, now: datetime) -> s
 def _list_facts(effect: EffectRecord, known: KnownEffects, now: datetime) -> Iterator[str]:
     yield ", ".join(filter(None, (_word_standing(effect, known), *_list_marks(effect))))
     if effect.state == "started":
-        yield f"running or lost, {word_beginning(effect, now=now)}"
+        yield f"running as far as is known, {word_beginning(effect, now=now)}"
     if effect.state == "intended":
         yield "the next call runs it"
     if effect.tries > 1:
@@ -179,7 +179,7 @@ def _word_standing(effect: EffectRecord, known: KnownEffects) -> str:
     if effect.undone_by is not None:
         at = "" if undo is None else f" at {undo.ended_at or undo.began_at:%H:%M:%S}"
         return f"undone{at} by {clean_text(effect.undone_by if undo is None else undo.tool)}"
-    standing = {"done": "stands", "unknown": "may stand"}.get(effect.state, "")
+    standing = "stands" if effect.state == "done" else "may stand" if effect.stands else ""
     return standing if undo is None else f"{standing}, its undo is {undo.state}"
 
 

@@ -112,7 +112,7 @@ async def send_with_key(  # noqa: PLR0913 - one word each for what is known of t
         raise TypeError(_WRONG_BODY.format(client="an async", body="an async iterator"))
     await request.aread()
     scope = CURRENT_SCOPE.get()
-    time = clock or (SystemClock() if scope is None else scope.clock)
+    held = clock or (SystemClock() if scope is None else scope.clock)
     steps, reply = keyed.steps(), None
     while True:
         try:
@@ -122,7 +122,7 @@ async def send_with_key(  # noqa: PLR0913 - one word each for what is known of t
         reply = None
         match step:
             case Wait():
-                await time.sleep(step.seconds)
+                await held.sleep(step.seconds)
             case SendRequest():
                 reply = await _send(client, request)
 

@@ -14,13 +14,19 @@ from langchain_core.tools import ToolException
 
 from interlock.contracts.effect_errors import RecordedEffectError
 from interlock.contracts.effects import EffectRecord, RecordedError
-from interlock.contracts.errors import InterlockError, PermanentError, PlainValueError
+from interlock.contracts.errors import (
+    ContractError,
+    InterlockError,
+    PermanentError,
+    PlainValueError,
+)
 from interlock.contracts.plain import Plain, parse_plain
 from interlock.contracts.safe_words import word_error
 from interlock.tools.declaration import EffectDeclaration
 
 FINAL_ERRORS: Final = (
     PermanentError,
+    ContractError,
     ToolException,
     ValueError,
     TypeError,

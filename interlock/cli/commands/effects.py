@@ -18,20 +18,21 @@ app = typer.Typer(cls=ThreadOrCommand)
 _HELP: Final = (
     "List what tools changed outside on a thread, oldest first; settle what is unknown.",
     (
-        "An effect is one change that a guarded tool makes outside: a refund, a mail, an order. Equal "
-        "calls are one effect: a retry, a resume or a second delivery is answered from the ledger, and "
-        "the tool does not run again."
+        "An effect is one change that a guarded tool makes outside: a refund, a mail, an order. "
+        "Equal calls are one effect: a retry, a resume or a second delivery is answered from the "
+        "ledger, and the tool does not run again."
     ),
     """\
 [bold]done[/bold]      it happened; duplicates get its answer
 [bold]failed[/bold]    it ended with a final error; duplicates get the error
 [bold]unknown[/bold]   it was begun, and nobody knows whether it happened
-[bold]started[/bold]   it is running now, or was lost with its process
+[bold]started[/bold]   it is running, as far as is known
 [bold]intended[/bold]  it was called for and has not happened; the next call runs it
 [bold]undone[/bold]    it happened, and its undo took it back""",
     (
-        "What is unknown is not run again before a person settles it: --happened, or --not-happened. "
-        "What ended long ago is deleted with forget: --older-than, --dry-run."
+        "What is unknown is not run again before a person settles it: --happened or "
+        "--not-happened, and --why. What ended long ago is deleted with forget: --older-than, "
+        "--dry-run."
     ),
 )
 """Paragraphs: only the first may have line breaks that are not shown."""
@@ -159,7 +160,7 @@ def settle(  # noqa: PLR0913 - one parameter an option
 ) -> None:
     """Say whether an unknown effect happened; a question that asks about it is answered too."""
     from interlock.cli.command_lines import CommandLines
-    from interlock.cli.effects import parse_settlement, settle_effect
+    from interlock.cli.effect_settling import parse_settlement, settle_effect
     from interlock.cli.failures import leave_with
     from interlock.cli.output import Output
 
@@ -206,7 +207,7 @@ def forget(
 ) -> None:
     """Delete effects that ended long ago, of finished runs; a call for one is a new effect then."""
     from interlock.cli.command_lines import CommandLines
-    from interlock.cli.effects import forget_effects
+    from interlock.cli.effect_forgetting import forget_effects
     from interlock.cli.failures import leave_with
 
     commands = CommandLines(thread_id=thread or "", team=team, storage=storage)

@@ -58,7 +58,8 @@ def test_effects_are_listed_oldest_first(shell: Shell, filled: dict[str, str]) -
     assert "tell #1 by clerk error RefusedError: no such address" in shown
     assert "refund #1 by clerk may stand, irreversible; the line went dead" in shown
     assert re.search(
-        r"tell #1 by clerk running or lost, begun \d{4}-\d\d-\d\d .* by process", shown
+        r"tell #1 by clerk may stand; running as far as is known, begun \d{4}-\d\d-\d\d .* by process",
+        shown,
     )
     assert (
         "4 effects: 1 done, 1 failed, 1 unknown, 1 started; 1 duplicate answered from the ledger"
@@ -92,7 +93,7 @@ def test_all_that_is_known_is_shown_in_full(shell: Shell, filled: dict[str, str]
     shown = flatten(done)
     assert all(f"key {key}" in shown for key in filled.values())
     assert 'arguments { "order": "#W1", "cents": 5000 } answer { "refund": 7 }' in shown
-    assert re.search(r"calls \S+ refund@1f0a#1 #0 began it \S+ refund@1f0a#2 #0 a duplicate", shown)
+    assert re.search(r"calls \S+ began refund@1f0a#1 #0 \S+ again refund@1f0a#2 #0", shown)
     assert re.search(r"history \S+ try 1 started tool \S+ try 1 unknown tool: the line", shown)
 
 
@@ -104,7 +105,7 @@ def test_programs_read_effects_by_stable_names(shell: Shell, filled: dict[str, s
     assert data["duplicates"] == 1
     first, failed, unknown, started = data["effects"]
     assert [e["key"] for e in data["effects"]] == list(filled.values())
-    assert [e["stands"] for e in data["effects"]] == [True, False, True, False]
+    assert [e["stands"] for e in data["effects"]] == [True, False, True, True]
     assert (first["arguments"], first["answer"]) == (
         {"order": "#W1", "cents": 5000},
         {"refund": 7},
@@ -227,4 +228,4 @@ def test_the_help_explains_what_an_effect_is(shell: Shell) -> None:
         assert re.search(rf"^ {state} +it ", page, re.MULTILINE)
     for example in ("effects t17 --team", "effects settle t17 e-1a2b", "effects forget --older"):
         assert f"interlock {example}" in page
-    assert shell.call("effects").out == page
+    assert shell.call("effects").out.split() == page.split()

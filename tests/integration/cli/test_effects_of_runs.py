@@ -1,5 +1,6 @@
 """An effect of unknown outcome in a run: shown, settled from the command line, gone on with."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -50,11 +51,32 @@ def test_settling_answers_the_runs_question(
     assert "1 done" in parked.run("effects", "t17", *AT_DESK).out
 
 
+def test_only_the_question_about_the_effect_is_answered(shell: Shell) -> None:
+    """Of two open questions the other one stays open, and the line shown leads to what is left."""
+    shutil.copy(Path(__file__).with_name("effect_desk.py"), shell.folder / "pay.py")
+    team = ("--team", "pay:two")
+    assert shell.run("run", "pay:two", "Pay back", "--thread", "t17").code == 4
+    effects = shell.run("effects", "t17", *team, "--json").data["effects"]
+    keys = {effect["step_id"]: effect["key"] for effect in effects}
+    settled = shell.run("effects", "settle", "t17", keys["bonus"], "--happened", *team, "--json")
+    (question,) = shell.run("inbox", *team, "--json").data["questions"]
+    assert (question["step_id"], settled.data["unknown"]) == ("refund", 1)
+    assert question["id"] not in settled.data["answered"]
+    (line,) = shell.paste(settled.data["next"]).find_lines("--not-happened")
+    assert keys["refund"] in line
+    assert shell.paste(line).code == 0
+    resumed = shell.run("resume", "pay:two", "t17", "--json").events[-1]["result"]
+    assert resumed["outputs"] == {"bonus": {"receipt": None}, "refund": {"receipt": {"refund": 2}}}
+    assert count_payments(shell) == 3
+
+
 def test_the_inbox_says_what_each_decision_means(parked: Shell) -> None:
     """The question shows the call, since when, and beside each decision what follows."""
     inbox = parked.run("inbox", *AT_DESK)
     assert "did the effect happen" in inbox.out
-    assert "call:  pay_back(order='#W1', cents=5000)" in inbox.out
+    shown = " ".join(inbox.out.split())
+    assert shown.count("pay_back(order='#refund', cents=5000)") == 1
+    assert re.search(r"begun: \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC, [\d.]+ s ago key: e-", shown)
     for decision, meaning in (
         ("approve", "it happened; what it answered is not known"),
         ("edit", "it happened, and this is what it answered"),
@@ -78,7 +100,7 @@ def test_without_a_team_the_line_says_what_to_fill_in(parked: Shell) -> None:
 def test_a_run_in_progress_is_told_in_events(shell: Shell) -> None:
     """The log of a run says what became of each effect, also that it was answered."""
     shutil.copy(Path(__file__).with_name("effect_desk.py"), shell.folder / "pay.py")
-    (shell.folder / "paid.txt").write_text("earlier\n", encoding="utf-8")
+    (shell.folder / "paid.txt").write_text("#refund 5000\n", encoding="utf-8")
     done = shell.run("run", "pay:desk", "Pay back", "--thread", "t17")
     assert done.code == 0
     (line,) = [line for line in done.out.splitlines() if "  effect  " in line]

@@ -44,6 +44,7 @@ class KeyedServer:
         seen: The key header and the body of each request, as they came.
         targets: What each request asked for.
         port: Where it listens.
+        is_connected: Set once somebody has connected.
     """
 
     script: list[Turn] = field(default_factory=list)
@@ -52,6 +53,7 @@ class KeyedServer:
     seen: list[tuple[str, bytes]] = field(default_factory=list)
     targets: list[str] = field(default_factory=list)
     port: int = 0
+    is_connected: asyncio.Event = field(default_factory=asyncio.Event)
     _stopped: asyncio.Event = field(default_factory=asyncio.Event)
     _open: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -76,6 +78,7 @@ class KeyedServer:
         task = asyncio.current_task()
         assert task is not None
         self._open.add(task)
+        self.is_connected.set()
         with suppress(ConnectionError):
             await self._take(h11.Connection(h11.SERVER), reader, writer)
         writer.close()

@@ -463,6 +463,7 @@ async def test_a_header_that_cannot_be_sent_is_not_shown(how: str) -> None:
     async with KeyedServer().listen() as server:
         with pytest.raises(il.OutcomeOpenError, match="LocalProtocolError") as caught:
             await send(how, server.url, build=build)
+        await server.is_connected.wait()
         assert caught.value.__cause__ is None
         assert caught.value.__suppress_context__
     assert server.seen == []
@@ -476,6 +477,7 @@ async def test_a_long_answer_is_cut(how: str) -> None:
             await send(how, server.url)
     assert 100 < len(caught.value.excerpt) <= 500
     assert caught.value.excerpt.isprintable()
+    assert caught.value.excerpt.startswith("?[31mno no ")
 
 
 async def test_the_errors_pickle() -> None:

@@ -67,7 +67,7 @@ async def test_a_lost_response_is_unknown_and_not_sent_again(how: str) -> None:
         for error in (il.OutcomeOpenError, il.EffectUnknownError):
             with (
                 il.effects(ledger=storage, scope="tests"),
-                pytest.raises(error, match="OutcomeOpen|not known"),
+                pytest.raises(error, match="not known"),
             ):
                 await refund("o1", 50)
         record = await load_effect(storage)

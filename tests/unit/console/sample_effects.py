@@ -81,7 +81,7 @@ UNKNOWN = build_effect(
     is_irreversible=True,
     runner=BUSY_HOST,
     settled_by="takeover",
-    note="its process ended before it told how the call went",
+    note="whoever began it is gone",
     ended_at=None,
 )
 STARTED = build_effect("e-started", state="started", runner=BUSY_HOST, ended_at=None)

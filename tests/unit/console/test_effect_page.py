@@ -75,10 +75,7 @@ def find_lines(shown: str, head: str) -> list[str]:
             "12:00:00  unknown   pay_back(",
             [
                 "refund #1 by clerk",
-                (
-                    "may stand, irreversible; whoever ran it is gone: its process ended before it told "
-                    "how the call went"
-                ),
+                "may stand, irreversible; whoever began it is gone",
             ],
         ),
         (
@@ -87,8 +84,8 @@ def find_lines(shown: str, head: str) -> list[str]:
             [
                 "refund #1 by clerk",
                 (
-                    "running or lost, begun 2026-01-01 12:00:00 UTC, 10 min 0 s ago by process 17 on "
-                    "desk-1"
+                    "may stand; running as far as is known, begun 2026-01-01 12:00:00 UTC, "
+                    "10 min 0 s ago by process 17 on desk-1"
                 ),
             ],
         ),
@@ -183,8 +180,8 @@ def test_all_that_is_known_is_shown_in_full() -> None:
         "key e-done",
         '"order": "#W1",',
         '"refund": 7',
-        "calls 12:00:00 refund@1f0a#1 #0 began it",
-        "12:01:30 refund@2b1c#2 #0 a duplicate",
+        "calls 12:00:00 began refund@1f0a#1 #0",
+        "12:01:30 again refund@2b1c#2 #0",
         "history 12:00:00 try 1 started tool",
         "12:00:02 try 1 done tool",
     ):

@@ -1,0 +1,153 @@
+"""Tools that write to the storage database: effect and record together, or neither (I5)."""
+
+from typing import Any
+
+import pytest
+
+import interlock as il
+from interlock.checkpoints import SqlStorage
+from tests.contract.conftest import CountingHook
+from tests.contract.effect_calls import list_all
+
+
+@pytest.fixture
+async def shop(storage: SqlStorage) -> SqlStorage:
+    """Return a storage with a table of the user's own in it."""
+    await storage.transact(lambda tx: tx.execute("CREATE TABLE paid (id TEXT, cents INTEGER)"))
+    return storage
+
+
+async def read_paid(storage: SqlStorage) -> list[Any]:
+    """Return what was paid."""
+    return await storage.transact(lambda tx: tx.execute("SELECT id, cents FROM paid"))
+
+
+@il.idempotent()
+def pay(order: str, cents: int, *, key: il.IdempotencyKey, tx: il.Transaction) -> dict[str, Any]:
+    """Pay, in the storage's own transaction."""
+    tx.execute("INSERT INTO paid VALUES (?, ?)", (order, cents))
+    return {"key": key, "cents": cents}
+
+
+async def test_effect_and_record_are_one_transaction(shop: SqlStorage, hook: CountingHook) -> None:
+    """One commit holds both; the duplicate is answered and writes nothing."""
+    before = hook.commits
+    with il.effects(ledger=shop, scope="t"):
+        first = pay("o1", 5)
+    assert hook.commits == before + 1
+    with il.effects(ledger=shop, scope="t"):
+        assert pay("o1", 5) == first
+    assert await read_paid(shop) == [("o1", 5)]
+    (effect,) = await shop.ledger.apply(list_all())
+    assert (effect.state, effect.key) == ("done", first["key"])
+
+
+async def test_a_commit_that_fails_keeps_neither(shop: SqlStorage, hook: CountingHook) -> None:
+    """When the commit fails there is no effect and no record of one; the next call does both."""
+    hook.failure = OSError("no disk")
+    with il.effects(ledger=shop, scope="t"), pytest.raises(OSError, match="no disk"):
+        pay("o1", 5)
+    hook.failure = None
+    assert await read_paid(shop) == []
+    assert await shop.ledger.apply(list_all()) == []
+    with il.effects(ledger=shop, scope="t"):
+        pay("o1", 5)
+    assert await read_paid(shop) == [("o1", 5)]
+
+
+async def test_an_error_takes_back_what_was_written(shop: SqlStorage) -> None:
+    """A refusal is recorded, any other error leaves the effect intended; neither leaves a row."""
+    errors: list[Exception] = [ConnectionError("busy"), ValueError("too much")]
+
+    @il.idempotent()
+    def fail(order: str, *, tx: il.Transaction) -> None:
+        tx.execute("INSERT INTO paid VALUES (?, 1)", (order,))
+        raise errors[0]
+
+    for state, kind in (("intended", ConnectionError), ("failed", ValueError)):
+        with il.effects(ledger=shop, scope="t"), pytest.raises(kind):
+            fail("o1")
+        (effect,) = await shop.ledger.apply(list_all())
+        assert effect.state == state
+        errors.pop(0)
+    errors.append(RuntimeError("not run again"))
+    with il.effects(ledger=shop, scope="t"), pytest.raises(ValueError, match="too much"):
+        fail("o1")
+    assert await read_paid(shop) == []
+
+
+REFUSED = {
+    "begin": "BEGIN",
+    "commit": "COMMIT",
+    "savepoint": "SAVEPOINT mine",
+    "attach": "ATTACH ':memory:' AS other",
+    "pragma": "PRAGMA synchronous = OFF",
+    "own rows": "DELETE FROM handoffs",
+    "own effects": "UPDATE effects SET state = 'done'",
+    "own tables": "DROP TABLE runs",
+    "own triggers": "DROP TRIGGER effects_absorb",
+    "a trigger on ours": "CREATE TRIGGER mine AFTER INSERT ON effects BEGIN SELECT 1; END",
+    "the schema itself": "DELETE FROM sqlite_master",
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+async def test_a_tool_is_kept_to_tables_of_its_own(what: str, shop: SqlStorage) -> None:
+    """What would touch interlock's tables, the transaction or settings is refused, and nothing kept."""
+
+    def misbehave(tx: il.Transaction) -> None:
+        tx.execute("INSERT INTO paid VALUES ('before', 1)")
+        tx.execute(REFUSED[what])
+
+    with pytest.raises((il.StorageError, Exception)) as caught:
+        await shop.transact(misbehave)
+    assert "refused" in str(caught.value) or "may not be modified" in str(caught.value)
+    assert await read_paid(shop) == []
+
+
+async def test_interlocks_tables_can_be_read(shop: SqlStorage) -> None:
+    """A tool may look at what is recorded."""
+    with il.effects(ledger=shop, scope="t"):
+        pay("o1", 5)
+    rows = await shop.transact(lambda tx: tx.execute("SELECT tool, state FROM effects"))
+    assert rows == [("pay", "done")]
+
+
+async def test_the_transaction_is_not_to_be_kept(shop: SqlStorage) -> None:
+    """After the tool has returned, the transaction refuses every call."""
+    kept: list[il.Transaction] = []
+    await shop.transact(kept.append)
+    with pytest.raises(il.StorageError, match="over"):
+        kept[0].execute("INSERT INTO paid VALUES ('late', 1)")
+
+
+async def test_a_function_that_is_run_twice_is_kept_once(shop: SqlStorage) -> None:
+    """Another caller's failure in the same group commit runs it again: its rows are there once."""
+    import asyncio
+
+    runs: list[str] = []
+
+    def work(tx: il.Transaction) -> None:
+        runs.append("run")
+        tx.execute("INSERT INTO paid VALUES ('o1', 1)")
+
+    def fail(connection: Any) -> None:
+        connection.execute("INSERT INTO paid VALUES ('bad', 1)")
+        raise ValueError("after writing")
+
+    failing = asyncio.ensure_future(shop._database.write(fail))
+    await asyncio.gather(shop.transact(work), shop.transact(work), failing, return_exceptions=True)
+    assert await read_paid(shop) == [("o1", 1)] * 2
+
+
+def test_what_cannot_run_in_a_transaction_is_refused() -> None:
+    """An async tool, and one that only reads, cannot have the transaction."""
+    with pytest.raises(il.ConfigurationError, match="Make the tool sync"):
+
+        @il.idempotent()
+        async def late(*, tx: il.Transaction) -> None: ...
+
+    with pytest.raises(il.ConfigurationError, match="only reads"):
+
+        @il.idempotent(effect="read")
+        def look(*, tx: il.Transaction) -> None: ...
