@@ -47,7 +47,7 @@ class Handoff(FrozenModel):
             error, with the places that raised it.
         payload_hash: Of the payload; for a brief, the brief's hash (I4).
         verdict: For outputs.
-        status: The step's status, for settlements.
+        status: The step's status, for settlements; for effects, how many were undone or left.
         queued_at: When the step could first have started.
         started_at: When the attempt, or the question, began.
         ended_at: When it was handed over.

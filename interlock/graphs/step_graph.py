@@ -177,11 +177,13 @@ def _build_worker_node(
         team_graph = build_team(nested)
 
         async def team_node(channels: StepChannels, config: RunnableConfig) -> StepChannels:
-            values = get_step_run().values
+            run = get_step_run()
+            values = run.values
             state = await unpack_state(channels, values)
 
             async def call(brief: Brief, scoped: RunnableConfig) -> AgentResult:
-                output = await team_graph.ainvoke(_shape_team_input(state, brief), scoped)
+                shaped = _shape_team_input(state, brief, epoch=run.epoch)
+                output = await team_graph.ainvoke(shaped, scoped)
                 return await read_team_output(output, values)
 
             return await pack_update(channels, await run_worker(state, config, call), values)
@@ -212,14 +214,13 @@ def _build_worker_node(
     return function_node
 
 
-def _shape_team_input(state: StepState, brief: Brief) -> dict[str, Any]:
+def _shape_team_input(state: StepState, brief: Brief, *, epoch: int) -> dict[str, Any]:
     shown = brief.dump()
     scope = f"{state['assignment'].get('scope', '')}{brief.step_id}/"
     context = {**shown["context"], **shown["inputs"]}
     refs = _merge_refs(state["assignment"])
     context.update(dict.fromkeys(refs))
     context.update({key: shown[key] for key in ("feedback", "effects") if shown.get(key)})
-    epoch = state["assignment"].get("effect_epoch", 0)
     shaped = {
         "goal": brief.instruction,
         "context": context,

@@ -126,7 +126,7 @@ def shape_graph_input(graph: Pregel[Any, Any, Any, Any], brief: Brief) -> dict[s
 
     A graph whose input has `messages` gets one human message; one that has `brief` gets the
     brief as a plain dict; any other gets, by name, what of the brief its input names: the inputs,
-    the keys of the context, `instruction`, `feedback` and the whole `context`. An input goes before
+    the keys of the context, `instruction`, `feedback`, `effects` and the whole `context`. An input goes before
     what is called like it. A graph that names nothing of it gets all, the context as a whole.
     """
     names = _list_input_names(graph)
@@ -141,6 +141,7 @@ def shape_graph_input(graph: Pregel[Any, Any, Any, Any], brief: Brief) -> dict[s
             "instruction": brief.instruction,
             "feedback": list(brief.feedback),
             "context": context,
+            **({"effects": list(brief.effects)} if brief.effects else {}),
             **thaw(brief.inputs),
         }
         by_name = {**context, **offered}

@@ -94,8 +94,6 @@ async def build_assignment(
             assignment["effect_key"], assignment["effect_call"] = shown["key"], shown["call"]
     else:
         assignment["inputs"], input_refs = await _select_inputs(step, needed, values)
-    if epoch := state.get("effect_epoch", 0):
-        assignment["effect_epoch"] = epoch
     if input_refs or context_refs:
         assignment["refs"] = {"inputs": input_refs, "context": context_refs}
     return assignment

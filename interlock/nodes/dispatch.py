@@ -21,6 +21,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Interrupt
 
 from interlock.contracts.errors import ConfigurationError, ContractError
+from interlock.contracts.handoff import Handoff
 from interlock.contracts.ids import StepId, ThreadId
 from interlock.contracts.outcome import StepOutcome, Usage
 from interlock.contracts.plan import Step, TaskGraph
@@ -36,6 +37,7 @@ from interlock.nodes.settlement import settle_step
 from interlock.nodes.slots import Slot
 from interlock.nodes.spent import Spent, count_spent
 from interlock.nodes.step_config import lend_config
+from interlock.nodes.step_effects import EffectReport, settle_cut_off
 from interlock.nodes.step_run import CURRENT_STEP, StepRun
 from interlock.nodes.step_state import BRIEF, derive_trigger
 from interlock.nodes.team import Team
@@ -353,6 +355,7 @@ class _Superstep:
             queued_at=queued_at,
             policy=self.team.spec.policy,
             values=values,
+            epoch=self.state.get("effect_epoch", 0),
             outer_attempt=_find_outer_attempt(self.thread_id),
         )
 
@@ -375,16 +378,33 @@ class _Superstep:
         if spent is None:
             before, now = self._get_waited(step.id), self.spent.get(place.path, Spent())
             spent = Spent(max(before.attempts, now.attempts), before.usage + now.usage)
+        report, handoffs = await self._take_back(step, spent)
         outcome = StepOutcome.model_validate(
             {
                 "step_id": step.id,
                 "status": status,
-                "reason": reason,
+                "reason": "; ".join((reason, *report.words)),
                 "attempts": spent.attempts,
                 "usage": spent.usage,
             }
         )
-        return await settle_step(self.team, self.storage, outcome, place=place)
+        return await settle_step(self.team, self.storage, outcome, place=place, handoffs=handoffs)
+
+    async def _take_back(
+        self, step: Step, spent: Spent
+    ) -> tuple[EffectReport, tuple[Handoff, ...]]:
+        """Undo what a step did that was cut off for good."""
+        if spent.attempts == 0:
+            return EffectReport(), ()
+        waited = self.known.get(step.id)
+        run = self._build_step_run(
+            step,
+            slot=self.live.slots.open_slot(step.worker, priority=self.priority[step.id]),
+            queued_at=self.team.clock.now(),
+            values=KeptValues(self.storage, self.thread_id),
+        )
+        carry = None if waited is None else waited.carry
+        return await settle_cut_off(self.team, run, attempts=spent.attempts, carry=carry)
 
     def _get_waited(self, step_id: StepId) -> Spent:
         """Return what a step had cost when it began to wait for a person."""

@@ -195,13 +195,14 @@ def _apply_to_output(state: StepState, answer: Answer) -> StepState:
 def _go_on_after_effect(state: StepState, assignment: dict[str, Any], answer: Answer) -> StepState:
     """Return where a step goes on once a person has said whether an effect happened.
 
-    What the worker had returned all the same is reviewed; else it tries again, and an attempt that
-    was cut short for want of an answer does not count against its number.
+    If it happened, what the worker had returned all the same is reviewed; else it tries again, and
+    an attempt that was cut short for want of an answer does not count against its number.
     """
     output = state["output"] or {}
-    if "error" not in output and ("value" in output or "value_ref" in output):
+    is_done = answer.type != "reject"
+    if is_done and "error" not in output and ("value" in output or "value_ref" in output):
         return StepState(route=REVIEW, output=output)
-    happened = "did not happen" if answer.type == "reject" else "happened"
+    happened = "happened" if is_done else "did not happen"
     words = f"A person answered: {assignment['effect_call']} {happened}."
     return StepState(
         feedback=[*state["feedback"], words],

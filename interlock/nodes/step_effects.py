@@ -5,8 +5,9 @@ step, on this branch, called for them is told by the attempts' paths.
 """
 
 import asyncio
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from interlock.contracts.effect_ledger import ListEffects, LoadEffect
 from interlock.contracts.effects import EffectRecord, EffectUse, sort_for_undo
@@ -46,6 +47,16 @@ class EffectReport:
     def words(self) -> tuple[str, ...]:
         """What stands in vain, one line each."""
         return tuple(f"{effect.describe()} stands: {why}" for effect, why in self.left)
+
+    @property
+    def summary(self) -> str:
+        """How many of each, in a few words."""
+        counted = {
+            "undone": self.undone,
+            "left": self.left,
+            "answered from another branch": self.reused,
+        }
+        return ", ".join(f"{len(found)} {word}" for word, found in counted.items() if found)
 
     def dump(self) -> dict[str, Plain]:
         """Return it as the journal's payload."""
@@ -118,7 +129,7 @@ def _build_scope(
         ledger=ledger,
         flights=ledger.flights,
         thread_id=run.thread_id,
-        epoch=state["assignment"].get("effect_epoch", 0),
+        epoch=run.epoch,
         step_id=run.path,
         worker=worker,
         attempt=attempt,
@@ -277,6 +288,28 @@ async def settle_effects(
     return EffectReport(undone=undone, left=left, reused=reused)
 
 
+async def settle_cut_off(
+    team: Team, run: StepRun, *, attempts: int, carry: Mapping[str, Any] | None
+) -> tuple[EffectReport, tuple[Handoff, ...]]:
+    """Take back what a step did that was cut off, and never reached its graph's end.
+
+    Args:
+        team: At work.
+        run: The step.
+        attempts: How many it has had.
+        carry: What it was to go on with, if it waited for a person.
+    """
+    before: Sequence[str] = (carry or {}).get("supersteps") or ()
+    state = StepState(
+        assignment={},
+        attempt=attempts,
+        worker=str((carry or {}).get("worker") or run.step.worker),
+        supersteps=[*before, run.superstep],
+    )
+    report = await settle_effects(team, state, run, is_accepted=False)
+    return report, record_effects(team, state, run, report)
+
+
 async def _find_reused(state: StepState, run: StepRun) -> list[EffectRecord]:
     """Return the effects that a fork was answered for: none of this branch's attempts began them."""
     noted = (state.get("output") or {}).get("effects") or {}
@@ -313,6 +346,7 @@ def record_effects(
         worker=WorkerName(state["worker"]),
         payload=payload,
         payload_hash=derive_hash(payload),
+        status=report.summary,
         ended_at=team.clock.now(),
     )
     return (handoff,)

@@ -124,7 +124,7 @@ def _word(
         effect = asked["effect"]
         text = (
             f"Did {effect['call']} of step {run.path!r} happen? It was begun at "
-            f"{effect['began_at']}, and then: {reason}. Look where it would show. Approve: it "
+            f"{effect['began_at'][:19].replace('T', ' ')} UTC, and then: {reason}. Look where it would show. Approve: it "
             "happened; edit: it happened and returned this; reject: it did not, and may be run "
             "again."
         )

@@ -32,6 +32,7 @@ class StepRun:
         queued_at: When all that it needs had settled.
         policy: The run's.
         values: The big values that it works with.
+        epoch: The run's effect epoch.
         outer_attempt: The attempt of the step above, by path, in nested teams.
         is_briefed: Whether this process queued the journal's record of the current brief.
     """
@@ -44,6 +45,7 @@ class StepRun:
     queued_at: datetime
     policy: RunPolicy
     values: KeptValues
+    epoch: int = 0
     outer_attempt: str = ""
     is_briefed: bool = False
 

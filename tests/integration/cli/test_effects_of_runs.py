@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from interlock.contracts.effect_ledger import ListEffects, SettleEffect
+from interlock.contracts.ids import ThreadId
+from tests.integration.cli.ledger_filling import Filler
 from tests.integration.cli.shell import Shell
 
 AT_DESK = ("--team", "pay:desk")
@@ -25,15 +28,15 @@ def count_payments(shell: Shell) -> int:
 
 
 @pytest.mark.parametrize(
-    ("said", "receipt", "payments"),
+    ("said", "decision", "receipt", "payments"),
     [
-        (("--happened", "--answer", '{"refund": 41}'), {"refund": 41}, 1),
-        (("--happened",), None, 1),
-        (("--not-happened", "--why", "not in the bank's list"), {"refund": 2}, 2),
+        (("--happened", "--answer", '{"refund": 41}'), "edit", {"refund": 41}, 1),
+        (("--happened",), "approve", None, 1),
+        (("--not-happened", "--why", "not in the bank's list"), "reject", {"refund": 2}, 2),
     ],
 )
 def test_settling_answers_the_runs_question(
-    parked: Shell, said: tuple[str, ...], receipt: object, payments: int
+    parked: Shell, said: tuple[str, ...], decision: str, receipt: object, payments: int
 ) -> None:
     """What a person says settles effect and question at once; the line shown resumes the run."""
     listed = parked.run("effects", "t17", *AT_DESK)
@@ -48,7 +51,22 @@ def test_settling_answers_the_runs_question(
     assert resumed.code == 0
     assert resumed.events[-1]["result"]["outputs"] == {"refund": {"receipt": receipt}}
     assert count_payments(parked) == payments
+    journal = parked.run("handoffs", "t17", "--full", *AT_DESK, "--json").data["handoffs"]
+    (answer,) = [handoff["payload"] for handoff in journal if handoff["kind"] == "answer"]
+    assert answer["answer"]["type"] == decision
     assert "1 done" in parked.run("effects", "t17", *AT_DESK).out
+
+
+def test_saying_it_again_answers_a_question_that_was_left_open(parked: Shell) -> None:
+    """Settled by somebody who was killed before the question was answered, it is made good."""
+    filler = Filler(parked.folder)
+    (effect,) = filler.apply(ListEffects(thread_id=ThreadId("t17")))
+    filler.apply(SettleEffect(thread_id=ThreadId("t17"), key=effect.key, happened=True))
+    assert parked.run("inbox", *AT_DESK).out.endswith("1 open question\n")
+    again = parked.run("effects", "settle", "t17", effect.key, "--happened", *AT_DESK, "--json")
+    assert len(again.data["answered"]) == 1
+    assert parked.paste(again.data["next"]).code == 0
+    assert count_payments(parked) == 1
 
 
 def test_only_the_question_about_the_effect_is_answered(shell: Shell) -> None:

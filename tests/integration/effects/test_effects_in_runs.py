@@ -587,3 +587,59 @@ async def test_events_tell_of_effects() -> None:
             if isinstance(event, il.events.EffectRecorded)
         ]
     assert told == [(1, "started", False), (1, "done", False), (2, "done", True)]
+
+
+async def test_a_waiting_steps_effects_are_undone_when_the_run_is_cancelled() -> None:
+    """A step that waits for a person when its run is cancelled is given up; what it did goes back."""
+    till = Till()
+    refund = build_refund(till, undo=till.take_back)
+
+    async def work(brief: il.Brief) -> Any:
+        await refund("o1", 50)
+        return "no good"
+
+    step = build_step("pay", criteria=[il.expr("false")], fallback=[il.ask_person()])
+    async with build_desk({"pay": work}, step) as desk:
+        waiting = await desk.ainvoke("Pay", thread_id="t")
+        assert (waiting.status, till.paid) == ("waiting", [("o1", 50)])
+        status = await desk.acancel("t", why="enough")
+        handoffs = [h for h in await desk.ahandoffs("t") if h.kind == "effects"]
+    assert (status.status, till.paid) == ("cancelled", [])
+    assert [entry["call"] for entry in handoffs[0].payload["undone"]] == [
+        "refund(order='o1', cents=50)"
+    ]
+
+
+async def test_what_cannot_be_taken_back_from_a_cancelled_step_is_said() -> None:
+    """Without an undo the outcome names what stands."""
+    till = Till()
+    refund = build_refund(till)
+
+    async def work(brief: il.Brief) -> Any:
+        await refund("o1", 50)
+        return "no good"
+
+    step = build_step("pay", criteria=[il.expr("false")], fallback=[il.ask_person()])
+    async with build_desk({"pay": work}, step) as desk:
+        await desk.ainvoke("Pay", thread_id="t")
+        await desk.acancel("t", why="enough")
+        result = await desk.aresume("t")
+    assert "refund(order='o1', cents=50) stands" in str(result.outcomes["pay"].reason)
+
+
+async def test_a_worker_that_hid_an_effect_that_did_not_happen_tries_again() -> None:
+    """The person says that nothing happened: what the worker returned meanwhile is not believed."""
+    till = Till()
+    refund = build_lossy(till)
+
+    async def work(brief: il.Brief) -> Any:
+        try:
+            return await refund("o1", 50)
+        except ConnectionError:
+            return "all fine"
+
+    async with build_desk({"pay": work}) as desk:
+        waiting = await desk.ainvoke("Pay", thread_id="t")
+        answers = {waiting.questions[0].id: il.reject("nothing there")}
+        result = await desk.aanswer("t", answers)
+    assert (result.status, result.outputs["pay"]["receipt"]) == ("completed", 2)
