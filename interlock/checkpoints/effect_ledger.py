@@ -128,7 +128,7 @@ class SqlEffectLedger:
             guard(connection)
             row = self._operations.find_or_add(connection, call, token=token)
             is_new = row.record.state == "intended"
-            self._operations.note_use(connection, call, row, did_start=is_new)
+            self._operations.writes.note_use(connection, call, row, did_start=is_new)
             if not is_new:
                 decision: Any = {"started": "running", "unknown": "unknown"}.get(
                     row.record.state, "answered"

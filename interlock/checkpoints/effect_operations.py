@@ -1,6 +1,5 @@
 """What each request to the ledger does, on a connection, inside an open transaction (I5)."""
 
-import json
 import sqlite3
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -12,8 +11,8 @@ from interlock.checkpoints.effect_rows import (
     encode_answer,
     list_rows,
     load_row,
-    store_answer,
 )
+from interlock.checkpoints.effect_writes import EffectWrites
 from interlock.checkpoints.leases import Leases
 from interlock.checkpoints.named_sql import load_statements
 from interlock.checkpoints.process_identity import (
@@ -41,8 +40,6 @@ from interlock.contracts.effects import (
     ENDED,
     EffectCall,
     EffectRecord,
-    EffectState,
-    Settler,
     derive_effect_key,
 )
 from interlock.contracts.ids import IdempotencyKey, ThreadId
@@ -61,7 +58,7 @@ class EffectOperations:
         """Use the storage's leases and clock."""
         self._leases = leases
         self._now = now
-        self._this = identify_this_process()
+        self.writes = EffectWrites(identify_this_process(), now)
         self._identity: str | None = None
         self.begun: set[tuple[ThreadId, IdempotencyKey, int]] = set()
         """Tries that this process has begun and not recorded the end of."""
@@ -73,14 +70,14 @@ class EffectOperations:
         row = self.find_or_add(connection, request.call, token=token)
         record = row.record
         if record.state == "intended":
-            self._start(connection, record, token=token)
-            row = self._load(connection, record)
-            self._note_use(connection, request.call, row, did_start=True)
+            self.writes.start(connection, record, token=token)
+            row = self.writes.load(connection, record)
+            self.writes.note_use(connection, request.call, row, did_start=True)
             return Reservation(decision="run", record=complete_answer(connection, row))
         if record.state == "started" and not self.is_running(connection, row):
             row = self._give_up(connection, row)
             record = row.record
-        self._note_use(connection, request.call, row, did_start=False)
+        self.writes.note_use(connection, request.call, row, did_start=False)
         decision: Any = {"started": "running", "unknown": "unknown"}.get(record.state, "answered")
         return Reservation(decision=decision, record=complete_answer(connection, row))
 
@@ -95,8 +92,8 @@ class EffectOperations:
         key, ordinal = self._derive_key(connection, call)
         row = load_row(connection, call.thread_id, key)
         if row is None:
-            self._insert(connection, call, key, ordinal, token=token)
-            return self._load_key(connection, call.thread_id, key)
+            self.writes.insert(connection, call, key, ordinal, token=token)
+            return self.writes.load_key(connection, call.thread_id, key)
         if row.record.arguments_hash != call.arguments_hash:
             given = row.record.model_copy(update={"arguments": call.arguments})
             raise KeyReusedError(
@@ -107,8 +104,10 @@ class EffectOperations:
     def _derive_key(
         self, connection: sqlite3.Connection, call: EffectCall
     ) -> tuple[IdempotencyKey, int]:
-        if self._identity is None:
-            (self._identity,) = connection.execute(_SQL["load_ledger_identity"]).fetchone()
+        identity = self._identity
+        if identity is None:
+            identity = str(connection.execute(_SQL["load_ledger_identity"]).fetchone()[0])
+            self._identity = identity
         where = (call.thread_id, call.attempt, call.name)
         known = connection.execute(_SQL["load_effect_use"], (*where, call.place)).fetchone()
         if known is not None:
@@ -118,78 +117,24 @@ class EffectOperations:
                 return key, row.record.ordinal
         (ordinal,) = connection.execute(_SQL["count_effect_uses"], where).fetchone()
         ordinal = 0 if call.is_sole else ordinal
-        return derive_effect_key(self._identity, call.name, ordinal), ordinal
-
-    def _insert(
-        self,
-        connection: sqlite3.Connection,
-        call: EffectCall,
-        key: IdempotencyKey,
-        ordinal: int,
-        *,
-        token: int | None,
-    ) -> None:
-        now = dump_time(self._now())
-        connection.execute(
-            _SQL["insert_effect"],
-            (
-                call.thread_id,
-                key,
-                call.epoch,
-                call.step_id,
-                call.worker,
-                call.tool,
-                json.dumps(call.arguments, ensure_ascii=False),
-                call.arguments_hash,
-                ordinal,
-                call.is_natural,
-                call.is_irreversible,
-                call.can_undo,
-                call.undoes,
-                "intended",
-                token,
-                self._this.host,
-                self._this.pid,
-                self._this.started,
-                now,
-                now,
-            ),
-        )
-
-    def _start(
-        self, connection: sqlite3.Connection, record: EffectRecord, *, token: int | None
-    ) -> None:
-        this = self._this
-        connection.execute(
-            _SQL["start_effect"],
-            (
-                token,
-                this.host,
-                this.pid,
-                this.started,
-                dump_time(self._now()),
-                record.thread_id,
-                record.key,
-            ),
-        )
-        self._note_move(connection, record, state="started", by="tool")
+        return derive_effect_key(identity, call.name, ordinal), ordinal
 
     def is_running(self, connection: sqlite3.Connection, row: EffectRow) -> bool:
         """Return whether whoever started an effect can still run it."""
         record, process = row.record, row.process
-        is_here = process == self._this
+        is_here = process == self.writes.this
         if is_here and (record.thread_id, record.key, record.tries) in self.begun:
             return True
-        if is_surely_dead(process, seen_from=self._this):
+        if is_surely_dead(process, seen_from=self.writes.this):
             return False
         if row.token is not None:
             return self._leases.is_held_under(connection, record.thread_id, row.token)
-        if process.host == self._this.host:
+        if process.host == self.writes.this.host:
             return True
         return self._now() - row.started_at < _LONGEST_ELSEWHERE
 
     def _give_up(self, connection: sqlite3.Connection, row: EffectRow) -> EffectRow:
-        return self._end(connection, row, state="unknown", by="takeover", note=_GONE)
+        return self.writes.end(connection, row, state="unknown", by="takeover", note=_GONE)
 
     def record_end(self, connection: sqlite3.Connection, request: RecordEnd) -> EffectRecord:
         """Record how a try ended; a late one settles what is unknown, or is only noted."""
@@ -201,7 +146,7 @@ class EffectOperations:
         if is_last and (record.state == "started" or self._can_settle(record, request)):
             by = "late answer" if record.state == "unknown" and request.by == "tool" else request.by
             has_answer = request.state == "done" and request.error is None
-            row = self._end(
+            row = self.writes.end(
                 connection,
                 row,
                 state=request.state,
@@ -239,17 +184,8 @@ class EffectOperations:
             raise UnknownEffectError(key=request.key, thread_id=request.thread_id, unknown=())
         record = row.record
         if record.tries == request.tries and record.state in {"started", "unknown"}:
-            row = self._free(connection, row, by=request.by, note=request.note)
+            row = self.writes.free(connection, row, by=request.by, note=request.note)
         return complete_answer(connection, row)
-
-    def _free(
-        self, connection: sqlite3.Connection, row: EffectRow, *, by: Settler, note: str | None
-    ) -> EffectRow:
-        record = row.record
-        connection.execute(_SQL["free_effect"], (by, note, record.thread_id, record.key))
-        after = self._load(connection, record)
-        self._note_move(connection, after.record, state="intended", by=by, note=note)
-        return after
 
     def settle(self, connection: sqlite3.Connection, request: SettleEffect) -> EffectRecord:
         """Settle an unknown effect on a person's word."""
@@ -264,9 +200,9 @@ class EffectOperations:
         elif record.state != "unknown":
             return self._repeat_settlement(connection, row, request)
         if not request.happened:
-            row = self._free(connection, row, by="person", note=request.why or None)
+            row = self.writes.free(connection, row, by="person", note=request.why or None)
         else:
-            row = self._end(
+            row = self.writes.end(
                 connection,
                 row,
                 state="done",
@@ -315,50 +251,17 @@ class EffectOperations:
                 _SQL["find_effect_keys"], (thread_id, key, f"{key}\U0010ffff")
             ).fetchall()
         if len(found) == 1:
-            return self._load_key(connection, thread_id, found[0][0])
+            return self.writes.load_key(connection, thread_id, found[0][0])
         open_keys = connection.execute(_SQL["list_unknown_effects"], (thread_id,)).fetchall()
         raise UnknownEffectError(
             key=key, thread_id=thread_id, unknown=tuple(str(one) for (one,) in open_keys)
         )
 
-    def _end(
-        self,
-        connection: sqlite3.Connection,
-        row: EffectRow,
-        *,
-        state: EffectState,
-        by: Settler,
-        note: str | None,
-        answer: bytes | None = None,
-        error: str | None = None,
-    ) -> EffectRow:
-        record = row.record
-        inline, reference = None, None
-        if answer is not None:
-            inline, reference = store_answer(connection, record.thread_id, answer)
-        ended_at = dump_time(self._now()) if state in ENDED else None
-        connection.execute(
-            _SQL["end_effect"],
-            (
-                state,
-                inline,
-                reference,
-                error,
-                by,
-                note,
-                ended_at,
-                record.thread_id,
-                record.key,
-            ),
-        )
-        self._note_move(connection, record, state=state, by=by, note=note)
-        return self._load(connection, record)
-
     def end_in_transaction(
         self, connection: sqlite3.Connection, row: EffectRow, *, answer: Plain, error: str | None
     ) -> EffectRow:
         """End an intended effect that was made in this very transaction."""
-        return self._end(
+        return self.writes.end(
             connection,
             row,
             state="done" if error is None else "failed",
@@ -366,50 +269,6 @@ class EffectOperations:
             note=None,
             answer=encode_answer(answer) if error is None else None,
             error=error,
-        )
-
-    def note_use(
-        self, connection: sqlite3.Connection, call: EffectCall, row: EffectRow, *, did_start: bool
-    ) -> None:
-        """Note that an attempt called for an effect; once a place."""
-        self._note_use(connection, call, row, did_start=did_start)
-
-    def _note_use(
-        self, connection: sqlite3.Connection, call: EffectCall, row: EffectRow, *, did_start: bool
-    ) -> None:
-        connection.execute(
-            _SQL["insert_effect_use"],
-            (
-                call.thread_id,
-                call.attempt,
-                call.name,
-                call.place,
-                row.record.key,
-                did_start,
-                dump_time(self._now()),
-            ),
-        )
-
-    def _note_move(
-        self,
-        connection: sqlite3.Connection,
-        record: EffectRecord,
-        *,
-        state: EffectState,
-        by: Settler,
-        note: str | None = None,
-    ) -> None:
-        connection.execute(
-            _SQL["insert_effect_move"],
-            (
-                record.thread_id,
-                record.key,
-                record.tries,
-                state,
-                by,
-                note,
-                dump_time(self._now()),
-            ),
         )
 
     def load(self, connection: sqlite3.Connection, request: LoadEffect) -> EffectRecord | None:
@@ -451,16 +310,6 @@ class EffectOperations:
             if answer_hash is not None:
                 _delete_answer(connection, thread_id, answer_hash)
         return len(doomed)
-
-    def _load(self, connection: sqlite3.Connection, record: EffectRecord) -> EffectRow:
-        return self._load_key(connection, record.thread_id, record.key)
-
-    def _load_key(
-        self, connection: sqlite3.Connection, thread_id: ThreadId, key: IdempotencyKey
-    ) -> EffectRow:
-        row = load_row(connection, thread_id, key)
-        assert row is not None  # noqa: S101 - it was there in this very transaction
-        return row
 
 
 def complete_answer(connection: sqlite3.Connection, row: EffectRow) -> EffectRecord:

@@ -41,13 +41,14 @@ def build_brief_node(team: Team) -> Callable[[StepState], Awaitable[StepState]]:
         slot. Interrupts: none.
         """
         run = get_step_run()
-        update = StepState()
+        update: StepState = StepState()
         if "attempt" not in state:
             await take_answer(state, run)
             update = _take_up(state, run)
             if update.get("route") == PROMOTE:
                 asked = await ask_about_orphans(team, {**state, **update}, run)
-                update = {**update, **(asked or {})}
+                if asked is not None:
+                    update = {**update, **asked}
         if "route" in update:
             return update
         merged: StepState = {**state, **update}

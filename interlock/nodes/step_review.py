@@ -40,6 +40,7 @@ def build_review_node(team: Team) -> Callable[[StepState], Awaitable[StepState]]
         run = get_step_run()
         output = state["output"] or {}
         counted = _count_usage(state, output, run)
+        update: StepState
         if run.live.cancel_reason is None and (unknown := await find_unknown(state, run)):
             update = _ask_about_effect(unknown)
         elif "error" in output:
@@ -49,7 +50,9 @@ def build_review_node(team: Team) -> Callable[[StepState], Awaitable[StepState]]
                 findings = await _ask_criteria(team, state, run, output=output)
                 update = _decide_on_findings(state, run, findings)
                 if update["route"] == PROMOTE:
-                    update = {**update, **(await ask_about_orphans(team, state, run) or {})}
+                    asked = await ask_about_orphans(team, state, run)
+                    if asked is not None:
+                        update = {**update, **asked}
             except asyncio.CancelledError:
                 if run.live.cancel_reason is None:
                     raise

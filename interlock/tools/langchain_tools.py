@@ -154,7 +154,8 @@ class _Guarded:
         **kwargs: Any,  # noqa: ANN401 - the tool's
     ) -> Any:  # noqa: ANN401 - the tool's
         above = _get_super(self)
-        has_async = above._arun.__func__ is not BaseTool._arun  # noqa: SLF001 - as LangChain asks
+        inherited = BaseTool._arun  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        has_async = above._arun.__func__ is not inherited  # noqa: SLF001 - as LangChain asks
         own = above._arun if has_async else above._run  # noqa: SLF001 - as above
         call = partial(own, *args, **_fill_in(own, kwargs, config, run_manager))
         call_id = _CALL_ID.get()

@@ -123,12 +123,12 @@ async def test_a_key_with_other_arguments_is_refused(storage: SqlStorage) -> Non
 
 def pretend_to_be(storage: SqlStorage, process: ProcessIdentity) -> None:
     """Let a ledger start effects in another process's name."""
-    storage.ledger._operations._this = process
+    storage.ledger._operations.writes.this = process
 
 
 async def start_in_dead_process(storage: SqlStorage, **changes: Any) -> Any:
     """Start an effect in the name of a real process that has been killed meanwhile."""
-    here = storage.ledger._operations._this
+    here = storage.ledger._operations.writes.this
     command = [sys.executable, "-c", "input()"]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as child:
         started = psutil.Process(child.pid).create_time()
@@ -182,7 +182,7 @@ async def test_a_call_outside_runs_on_another_machine_is_waited_for_an_hour(
     storage: SqlStorage, clock: ManualClock
 ) -> None:
     """A process that cannot be looked at counts as running until an hour has passed."""
-    here = storage.ledger._operations._this
+    here = storage.ledger._operations.writes.this
     pretend_to_be(storage, ProcessIdentity("elsewhere", 1, 1.0))
     await storage.ledger.apply(reserve())
     storage.ledger._operations.begun.clear()

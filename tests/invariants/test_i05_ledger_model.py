@@ -124,7 +124,7 @@ class LedgerMachine(RuleBasedStateMachine):
         storage = SqlStorage(f"sqlite:///{Path(self.folder.name)}/l.db", clock=self.clock)
         identity = ProcessIdentity("here", self.numbers, float(self.numbers))
         storage._leases._this = identity
-        storage._ledger._operations._this = identity
+        storage._ledger._operations.writes.this = identity
         self.runner.run(storage.connect())
         return Process(self.numbers, storage)
 

@@ -1,4 +1,4 @@
-"""Teams whose steps pay outside; copied into a folder of its own as `pay.py`.
+"""Teams whose steps pay outside; copied into a folder of its own as `app.py`.
 
 Every payment is a line in `paid.txt`. The first one to each order is made and its answer is lost.
 """
