@@ -1,5 +1,6 @@
 """Errors about effects: the part of the tree in `errors` that guarded tools raise."""
 
+from shlex import quote
 from typing import Final
 
 from interlock.contracts.errors import (
@@ -53,7 +54,7 @@ class EffectUnknownError(PermanentError):
         return (
             f"Whether tool {self.tool!r} took effect for key {self.key!r} is not known: "
             f"{self.reason.removesuffix('.')}. It is not run again. Look, then say so with "
-            f"`interlock effects settle {self.thread_id} {self.key} --happened` or "
+            f"`interlock effects settle {quote(self.thread_id)} {self.key} --happened` or "
             "`--not-happened`; or declare probe= or natural= on the tool."
         )
 

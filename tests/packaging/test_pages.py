@@ -148,6 +148,8 @@ def parse_interlock(arguments: list[str]) -> None:
     context = command.make_context("interlock", list(arguments))
     while hasattr(command, "resolve_command"):
         rest = [*getattr(context, "_protected_args", []), *context.args]
+        if not rest:
+            return  # a group that took all words itself
         name, command, rest = command.resolve_command(context, rest)
         context = command.make_context(name, rest, parent=context)
 
