@@ -6,6 +6,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import chdir, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
@@ -138,9 +139,22 @@ class Shell:
 
 
 def finish(process: "subprocess.Popen[str]", *, out: str = "") -> Done:
-    """Wait for a process; `out` is what was read of it already."""
-    rest, err = process.communicate(timeout=WAIT_SECONDS)
-    return Done(code=process.returncode, out=out + rest, err=err)
+    """Wait for a process; `out` is what was read of it already.
+
+    Not by `communicate`, which loses what an earlier `readline` has read ahead.
+    """
+    assert process.stdout is not None
+    if process.stdin is not None:
+        process.stdin.close()
+    with ThreadPoolExecutor(1) as pool:
+        errors = pool.submit(process.stderr.read) if process.stderr is not None else None
+        rest = process.stdout.read()
+        err = "" if errors is None else errors.result(WAIT_SECONDS)
+    code = process.wait(WAIT_SECONDS)
+    for stream in (process.stdout, process.stderr):
+        if stream is not None:
+            stream.close()
+    return Done(code=code, out=out + rest, err=err)
 
 
 def read_until(process: "subprocess.Popen[str]", words: str, *, error: bool = False) -> str:

@@ -46,7 +46,20 @@ def test_people_get_a_table_that_fits_a_terminal(shell: Shell) -> None:
     require_clean(done.out)
     lines = done.out.splitlines()
     assert max(map(len, lines)) < 80
-    assert lines[0].split() == ["CALLS", "WALL", "MS", "COST", "MS", "OF", "DBOS", "CPU", "MS", "OF", "DBOS", "CALLS/S"]
+    assert lines[0].split() == [
+        "CALLS",
+        "WALL",
+        "MS",
+        "COST",
+        "MS",
+        "OF",
+        "DBOS",
+        "CPU",
+        "MS",
+        "OF",
+        "DBOS",
+        "CALLS/S",
+    ]
     assert [line.strip().split("  ")[0] for line in lines[2:7]] == NAMES
 
 

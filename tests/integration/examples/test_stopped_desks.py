@@ -98,7 +98,7 @@ async def test_the_same_command_goes_on_and_runs_nothing_twice(
         assert (
             f"Stopped with {left} tickets unfinished. Go on with the same command "
             f"(--db {database}); what is done is kept."
-        ) in stopped.err
+        ) in stopped.err, stopped.err
         assert list(calls.temporary.iterdir()) == []
     before = await load_journals(database, ids)
     assert [h.verdict.action for h in before["long"] if h.verdict][:1] == ["accept"]
