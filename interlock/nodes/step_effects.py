@@ -279,7 +279,7 @@ async def settle_effects(
             )
             if result.problem is None:
                 undone.append(effect)
-            elif decision.get("decision") != "stand":
+            elif decision.get("decision") != "stand" or _can_undo(team, effect):
                 why = decision.get("why")
                 left.append((effect, f"{result.problem}{f' ({why})' if why else ''}"))
     finally:

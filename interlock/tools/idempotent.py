@@ -10,6 +10,7 @@ from typing import Any, ParamSpec, TypeVar, cast, get_type_hints
 
 from pydantic import PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
 
+from interlock.contracts.effect_errors import EffectBusyError, EffectUnknownError
 from interlock.contracts.effect_ledger import Reservation, RunInTransaction, Transaction
 from interlock.contracts.effects import EffectKind
 from interlock.contracts.errors import ConfigurationError
@@ -185,6 +186,7 @@ class _GuardedFunction:
             reservation: Reservation = scope.ledger.apply_blocking(request)
             record = reservation.record
             scope.note(record, is_duplicate=not reservation.did_run)
+            self._require_ended(reservation)
         except BaseException:
             scope.give_back(place)
             raise
@@ -192,6 +194,24 @@ class _GuardedFunction:
             scope.give_back(place)
             raise rebuild_error(record, self.declaration)
         return self.codec.decode(record.answer)
+
+    def _require_ended(self, reservation: Reservation) -> None:
+        """Return if an effect has ended, as all do that are made in the storage's transaction.
+
+        Raises:
+            EffectBusyError: It is running: the tool was another kind when it was called first.
+            EffectUnknownError: The same, and nobody knows how it ended.
+        """
+        record, tool = reservation.record, self.declaration.tool
+        if reservation.decision == "running":
+            raise EffectBusyError(tool=tool, key=record.key, seconds=0.0)
+        if reservation.decision == "unknown":
+            raise EffectUnknownError(
+                tool=tool,
+                key=record.key,
+                thread_id=record.thread_id,
+                reason=record.note or "whoever began it is gone",
+            )
 
     def _bind(
         self, args: tuple[Any, ...], kwargs: Mapping[str, Any]

@@ -151,3 +151,19 @@ def test_what_cannot_run_in_a_transaction_is_refused() -> None:
 
         @il.idempotent(effect="read")
         def look(*, tx: il.Transaction) -> None: ...
+
+
+async def test_an_effect_that_another_kind_of_tool_began_is_not_made_again(
+    shop: SqlStorage,
+) -> None:
+    """A tool that used to work elsewhere and died in the middle is unknown here too."""
+
+    @il.idempotent(name="pay")
+    async def before(order: str, cents: int) -> None:
+        raise ConnectionError("gone")
+
+    with il.effects(ledger=shop, scope="t"), pytest.raises(ConnectionError):
+        await before("o1", 5)
+    with il.effects(ledger=shop, scope="t"), pytest.raises(il.EffectUnknownError):
+        pay("o1", 5)
+    assert await read_paid(shop) == []

@@ -643,3 +643,32 @@ async def test_a_worker_that_hid_an_effect_that_did_not_happen_tries_again() -> 
         answers = {waiting.questions[0].id: il.reject("nothing there")}
         result = await desk.aanswer("t", answers)
     assert (result.status, result.outputs["pay"]["receipt"]) == ("completed", 2)
+
+
+async def test_an_undo_that_fails_is_said_though_a_person_let_others_stand() -> None:
+    """What the person approved is what cannot be undone; a failed undo is another matter."""
+    till = Till()
+
+    def take_back(order: str) -> None:
+        raise ValueError("the bank is closed")
+
+    refund = build_refund(till, undo=take_back)
+    sent: list[str] = []
+
+    @il.idempotent()
+    async def mail(to: str) -> None:
+        sent.append(to)
+
+    async def work(brief: il.Brief) -> Any:
+        if brief.attempt == 1:
+            await refund("o1", 50)
+            await mail("ann")
+        return brief.attempt
+
+    async with build_desk({"pay": work}, build_step("pay", **SECOND)) as desk:
+        waiting = await desk.ainvoke("Pay", thread_id="t")
+        assert [e["call"] for e in waiting.questions[0].args["effects"]] == ["mail(to='ann')"]
+        result = await desk.aanswer("t", {waiting.questions[0].id: il.approve()})
+    assert result.status == "degraded"
+    assert any("the bank is closed" in gap for gap in result.gaps)
+    assert not any("mail" in gap for gap in result.gaps)
