@@ -11,9 +11,8 @@ from langchain_core.tools import ToolException
 from pydantic import BaseModel
 
 import interlock as il
-from interlock.contracts.effect_ledger import ListEffects
-from interlock.contracts.ids import ThreadId
 from interlock.testing import ManualClock, redelivery
+from tests.integration.effects.till import list_scope
 
 
 @pytest.fixture
@@ -21,11 +20,6 @@ async def storage() -> AsyncIterator[il.Storage]:
     """Return an open storage."""
     async with il.open_storage("memory://") as opened:
         yield opened
-
-
-async def list_effects(storage: il.Storage, scope: str = "s") -> list[il.EffectRecord]:
-    """Return what a scope's ledger holds."""
-    return list(await storage.ledger.apply(ListEffects(thread_id=ThreadId(scope), answers=True)))
 
 
 async def test_a_running_duplicate_waits_and_gets_the_same_answer(storage: il.Storage) -> None:
@@ -63,7 +57,7 @@ async def test_a_duplicate_that_has_waited_long_enough_is_told(storage: il.Stora
 
     with il.effects(ledger=storage, scope="s", clock=clock):
         first = asyncio.ensure_future(pay("o1"))
-        while not (await list_effects(storage)):
+        while not (await list_scope(storage)):
             await asyncio.sleep(0)
         with redelivery(), pytest.raises(il.EffectBusyError, match="3 s") as caught:
             await pay("o1")
@@ -114,10 +108,10 @@ async def test_a_storage_that_closes_lands_what_is_in_flight() -> None:
             await begun.wait()
             first.cancel()
             await asyncio.gather(first, return_exceptions=True)
-        assert [one.state for one in await list_effects(storage)] == ["started"]
+        assert [one.state for one in await list_scope(storage)] == ["started"]
         asyncio.get_running_loop().call_soon(gate.set)
         await storage.ledger.flights.land()
-        assert [one.state for one in await list_effects(storage)] == ["done"]
+        assert [one.state for one in await list_scope(storage)] == ["done"]
 
 
 class OddError(Exception):
@@ -159,7 +153,7 @@ async def test_a_refusal_is_recorded_and_raised_again(
         assert str(caught.value) == str(raised)
         assert type(caught.value) is kind
     assert calls == [1]
-    assert [one.state for one in await list_effects(storage)] == ["failed"]
+    assert [one.state for one in await list_scope(storage)] == ["failed"]
 
 
 async def test_a_declared_refusal_that_cannot_be_built_again_is_told_in_words(
@@ -264,7 +258,7 @@ async def test_a_retry_in_the_tools_caller_is_no_second_effect(storage: il.Stora
             except il.NotAppliedError:
                 continue
     assert len(set(keys)) == 1
-    assert [one.tries for one in await list_effects(storage)] == [3]
+    assert [one.tries for one in await list_scope(storage)] == [3]
 
 
 class Receipt(BaseModel):
@@ -298,7 +292,7 @@ async def test_arguments_that_no_key_can_be_made_of_are_refused(storage: il.Stor
             await pay("o1", threading.Lock())
         with pytest.raises(TypeError):
             await pay("o1")
-    assert await list_effects(storage) == []
+    assert await list_scope(storage) == []
 
 
 async def test_a_guarded_tool_may_call_others(storage: il.Storage) -> None:

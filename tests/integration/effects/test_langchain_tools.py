@@ -20,7 +20,7 @@ from langgraph.types import Command
 from pydantic import BaseModel, ValidationError
 
 import interlock as il
-from tests.integration.effects.till import Till
+from tests.integration.effects.till import Till, list_scope
 
 
 @pytest.fixture
@@ -28,14 +28,6 @@ async def storage() -> AsyncIterator[il.Storage]:
     """Return an open storage."""
     async with il.open_storage("memory://") as opened:
         yield opened
-
-
-async def list_effects(storage: il.Storage, scope: str = "s") -> list[il.EffectRecord]:
-    """Return what a scope's ledger holds."""
-    from interlock.contracts.effect_ledger import ListEffects
-    from interlock.contracts.ids import ThreadId
-
-    return list(await storage.ledger.apply(ListEffects(thread_id=ThreadId(scope), answers=True)))
 
 
 async def call_twice(storage: il.Storage, guarded: BaseTool, given: Any) -> tuple[Any, Any]:
@@ -164,7 +156,7 @@ async def test_what_the_schema_refuses_never_reaches_the_ledger(storage: il.Stor
     guarded = il.make_idempotent(build_tools(till)["async"])
     with il.effects(ledger=storage, scope="s"), pytest.raises(ValidationError):
         await guarded.ainvoke({"order": {"no": "text"}})
-    assert await list_effects(storage) == []
+    assert await list_scope(storage) == []
     assert (await call_twice(storage, guarded, {"order": "o1"}))[0] == "1"
 
 
@@ -189,7 +181,7 @@ async def test_a_tools_refusal_is_recorded_and_handled_as_before(storage: il.Sto
     handling = il.make_idempotent(refund)
     assert await call_twice(storage, handling, {"order": "o1"}) == ("no order o1",) * 2
     assert calls == ["o1", "o1"]  # once a scope
-    (effect,) = await list_effects(storage, "raising")
+    (effect,) = await list_scope(storage, "raising")
     assert effect.state == "failed"
 
 
@@ -220,7 +212,7 @@ async def test_injected_arguments_arrive_and_make_no_key(storage: il.Storage) ->
             message = await guarded.ainvoke(given, {"tags": ["x"]})
         assert (message.content, message.tool_call_id) == ("o1", f"c{number}")
     assert seen == [("tenant 1", "c1", ["x"])]
-    (effect,) = await list_effects(storage)
+    (effect,) = await list_scope(storage)
     assert effect.arguments == {"order": "o1"}
 
 
@@ -254,7 +246,7 @@ async def test_an_answer_that_cannot_be_recorded_is_said(storage: il.Storage) ->
         with il.effects(ledger=storage, scope="s"), pytest.raises(il.PlainValueError):
             await guarded.ainvoke({"order": "o1"})
     assert till.paid == [("o1", 5)]
-    (effect,) = await list_effects(storage)
+    (effect,) = await list_scope(storage)
     assert effect.state == "done"
 
 

@@ -3,6 +3,8 @@
 from collections import Counter
 
 import interlock as il
+from interlock.contracts.effect_ledger import ListEffects
+from interlock.contracts.ids import ThreadId
 
 
 class Till:
@@ -33,3 +35,8 @@ class Till:
 async def list_effects(desk: il.Orchestrator, thread_id: str) -> list[il.EffectRecord]:
     """Return a thread's effects with answers and moves, oldest first."""
     return list(await desk.aeffects(thread_id))
+
+
+async def list_scope(storage: il.Storage, scope: str = "s") -> list[il.EffectRecord]:
+    """Return what the ledger holds of a scope outside runs, oldest first."""
+    return list(await storage.ledger.apply(ListEffects(thread_id=ThreadId(scope), answers=True)))
