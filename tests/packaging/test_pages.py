@@ -114,7 +114,7 @@ def test_a_shell_block_names_what_exists(block: Block) -> None:
     """Each `interlock` command parses with its options, each module and each path is there."""
     for words in list_commands(block):
         if words[0] == "interlock":
-            parse_interlock([word for word in words[1:] if word not in {">", "<"}])
+            parse_interlock(words[1:])
         elif words[:2] == ["python", "-m"]:
             assert words[2] == "venv" or find_spec(words[2]) is not None, words
             paths = [word for word in words if word.startswith("workloads/")]
@@ -143,8 +143,8 @@ def test_the_shell_lines_of_the_readme_run(block: Block, folder: Path) -> None:
 def parse_interlock(arguments: list[str]) -> None:
     """Parse a command line as `interlock` does, without running it."""
     command = typer.main.get_command(app)
-    if ">" in arguments:
-        arguments = arguments[: arguments.index(">")]
+    ends = [arguments.index(sign) for sign in (">", "<") if sign in arguments]
+    arguments = arguments[: min(ends, default=len(arguments))]
     context = command.make_context("interlock", list(arguments))
     while hasattr(command, "resolve_command"):
         rest = [*getattr(context, "_protected_args", []), *context.args]
