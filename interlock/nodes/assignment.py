@@ -89,8 +89,10 @@ async def build_assignment(
         assignment["carry"] = carry
         assignment["question_kind"] = waiting.question.kind
         assignment["answer"] = state["answers"].get(waiting.question.id)
+        shown = waiting.question.args
+        if waiting.question.kind == "orphans":
+            assignment["orphan_keys"] = [effect["key"] for effect in shown["effects"]]
         if waiting.question.kind == "effect":
-            shown = waiting.question.args
             assignment["effect_key"], assignment["effect_call"] = shown["key"], shown["call"]
     else:
         assignment["inputs"], input_refs = await _select_inputs(step, needed, values)

@@ -153,7 +153,8 @@ def _take_up(state: StepState, run: StepRun) -> StepState:
         return {**begun, **_go_on_after_effect(begun, assignment, answer)}
     if kind == "orphans":
         decision = "stand" if answer.type == "approve" else "gap"
-        orphans = {"decision": decision, "why": answer.message}
+        keys = assignment["orphan_keys"]
+        orphans = {"decision": decision, "why": answer.message, "keys": keys}
         return {**begun, **StepState(route=PROMOTE, verdict=_accept(None), orphans=orphans)}
     return {**begun, **_apply_to_output(begun, answer)}
 

@@ -76,9 +76,13 @@ def _dump(effect: EffectRecord) -> dict[str, Plain]:
     }
 
 
-def derive_attempt(run: StepRun, attempt: int) -> str:
-    """Return an attempt by path: it tells nested teams' attempts apart by those above them."""
-    return f"{_derive_base(run)}@{run.superstep}#{attempt}"
+def derive_attempt(state: StepState, run: StepRun) -> str:
+    """Return the attempt that a step stands at, by path.
+
+    It tells nested teams' attempts apart by those above them, and names the superstep in which the
+    attempt was made, also once the step goes on in another.
+    """
+    return f"{_derive_base(run)}@{state['supersteps'][-1]}#{state['attempt']}"
 
 
 def _derive_base(run: StepRun) -> str:
@@ -99,7 +103,7 @@ def open_scope(team: Team, state: StepState, run: StepRun, *, namespace: str) ->
         state,
         run,
         worker=WorkerName(state["worker"]),
-        attempt=derive_attempt(run, state["attempt"]),
+        attempt=derive_attempt(state, run),
         namespace=namespace,
     )
 
@@ -207,7 +211,7 @@ async def find_orphans(state: StepState, run: StepRun) -> list[EffectRecord]:
     noted = (state.get("output") or {}).get("effects") or {}
     if state["attempt"] <= 1 and not noted.get("is_rerun"):
         return []
-    accepted = derive_attempt(run, state["attempt"])
+    accepted = derive_attempt(state, run)
     touched: Collection[IdempotencyKey] = noted.get("touched", ())
     return [
         effect
@@ -260,32 +264,52 @@ async def settle_effects(
         return EffectReport()
     reused = await _find_reused(state, run)
     in_vain = await (find_orphans(state, run) if is_accepted else list_standing(state, run))
-    if not in_vain:
-        return EffectReport(reused=reused)
-    attempt = f"{_derive_base(run)}@{run.superstep}#undo"
-    scope = _build_scope(
-        team, state, run, worker=WorkerName("supervisor"), attempt=attempt, namespace=""
-    )
-    timeout = run.step.timeout or run.policy.timeout
     decision = state.get("orphans") or {}
-    undone: list[EffectRecord] = []
+    if decision.get("decision") == "stand":
+        in_vain = [effect for effect in in_vain if effect.key not in decision["keys"]]
+    scope = _build_scope(
+        team,
+        state,
+        run,
+        worker=WorkerName("supervisor"),
+        attempt=f"{_derive_base(run)}@{run.superstep}#undo",
+        namespace="",
+    )
+    undone = await _list_undone(run, scope) if state["attempt"] > 1 or not is_accepted else []
     left: list[tuple[EffectRecord, str]] = []
-    token = CURRENT_STEP.set(None)
-    scope_token = CURRENT_SCOPE.set(None)
+    for effect in sort_for_undo(in_vain):
+        problem = await _undo(run, scope, effect)
+        if problem is None:
+            undone.append(effect)
+        else:
+            why = decision.get("why")
+            left.append((effect, f"{problem}{f' ({why})' if why else ''}"))
+    return EffectReport(undone=undone, left=left, reused=reused)
+
+
+async def _undo(run: StepRun, scope: EffectScope, effect: EffectRecord) -> str | None:
+    """Take one effect back, out of sight of the step; returns why it still stands, if it does."""
+    timeout = run.step.timeout or run.policy.timeout
+    token, scope_token = CURRENT_STEP.set(None), CURRENT_SCOPE.set(None)
     try:
-        for effect in sort_for_undo(in_vain):
-            result = await undo_effect(
-                scope, effect, limit_seconds=timeout.total_seconds() if timeout else None
-            )
-            if result.problem is None:
-                undone.append(effect)
-            elif decision.get("decision") != "stand" or _can_undo(team, effect):
-                why = decision.get("why")
-                left.append((effect, f"{result.problem}{f' ({why})' if why else ''}"))
+        result = await undo_effect(
+            scope, effect, limit_seconds=timeout.total_seconds() if timeout else None
+        )
     finally:
         CURRENT_SCOPE.reset(scope_token)
         CURRENT_STEP.reset(token)
-    return EffectReport(undone=undone, left=left, reused=reused)
+    return result.problem
+
+
+async def _list_undone(run: StepRun, scope: EffectScope) -> list[EffectRecord]:
+    """Return what was taken back before this settlement was cut off and begun again."""
+    listed = await run.storage.ledger.apply(ListEffects(thread_id=run.thread_id, step_id=run.path))
+    undone = {
+        effect.undoes
+        for effect in listed
+        if effect.state == "done" and any(use.attempt == scope.attempt for use in effect.uses)
+    }
+    return [effect for effect in listed if effect.key in undone]
 
 
 async def settle_cut_off(

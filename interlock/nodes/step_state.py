@@ -26,9 +26,11 @@ class StepState(TypedDict, total=False):
         chain: Fallbacks used up.
         approved: Whether a person let the worker start.
         feedback: What the next attempt is told.
-        supersteps: The dispatch supersteps, on this branch, in which the step has had attempts.
+        supersteps: The dispatch supersteps, on this branch, in which the step has had attempts; the
+            last one's last.
         standing: What earlier attempts changed outside and still stands, in words.
-        orphans: What a person decided about effects that stand in vain.
+        orphans: What a person decided about effects that stand in vain: `stand` or `gap`, why, and
+            the keys that were shown.
         notes: Each worker's scratchpad, by its name: none reads another's.
         wait_until: No attempt before this instant, ISO 8601.
         brief: This attempt's brief without inputs and context: deadline, hash, times.

@@ -672,3 +672,39 @@ async def test_an_undo_that_fails_is_said_though_a_person_let_others_stand() -> 
     assert result.status == "degraded"
     assert any("the bank is closed" in gap for gap in result.gaps)
     assert not any("mail" in gap for gap in result.gaps)
+
+
+async def test_what_a_person_lets_pass_keeps_its_effects() -> None:
+    """An attempt that was refused and then approved by a person is the accepted one, undone by nobody."""
+    till = Till()
+    refund = build_refund(till, undo=till.take_back)
+
+    async def work(brief: il.Brief) -> Any:
+        await refund("o1", 50 if brief.attempt == 1 else 40)
+        return brief.attempt
+
+    step = build_step("pay", retry=TWICE, criteria=[il.expr("false")], fallback=[il.ask_person()])
+    async with build_desk({"pay": work}, step) as desk:
+        waiting = await desk.ainvoke("Pay", thread_id="t")
+        assert till.counts == Counter({("o1", 50): 1, ("o1", 40): 1})
+        result = await desk.aanswer("t", {waiting.questions[0].id: il.approve()})
+    assert (result.status, result.outputs["pay"], till.paid) == ("completed", 2, [("o1", 40)])
+
+
+async def test_an_attempt_after_a_persons_words_repeats_nothing() -> None:
+    """Told to try again in another superstep, the worker finds what it did before."""
+    till = Till()
+    refund = build_refund(till, undo=till.take_back)
+    briefs: list[il.Brief] = []
+
+    async def work(brief: il.Brief) -> Any:
+        briefs.append(brief)
+        await refund("o1", 50)
+        return brief.attempt
+
+    step = build_step("pay", criteria=[il.expr("output == 2")], fallback=[il.ask_person()])
+    async with build_desk({"pay": work}, step) as desk:
+        waiting = await desk.ainvoke("Pay", thread_id="t")
+        result = await desk.aanswer("t", {waiting.questions[0].id: il.respond("again")})
+    assert (result.status, till.paid) == ("completed", [("o1", 50)])
+    assert len(briefs[1].effects) == 1
