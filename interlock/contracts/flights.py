@@ -18,8 +18,9 @@ class Flights:
         """Hold nothing yet."""
         self._tasks: set[asyncio.Task[Any]] = set()
 
-    def __len__(self) -> int:
-        """Return how many are in flight."""
+    @property
+    def count(self) -> int:
+        """How many are in flight."""
         return len(self._tasks)
 
     def add(self, task: "asyncio.Task[Any]") -> None:

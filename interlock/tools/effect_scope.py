@@ -230,6 +230,7 @@ def effects(
             f"effects() was given the scope {scope!r}. Name what the effects belong to, such as "
             "'tenant-7/nightly'."
         )
+    found: EffectLedger | None
     found = ledger if hasattr(ledger, "apply_blocking") else getattr(ledger, "ledger", None)
     if found is None:
         raise ConfigurationError(
@@ -241,7 +242,7 @@ def effects(
         attempt=f"block@{secrets.token_hex(8)}",
         clock=clock or SystemClock(),
         wait_seconds=wait_seconds,
-        flights=getattr(found, "flights", None) or Flights(),
+        flights=found.flights,
     )
     token = CURRENT_SCOPE.set(opened)
     try:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from langchain.agents import create_agent
-from langchain.agents.middleware import ToolRetryMiddleware
+from langchain.agents.middleware import AgentMiddleware, ToolRetryMiddleware
 from langchain_core.messages import AIMessage, HumanMessage, ToolMessage
 from langchain_core.tools import BaseTool, tool
 from langgraph.graph import END, START, StateGraph
@@ -196,6 +196,29 @@ async def test_langchains_tool_retry_makes_no_second_effect(build: BuildAgent) -
         result = await desk.aanswer("t", {waiting.questions[0].id: il.edit("7")})
     assert (result.status, till.paid) == ("completed", [("o1", 50)])
     assert effect.state == "unknown"
+
+
+class _DeliverTwice(AgentMiddleware[Any, Any]):
+    """Hands every tool call on twice, as a queue or a proxy may."""
+
+    async def awrap_tool_call(self, request: Any, handler: Any) -> Any:
+        """Deliver, and deliver again."""
+        first = await handler(request)
+        second = await handler(request)
+        assert first.content == second.content
+        return second
+
+
+@pytest.mark.parametrize("build", [with_tool, with_middleware])
+async def test_one_tool_call_that_is_delivered_twice_is_one_effect(build: BuildAgent) -> None:
+    """The model's own tool call tells a second delivery from a second call."""
+    till = Till()
+    ids = count(1)
+    turns = [call(PAY, PAY, ids=ids), "done"]
+    agent = build(till, turns, middleware=[_DeliverTwice()])
+    async with build_desk({"pay": agent}) as desk:
+        result = await desk.ainvoke("Pay", thread_id="t")
+    assert (result.status, len(till.paid)) == ("completed", 2)
 
 
 class _Pad(TypedDict, total=False):

@@ -485,6 +485,29 @@ async def test_a_person_is_asked_before_what_can_never_be_undone() -> None:
     assert (result.status, len(till.paid)) == ("completed", 2)
 
 
+async def test_leave_to_start_one_worker_is_none_for_an_irreversible_one() -> None:
+    """A step whose first worker a person let start asks again before its fallback may wire money."""
+    till = Till()
+    wire = build_refund(till, irreversible=True)
+
+    async def plain(brief: il.Brief) -> Any:
+        raise il.PermanentError("no good")
+
+    async def wiring(brief: il.Brief) -> Any:
+        return await wire("o1", 50)
+
+    policy = il.RunPolicy(effects=il.EffectPolicy(ask_before_irreversible=True))
+    agents = {"plain": plain, "wiring": il.Worker(name="wiring", agent=wiring, tools=(wire,))}
+    step = build_step("pay", "plain", approval="true", fallback=[il.use_worker("wiring")])
+    async with build_desk(agents, step, policy=policy) as desk:
+        result = await desk.ainvoke("Pay", thread_id="t")
+        for words in ("always asks", "refund"):
+            assert words in result.questions[0].description
+            assert till.paid == []
+            result = await desk.aanswer("t", {result.questions[0].id: il.approve()})
+    assert (result.status, till.paid) == ("completed", [("o1", 50)])
+
+
 async def test_a_fork_answers_from_the_ledger_and_says_so() -> None:
     """A fork repeats no effect and its journal says so; another epoch makes them anew."""
     till = Till()

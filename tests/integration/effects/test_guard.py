@@ -109,6 +109,7 @@ async def test_a_storage_that_closes_lands_what_is_in_flight() -> None:
             first.cancel()
             await asyncio.gather(first, return_exceptions=True)
         assert [one.state for one in await list_scope(storage)] == ["started"]
+        assert storage.ledger.flights.count == 1
         asyncio.get_running_loop().call_soon(gate.set)
         await storage.ledger.flights.land()
         assert [one.state for one in await list_scope(storage)] == ["done"]
