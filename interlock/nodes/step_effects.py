@@ -46,7 +46,10 @@ class EffectReport:
     @property
     def words(self) -> tuple[str, ...]:
         """What stands in vain, one line each."""
-        return tuple(f"{effect.describe()} stands: {why}" for effect, why in self.left)
+        return tuple(
+            f"{effect.describe()} {'stands' if effect.state == 'done' else 'may stand'}: {why}"
+            for effect, why in self.left
+        )
 
     @property
     def summary(self) -> str:

@@ -51,7 +51,10 @@ async def undo_effect(
     """
     declaration = scope.declarations.get(effect.tool)
     if effect.state != "done":
-        return Compensation(effect=effect, problem=f"it is {effect.state}")
+        known = (
+            "it has not ended" if effect.state == "started" else "whether it happened is unknown"
+        )
+        return Compensation(effect=effect, problem=known)
     if declaration is None or declaration.undo is None:
         problem = "it cannot be undone"
         if effect.can_undo:
