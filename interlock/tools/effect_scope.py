@@ -13,9 +13,8 @@ the attempt, or a part of it, is run again:
 
 import secrets
 import threading
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar, Token
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -202,50 +201,73 @@ def _find_task(namespace: str) -> tuple[str, str]:
     return task, f"attempt {getattr(info, 'node_attempt', 1)}"
 
 
-@contextmanager
-def effects(
-    *,
-    ledger: Any,  # noqa: ANN401 - an EffectLedger, or a storage that has one
-    scope: str,
-    clock: Clock | None = None,
-    wait_seconds: float = WAIT_SECONDS,
-) -> Generator[EffectScope]:
-    """Let guarded tools be called outside a run.
+class effects:  # noqa: N801 - used like a function: `with il.effects(...)`
+    """Lets guarded tools be called outside a run; a block, entered by `with` or `async with`.
 
-    Each time the block is entered, also with the same scope in another process, is one attempt:
-    the calls in it are matched one by one with those of earlier entries, so that a script that is
+    Each time a block is entered, also with the same scope in another process, is one attempt: the
+    calls in it are matched one by one with those of earlier blocks, so that a script that is
     started again repeats no effect.
-
-    Args:
-        ledger: An opened storage, or its `ledger`.
-        scope: Names what the effects belong to, such as a tenant and a job: keys never cross scopes.
-        clock: Time; the machine's if left out.
-        wait_seconds: How long a duplicate waits for a call that is running.
-
-    Raises:
-        ConfigurationError: The scope is empty, or what was given has no ledger.
     """
-    if not scope or not isinstance(scope, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ConfigurationError(
-            f"effects() was given the scope {scope!r}. Name what the effects belong to, such as "
-            "'tenant-7/nightly'."
+
+    def __init__(
+        self,
+        *,
+        ledger: Any,  # noqa: ANN401 - an EffectLedger, or a storage that has one
+        scope: str,
+        clock: Clock | None = None,
+        wait_seconds: float = WAIT_SECONDS,
+    ) -> None:
+        """Prepare a block.
+
+        Args:
+            ledger: An opened storage, or its `ledger`.
+            scope: Names what the effects belong to, such as a tenant and a job: keys never cross
+                scopes.
+            clock: Time; the machine's if left out.
+            wait_seconds: How long a duplicate waits for a call that is running.
+
+        Raises:
+            ConfigurationError: The scope is empty, or what was given has no ledger.
+        """
+        if not scope or not isinstance(scope, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError(
+                f"effects() was given the scope {scope!r}. Name what the effects belong to, such as "
+                "'tenant-7/nightly'."
+            )
+        found: EffectLedger | None
+        found = ledger if hasattr(ledger, "apply_blocking") else getattr(ledger, "ledger", None)
+        if found is None:
+            raise ConfigurationError(
+                f"effects() was given {ledger!r} as ledger. Give it an opened storage, such as "
+                "`async with il.open_storage(url) as storage` lends, or its `ledger`."
+            )
+        self._ledger = found
+        self._scope = scope
+        self._clock = clock or SystemClock()
+        self._wait_seconds = wait_seconds
+        self._tokens: list[Token[EffectScope | None]] = []
+
+    def __enter__(self) -> EffectScope:
+        """Begin an attempt."""
+        opened = EffectScope(
+            ledger=self._ledger,
+            flights=self._ledger.flights,
+            thread_id=ThreadId(self._scope),
+            attempt=f"block@{secrets.token_hex(8)}",
+            clock=self._clock,
+            wait_seconds=self._wait_seconds,
         )
-    found: EffectLedger | None
-    found = ledger if hasattr(ledger, "apply_blocking") else getattr(ledger, "ledger", None)
-    if found is None:
-        raise ConfigurationError(
-            f"effects() was given {ledger!r} as ledger. Give it an opened storage, or its `ledger`."
-        )
-    opened = EffectScope(
-        ledger=found,
-        thread_id=ThreadId(scope),
-        attempt=f"block@{secrets.token_hex(8)}",
-        clock=clock or SystemClock(),
-        wait_seconds=wait_seconds,
-        flights=found.flights,
-    )
-    token = CURRENT_SCOPE.set(opened)
-    try:
-        yield opened
-    finally:
-        CURRENT_SCOPE.reset(token)
+        self._tokens.append(CURRENT_SCOPE.set(opened))
+        return opened
+
+    def __exit__(self, *exc_info: object) -> None:
+        """End the attempt."""
+        CURRENT_SCOPE.reset(self._tokens.pop())
+
+    async def __aenter__(self) -> EffectScope:
+        """Begin an attempt."""
+        return self.__enter__()
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        """End the attempt."""
+        self.__exit__(*exc_info)

@@ -333,6 +333,24 @@ async def test_outside_runs_and_scopes_a_guarded_tool_says_what_it_needs() -> No
         pass
 
 
+async def test_the_block_may_be_entered_either_way(storage: il.Storage) -> None:
+    """`with` and `async with` mean the same, and one block may be entered again."""
+    calls: list[str] = []
+
+    @il.idempotent()
+    async def pay(order: str) -> int:
+        calls.append(order)
+        return len(calls)
+
+    block = il.effects(ledger=storage.ledger, scope="s")
+    async with block:
+        assert await pay("o1") == 1
+    with block:
+        assert await pay("o1") == 1
+    with pytest.raises(il.NoEffectScopeError):
+        await pay("o1")
+
+
 async def test_a_reading_tool_needs_no_ledger() -> None:
     """`effect="read"` passes through, also outside runs."""
 
