@@ -115,9 +115,42 @@ class EffectOperations:
             row = load_row(connection, call.thread_id, key)
             if row is not None:
                 return key, row.record.ordinal
-        (ordinal,) = connection.execute(_SQL["count_effect_uses"], where).fetchone()
-        ordinal = 0 if call.is_sole else ordinal
-        return derive_effect_key(identity, call.name, ordinal), ordinal
+        ordinal = 0
+        if not call.is_sole:
+            if (row := self._find_retried(connection, call)) is not None:
+                return row.record.key, row.record.ordinal
+            (ordinal,) = connection.execute(_SQL["count_effects_used"], where).fetchone()
+        return self._derive_standing(connection, call, identity, ordinal), ordinal
+
+    def _find_retried(self, connection: sqlite3.Connection, call: EffectCall) -> EffectRow | None:
+        """Return the effect of an equal call before, in the same attempt, that this one repeats.
+
+        That is one of which nobody knows whether it happened, or that did not happen, or that runs
+        on though its caller was cut off. A new effect beside it could be the same one twice.
+        """
+        where = (call.thread_id, call.attempt, call.name)
+        for key, place in connection.execute(_SQL["list_open_uses"], where).fetchall():
+            row = load_row(connection, call.thread_id, key)
+            if row is not None and (
+                row.record.state != "started"
+                or place in call.repeats
+                or not self.is_running(connection, row)
+            ):
+                return row
+        return None
+
+    def _derive_standing(
+        self, connection: sqlite3.Connection, call: EffectCall, identity: str, ordinal: int
+    ) -> IdempotencyKey:
+        """Return the key of an effect that has not been taken back: what was answers nobody."""
+        name, times = call.name, 0
+        while True:
+            key = derive_effect_key(identity, name, ordinal)
+            row = load_row(connection, call.thread_id, key)
+            if row is None or row.record.undone_by is None:
+                return key
+            times += 1
+            name = f"{call.name}/{times}"
 
     def is_running(self, connection: sqlite3.Connection, row: EffectRow) -> bool:
         """Return whether whoever started an effect can still run it."""

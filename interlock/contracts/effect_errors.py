@@ -113,6 +113,25 @@ class NoEffectScopeError(ConfigurationError):
         )
 
 
+class AttemptOverError(PermanentError):
+    """A guarded tool was called by a worker whose attempt had ended."""
+
+    tool: str
+    step_id: str
+
+    def __init__(self, *, tool: str, step_id: str) -> None:
+        """Name the tool and the step."""
+        super().__init__(tool=tool, step_id=step_id)
+
+    def __str__(self) -> str:
+        """Say why nothing was run, and what to do."""
+        return (
+            f"Tool {self.tool!r} was called for step {self.step_id!r} after the attempt had ended: "
+            "its time was up, or its worker had returned. Nothing was run. A worker awaits all that "
+            "it starts; a longer timeout gives it more time."
+        )
+
+
 class UnknownEffectError(AnswerError):
     """There is no such effect on this thread."""
 

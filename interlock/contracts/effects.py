@@ -59,6 +59,8 @@ class EffectCall(FrozenModel):
         attempt: The attempt, by path: `step@superstep#1`, and `outer@superstep#1/inner@...#2` in
             nested teams. Names the run of the block outside a run.
         place: Where in the attempt the call stands; the same when it is run again.
+        repeats: Places of equal calls of this attempt whose callers got no answer: this call is
+            the retry of one of them, if it still runs.
         is_sole: Whether equal calls are one effect however often they are made: the tool names
             its effects by business key.
         is_fenced: Whether the thread's lease is checked before the tool may start.
@@ -78,6 +80,7 @@ class EffectCall(FrozenModel):
     name: str
     attempt: str
     place: str
+    repeats: tuple[str, ...] = ()
     is_sole: bool = False
     is_fenced: bool = False
     is_natural: bool = False

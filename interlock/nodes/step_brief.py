@@ -179,10 +179,14 @@ def _apply_to_output(state: StepState, answer: Answer) -> StepState:
         case "approve":
             return StepState(route=PROMOTE, verdict=_accept("approved by a person"))
         case "edit":
-            reference = (state["output"] or {}).get("value_ref")
+            before = state["output"] or {}
+            kept = {name: before[name] for name in ("effects",) if name in before}
+            reference = before.get("value_ref")
             if reference is not None and is_shortened(answer.value, sha256=reference):
-                return StepState(route=REVIEW, output={"value_ref": reference, "by_person": True})
-            return StepState(route=REVIEW, output={"value": answer.value, "by_person": True})
+                kept["value_ref"] = reference
+            else:
+                kept["value"] = answer.value
+            return StepState(route=REVIEW, output={**kept, "by_person": True})
         case "respond":
             feedback = [*state["feedback"], _quote(answer)]
             return StepState(feedback=feedback, worker_attempts=0, wait_until=None)

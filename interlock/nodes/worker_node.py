@@ -109,6 +109,8 @@ def build_worker_runner(
         except GraphInterrupt as exc:
             await ask(team, run, exc.args[0], attempt=brief.attempt)
             raise
+        finally:
+            effects.end()  # a thread that was cut off goes on, and may call for more
         envelope["ended_at"] = team.clock.now().isoformat()
         reported = envelope.pop("messages_usage", None)
         if not is_team:

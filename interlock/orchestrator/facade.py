@@ -7,22 +7,17 @@ from datetime import timedelta
 from typing import Any, Self
 
 from interlock.contracts.clock import Clock, SystemClock
-from interlock.contracts.effect_ledger import ListEffects
-from interlock.contracts.effects import EffectRecord
 from interlock.contracts.errors import (
     ConfigurationError,
     InvalidAnswerError,
     ThreadBusyError,
     UnknownQuestionError,
-    UnknownThreadError,
 )
-from interlock.contracts.handoff import Handoff
-from interlock.contracts.ids import QuestionId, StepId, ThreadId
+from interlock.contracts.ids import QuestionId, ThreadId
 from interlock.contracts.outcome import TERMINAL_RUN_STATUSES, RunResult
-from interlock.contracts.plain import Plain, parse_plain
 from interlock.contracts.plan import TaskGraph
 from interlock.contracts.policy import RunPolicy
-from interlock.contracts.question import Answer, Question
+from interlock.contracts.question import Answer
 from interlock.contracts.run_record import RunRecord
 from interlock.contracts.storage import Storage
 from interlock.contracts.worker import PlannerLike, Worker
@@ -41,12 +36,13 @@ from interlock.orchestrator.drive import (
     resolve_outputs,
 )
 from interlock.orchestrator.lazy_storage import LazyStorage
+from interlock.orchestrator.run_request import build_record
 from interlock.orchestrator.status import ThreadStatus
-from interlock.orchestrator.thread_reading import load_status
+from interlock.orchestrator.thread_views import ThreadViews
 from interlock.telemetry.events import Event, RunStopped
 
 
-class Orchestrator:
+class Orchestrator(ThreadViews):
     """A team with its storage: starts, resumes, answers, streams and stops runs.
 
     An async context manager: entering opens the storage, leaving closes it. Sync code calls
@@ -176,7 +172,9 @@ class Orchestrator:
             DrainedError: The run was asked to stop; go on with aresume.
             LeaseLostError: Another process took the thread over.
         """
-        record = self._build_record(goal, thread_id, context, stepwise=stepwise)
+        record = build_record(
+            goal, thread_id, context=context, stepwise=stepwise, now=self._clock.now()
+        )
         self._require_plan(record)
         await self._open_storage.accept_run(record)
         return await self._drive(record, is_resumed=False)
@@ -264,25 +262,6 @@ class Orchestrator:
                 driving.cancel()
                 await asyncio.gather(driving, return_exceptions=True)
 
-    async def aquestions(self, thread_id: str | None = None) -> Sequence[Question]:
-        """Return the open questions, oldest first: of one thread, or of all."""
-        key = ThreadId(thread_id) if thread_id is not None else None
-        return await self._open_storage.list_questions(key)
-
-    async def ashown(self, question: Question) -> Plain:
-        """Return what a question is about, in full: `args`, with no big value shortened."""
-        if question.args_ref is None:
-            return question.args
-        return await self._open_storage.load_payload(question.thread_id, question.args_ref)
-
-    async def astatus(self, thread_id: str) -> ThreadStatus:
-        """Return where a thread stands; from any process, while it runs.
-
-        Raises:
-            UnknownThreadError: No run was ever started there.
-        """
-        return await load_status(self._open_storage, thread_id)
-
     async def acancel(self, thread_id: str, *, why: str) -> ThreadStatus:
         """Stop a run, keeping what is done; returns where it stands then.
 
@@ -302,37 +281,6 @@ class Orchestrator:
                 with suppress(ThreadBusyError):
                     await self._drive(record, is_resumed=True)
         return await self.astatus(thread_id)
-
-    async def ahandoffs(self, thread_id: str, step: str | None = None) -> Sequence[Handoff]:
-        """Return the journal's records of a thread, oldest first, with their payloads.
-
-        Args:
-            thread_id: The thread.
-            step: Of this step only; in a nested team by its path, `outer_step/inner_step`.
-
-        Raises:
-            UnknownThreadError: No run was ever started there.
-        """
-        record = await self._load(thread_id)
-        step_id = StepId(step) if step is not None else None
-        return await self._open_storage.load_handoffs(
-            record.thread_id, step_id=step_id, payloads=True
-        )
-
-    async def aeffects(self, thread_id: str, step: str | None = None) -> Sequence[EffectRecord]:
-        """Return what guarded tools did on a thread, oldest first, with answers and history.
-
-        Args:
-            thread_id: The thread.
-            step: Of this step only, and of steps nested below it; by its path.
-
-        Raises:
-            UnknownThreadError: No run was ever started there.
-        """
-        record = await self._load(thread_id)
-        step_id = StepId(step) if step is not None else None
-        request = ListEffects(thread_id=record.thread_id, step_id=step_id, answers=True)
-        return await self._open_storage.ledger.apply(request)
 
     def drain(self, reason: str = "asked to stop") -> None:
         """Let running workers end their attempts, start nothing more, and stop all runs.
@@ -392,36 +340,6 @@ class Orchestrator:
         for drive in list(self._drives.values()):
             drive.abort()
 
-    def _build_record(
-        self,
-        goal: str,
-        thread_id: str,
-        context: Mapping[str, object] | None,
-        *,
-        stepwise: bool,
-    ) -> RunRecord:
-        if not isinstance(goal, str) or not goal.strip():  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ConfigurationError(f"The goal is {goal!r}. Give the run a goal in words.")
-        if not isinstance(thread_id, str) or not thread_id:  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ConfigurationError(
-                f"The thread id is {thread_id!r}. Give the run a thread id of its own, such as a "
-                "ticket number."
-            )
-        if context is not None and not isinstance(context, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ConfigurationError(
-                f"The context is {context!r}. Give the run a mapping of names to values."
-            )
-        plain: Plain = parse_plain(dict(context or {}), name="context")
-        now = self._clock.now()
-        return RunRecord(
-            thread_id=ThreadId(parse_plain(thread_id, name="thread id")),
-            goal=parse_plain(goal, name="goal"),
-            context=plain,
-            accepted_at=now,
-            updated_at=now,
-            stepwise=stepwise,
-        )
-
     def _require_plan(self, record: RunRecord) -> None:
         """Refuse a fixed plan that cannot run before anything is written down."""
         planner = self.team_spec.planner
@@ -443,12 +361,6 @@ class Orchestrator:
             problem = find_answer_problem(question, decision) if question is not None else None
             if problem is not None:
                 raise InvalidAnswerError(question_id=question_id, reason=problem)
-
-    async def _load(self, thread_id: str) -> RunRecord:
-        record = await self._open_storage.load_run(ThreadId(thread_id))
-        if record is None:
-            raise UnknownThreadError(thread_id=thread_id)
-        return record
 
     async def _load_result(self, record: RunRecord) -> RunResult:
         return await resolve_outputs(self._open_storage, RunResult.model_validate(record.result))

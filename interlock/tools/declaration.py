@@ -2,13 +2,14 @@
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 
 from interlock.contracts.effects import EffectKind
 from interlock.contracts.errors import ConfigurationError
 from interlock.contracts.ids import IdempotencyKey
+from interlock.contracts.plain import Plain
 from interlock.tools.parameters import IDEMPOTENCY_KEY, read_annotations
 
 Function = Callable[..., Any]
@@ -44,6 +45,7 @@ class EffectDeclaration:
         key_from: Which arguments name the effect, or a function of them that returns the name. Then
             equal names are one effect, however often the tool is called.
         wait: How long a duplicate waits for one that is running; the policy's if None.
+        defaults: What the tool takes for arguments that are left out, where that is plain.
     """
 
     tool: str
@@ -55,6 +57,7 @@ class EffectDeclaration:
     permanent_errors: tuple[type[Exception], ...] = ()
     key_from: Sequence[str] | Callable[..., object] | None = None
     wait: timedelta | None = None
+    defaults: Mapping[str, Plain] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse what cannot work.
@@ -89,16 +92,21 @@ class EffectDeclaration:
         Raises:
             ConfigurationError: It names an argument that the call does not have.
         """
+        given = self.complete(arguments)
         if callable(self.key_from):
-            return call_by_name(self.key_from, arguments, first=None)
+            return call_by_name(self.key_from, given, first=None)
         names = list(self.key_from or ())
-        if missing := [name for name in names if name not in arguments]:
-            known = ", ".join(sorted(arguments)) or "none"
+        if missing := [name for name in names if name not in given]:
+            known = ", ".join(sorted(given)) or "none"
             raise ConfigurationError(
                 f"Tool {self.tool!r} takes its key from {missing[0]!r}, which the call does not "
                 f"have. Its arguments: {known}."
             )
-        return {name: arguments[name] for name in names}
+        return {name: given[name] for name in names}
+
+    def complete(self, arguments: Mapping[str, Plain]) -> dict[str, Plain]:
+        """Return a call's arguments with those that were left out."""
+        return {**self.defaults, **arguments}
 
 
 _NOT_GIVEN: Final = object()

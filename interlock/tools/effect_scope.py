@@ -8,6 +8,7 @@ the attempt, or a part of it, is run again:
   LangGraph runs an unfinished task again from its top, and a finished one never. Its tasks have
   names that survive a resume.
 * A call that was answered with an error gives its place back: the next equal call is its retry.
+  Wherever it is made, it begins no new effect beside one of which nobody knows whether it happened.
 * A call for which the model's own tool call is known stands where that tool call stands.
 """
 
@@ -81,6 +82,7 @@ class EffectScope:
         notice: Told of every call.
         touched: The effects that this execution of the attempt called for, as last seen.
         answered: Those of them that were answered from the ledger.
+        is_over: Whether the attempt has ended: a call that is made now is refused.
     """
 
     ledger: EffectLedger
@@ -99,7 +101,9 @@ class EffectScope:
     notice: Notice | None = None
     touched: dict[IdempotencyKey, EffectRecord] = field(default_factory=dict)
     answered: set[IdempotencyKey] = field(default_factory=set)
+    is_over: bool = False
     _taken: dict[tuple[str, ...], set[int]] = field(default_factory=dict)
+    _unanswered: dict[str, dict[str, None]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def describe_call(
@@ -111,18 +115,18 @@ class EffectScope:
         name: str,
     ) -> EffectCall:
         """Return the call as the ledger is asked about it."""
-        plain = dict(arguments)
         return EffectCall(
             thread_id=self.thread_id,
             epoch=self.epoch,
             step_id=self.step_id,
             worker=self.worker,
             tool=declaration.tool,
-            arguments=plain,
-            arguments_hash=derive_arguments_hash(plain),
+            arguments=declaration.complete(arguments),
+            arguments_hash=derive_arguments_hash(dict(arguments)),
             name=name,
             attempt=self.attempt,
             place=str(place),
+            repeats=self._list_unanswered(name),
             is_sole=declaration.key_from is not None,
             is_fenced=self.is_fenced,
             is_natural=declaration.natural,
@@ -147,7 +151,7 @@ class EffectScope:
     def take_place(self, name: str, *, tool_call_id: str | None) -> CallPlace:
         """Return where a call stands, and hold the place until it is given back."""
         task, execution = _find_task(self.namespace)
-        if tool_call_id is not None:
+        if tool_call_id:
             return CallPlace((task, execution, name, tool_call_id), 0)
         group = (task, execution, name, "")
         with self._lock:
@@ -157,13 +161,31 @@ class EffectScope:
         return CallPlace(group, index)
 
     def give_back(self, place: CallPlace) -> None:
-        """Let the next equal call stand where this one stood: it is a retry of it."""
+        """Let the next equal call stand where this one stood: it is a retry of it.
+
+        In another task, or for another of the model's tool calls, it has a place of its own; then
+        the ledger is told that this one got no answer.
+        """
+        _, _, name, *_ = place.group
         with self._lock:
             self._taken.get(place.group, set()).discard(place.index)
+            self._unanswered.setdefault(name, {})[str(place)] = None
+
+    def _list_unanswered(self, name: str) -> tuple[str, ...]:
+        with self._lock:
+            return tuple(self._unanswered.get(name, ()))
+
+    def end(self) -> None:
+        """Let no further call begin: whoever would make it has been given up, or has returned."""
+        self.is_over = True
+
+    def lend(self) -> "EffectScope":
+        """Return the scope for the calls of a tool that is running: it may outlast the attempt."""
+        return replace(self, is_over=False)
 
     def repeat(self) -> "EffectScope":
         """Return the scope of the same attempt made once more: its calls stand where these stood."""
-        return replace(self, _taken={}, _lock=threading.Lock())
+        return replace(self, _taken={}, _unanswered={}, _lock=threading.Lock())
 
     def note(self, record: EffectRecord, *, is_duplicate: bool) -> None:
         """Remember an effect as it stands now, and tell who listens."""

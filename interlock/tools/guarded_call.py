@@ -5,7 +5,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from interlock.contracts.effect_errors import NoEffectScopeError
+from interlock.contracts.effect_errors import (
+    AttemptOverError,
+    NoEffectScopeError,
+    NotAppliedError,
+)
 from interlock.contracts.ids import IdempotencyKey
 from interlock.contracts.plain import Plain, parse_plain
 from interlock.tools.declaration import EffectDeclaration
@@ -63,12 +67,17 @@ async def call_guarded(
         return await run(NO_KEY)
     prepared = _Prepared.make(declaration, arguments, codec, tool_call_id=tool_call_id)
     scope, progress = prepared.scope, Progress()
+
+    async def run_inside(key: IdempotencyKey) -> object:
+        CURRENT_SCOPE.set(prepared.lend())  # the flight's own context
+        return await run(key)
+
     flight = asyncio.ensure_future(
         drive(
             prepared.guard.steps(),
             ledger=scope.ledger,
             declaration=declaration,
-            run=run,
+            run=run_inside,
             clock=scope.clock,
             progress=progress,
         )
@@ -95,12 +104,20 @@ def call_guarded_blocking(
     if declaration.effect == "read":
         return run(NO_KEY)
     prepared = _Prepared.make(declaration, arguments, codec, tool_call_id=tool_call_id)
+
+    def run_inside(key: IdempotencyKey) -> object:
+        token = CURRENT_SCOPE.set(prepared.lend())
+        try:
+            return run(key)
+        finally:
+            CURRENT_SCOPE.reset(token)
+
     try:
         answer = drive_blocking(
             prepared.guard.steps(),
             ledger=prepared.scope.ledger,
             declaration=declaration,
-            run=run,
+            run=run_inside,
         )
     except BaseException:
         prepared.give_back()
@@ -113,10 +130,13 @@ def find_scope(tool: str) -> EffectScope:
 
     Raises:
         NoEffectScopeError: There is none.
+        AttemptOverError: The attempt that it belongs to has ended.
     """
     scope = CURRENT_SCOPE.get()
     if scope is None:
         raise NoEffectScopeError(tool=tool)
+    if scope.is_over:
+        raise AttemptOverError(tool=tool, step_id=scope.step_id)
     return scope
 
 
@@ -151,6 +171,16 @@ class _Prepared:
             note=lambda record, is_duplicate: scope.note(record, is_duplicate=is_duplicate),
         )
         return cls(scope=scope, place=place, guard=guard)
+
+    def lend(self) -> EffectScope:
+        """Return the scope for the tool's own calls, unless the attempt has ended meanwhile.
+
+        Raises:
+            NotAppliedError: It has: the tool is not run.
+        """
+        if self.scope.is_over:
+            raise NotAppliedError("The attempt ended before the tool was run.")
+        return self.scope.lend()
 
     def give_back(self) -> None:
         self.scope.give_back(self.place)

@@ -5,6 +5,7 @@ Filled in are the idempotency key and the open transaction, by us, and what Lang
 
 import inspect
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, get_args, get_origin, get_type_hints
 
@@ -13,7 +14,7 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import InjectedToolArg, InjectedToolCallId
 
 from interlock.contracts.effect_ledger import Transaction
-from interlock.contracts.errors import ConfigurationError
+from interlock.contracts.errors import ConfigurationError, PlainValueError
 from interlock.contracts.ids import IdempotencyKey
 from interlock.contracts.plain import Plain, parse_plain
 
@@ -97,6 +98,16 @@ class Parameters:
             TypeError: They do not fit, as Python words it.
         """
         return self.signature.bind(*args, **kwargs)
+
+    def collect_defaults(self) -> dict[str, Plain]:
+        """Return what the function takes for arguments that are left out, where that is plain."""
+        found: dict[str, Plain] = {}
+        for name, parameter in self.signature.parameters.items():
+            if name in self.injected or parameter.default is parameter.empty:
+                continue
+            with suppress(PlainValueError):
+                found[name] = parse_plain(parameter.default)
+        return found
 
     def select_arguments(self, bound: inspect.BoundArguments) -> dict[str, Plain]:
         """Return the plain arguments that make the key.

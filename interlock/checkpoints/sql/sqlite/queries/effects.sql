@@ -4,8 +4,14 @@ SELECT id FROM ledger_identity;
 -- name: load_effect_use
 SELECT key FROM effect_uses WHERE thread_id = ? AND attempt = ? AND name = ? AND place = ?;
 
--- name: count_effect_uses
-SELECT count(*) FROM effect_uses WHERE thread_id = ? AND attempt = ? AND name = ?;
+-- name: count_effects_used
+SELECT count(DISTINCT key) FROM effect_uses WHERE thread_id = ? AND attempt = ? AND name = ?;
+
+-- name: list_open_uses
+SELECT effect_uses.key, effect_uses.place FROM effect_uses JOIN effects USING (thread_id, key)
+WHERE effect_uses.thread_id = ? AND effect_uses.attempt = ? AND effect_uses.name = ?
+  AND effects.state IN ('intended', 'started', 'unknown')
+ORDER BY effect_uses.seq;
 
 -- name: insert_effect_use
 INSERT INTO effect_uses (thread_id, attempt, name, place, key, did_start, called_at)

@@ -1,0 +1,81 @@
+"""What can be read of threads through the facade: questions, status, handoffs, effects."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from interlock.contracts.effect_ledger import ListEffects
+from interlock.contracts.effects import EffectRecord
+from interlock.contracts.errors import UnknownThreadError
+from interlock.contracts.handoff import Handoff
+from interlock.contracts.ids import StepId, ThreadId
+from interlock.contracts.plain import Plain
+from interlock.contracts.question import Question
+from interlock.contracts.run_record import RunRecord
+from interlock.contracts.storage import Storage
+from interlock.orchestrator.status import ThreadStatus
+from interlock.orchestrator.thread_reading import load_status
+
+
+class ThreadViews(ABC):
+    """The reading half of a team's facade; needs its storage and nothing else."""
+
+    @property
+    @abstractmethod
+    def _open_storage(self) -> Storage:
+        """The opened storage."""
+
+    async def aquestions(self, thread_id: str | None = None) -> Sequence[Question]:
+        """Return the open questions, oldest first: of one thread, or of all."""
+        key = ThreadId(thread_id) if thread_id is not None else None
+        return await self._open_storage.list_questions(key)
+
+    async def ashown(self, question: Question) -> Plain:
+        """Return what a question is about, in full: `args`, with no big value shortened."""
+        if question.args_ref is None:
+            return question.args
+        return await self._open_storage.load_payload(question.thread_id, question.args_ref)
+
+    async def astatus(self, thread_id: str) -> ThreadStatus:
+        """Return where a thread stands; from any process, while it runs.
+
+        Raises:
+            UnknownThreadError: No run was ever started there.
+        """
+        return await load_status(self._open_storage, thread_id)
+
+    async def ahandoffs(self, thread_id: str, step: str | None = None) -> Sequence[Handoff]:
+        """Return the journal's records of a thread, oldest first, with their payloads.
+
+        Args:
+            thread_id: The thread.
+            step: Of this step only; in a nested team by its path, `outer_step/inner_step`.
+
+        Raises:
+            UnknownThreadError: No run was ever started there.
+        """
+        record = await self._load(thread_id)
+        step_id = StepId(step) if step is not None else None
+        return await self._open_storage.load_handoffs(
+            record.thread_id, step_id=step_id, payloads=True
+        )
+
+    async def aeffects(self, thread_id: str, step: str | None = None) -> Sequence[EffectRecord]:
+        """Return what guarded tools did on a thread, oldest first, with answers and history.
+
+        Args:
+            thread_id: The thread.
+            step: Of this step only, and of steps nested below it; by its path.
+
+        Raises:
+            UnknownThreadError: No run was ever started there.
+        """
+        record = await self._load(thread_id)
+        step_id = StepId(step) if step is not None else None
+        request = ListEffects(thread_id=record.thread_id, step_id=step_id, answers=True)
+        return await self._open_storage.ledger.apply(request)
+
+    async def _load(self, thread_id: str) -> RunRecord:
+        record = await self._open_storage.load_run(ThreadId(thread_id))
+        if record is None:
+            raise UnknownThreadError(thread_id=thread_id)
+        return record
