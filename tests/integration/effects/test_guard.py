@@ -115,6 +115,25 @@ async def test_a_storage_that_closes_lands_what_is_in_flight() -> None:
         assert [one.state for one in await list_scope(storage)] == ["done"]
 
 
+async def test_what_never_lands_is_cut_off_and_unknown(storage: il.Storage) -> None:
+    """A tool that hangs is cancelled when the storage closes; the ledger says that nobody knows."""
+    begun = asyncio.Event()
+
+    @il.idempotent()
+    async def pay(order: str) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    with il.effects(ledger=storage, scope="s"):
+        first = asyncio.ensure_future(pay("o1"))
+        await begun.wait()
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+    await storage.ledger.flights.land(seconds=0.05)
+    (effect,) = await list_scope(storage)
+    assert (effect.state, storage.ledger.flights.count) == ("unknown", 0)
+
+
 class OddError(Exception):
     """Built from two arguments, which its message does not show."""
 
