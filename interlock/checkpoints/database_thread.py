@@ -160,6 +160,12 @@ class DatabaseThread:
 
     def run_blocking(self, operation: Operation[T], *, is_write: bool) -> T:
         """Do as `run` does, blocking the calling thread."""
+        if threading.current_thread() is self._thread:
+            raise StorageError(
+                "A function that runs inside the storage's transaction used the storage, which "
+                "waits for that very transaction. Use what it was lent, the open transaction; call "
+                "guarded tools before it or after it."
+            )
         waiter: Future[T] = Future()
         self._submit(_Request(operation, is_write, None, waiter))
         return waiter.result()

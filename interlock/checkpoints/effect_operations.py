@@ -176,8 +176,8 @@ class EffectOperations:
             raise UnknownEffectError(key=request.key, thread_id=request.thread_id, unknown=())
         record = row.record
         is_last = record.tries == request.tries
-        if is_last and (record.state == "started" or self._can_settle(record, request)):
-            by = "late answer" if record.state == "unknown" and request.by == "tool" else request.by
+        if (is_last and record.state == "started") or self._can_settle(record, request):
+            by = "late answer" if record.state != "started" and request.by == "tool" else request.by
             has_answer = request.state == "done" and request.error is None
             row = self.writes.end(
                 connection,
@@ -206,7 +206,10 @@ class EffectOperations:
         return complete_answer(connection, row)
 
     def _can_settle(self, record: EffectRecord, request: RecordEnd) -> bool:
-        return record.state == "unknown" and request.state in ENDED
+        if record.tries == request.tries:
+            return record.state == "unknown" and request.state in ENDED
+        # Somebody said that it had not happened; it has, and nobody has begun it again.
+        return record.state == "intended" and request.state == "done" and request.by == "tool"
 
     def record_nothing(
         self, connection: sqlite3.Connection, request: RecordNothing

@@ -1,5 +1,6 @@
 """The open transaction, lent to a tool: its own tables, and nothing of ours."""
 
+import re
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -7,6 +8,11 @@ from typing import Any, Final
 
 from interlock.contracts.errors import StorageError
 
+_MADE: Final = re.compile(
+    r"^\s*CREATE (?:UNIQUE )?(?:TABLE|INDEX|TRIGGER|VIEW) (?:IF NOT EXISTS )?(\w+)",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""What a migration makes; a comment in it names nothing."""
 _READING: Final = frozenset(
     {
         sqlite3.SQLITE_SELECT,
@@ -90,9 +96,9 @@ def lend_transaction(
 
 def list_own_tables(connection: sqlite3.Connection, scripts: Sequence[str]) -> frozenset[str]:
     """Return the names of all tables, indexes and triggers that interlock's migrations make."""
-    names = (name for (name,) in connection.execute("SELECT name FROM sqlite_master"))
-    text = "\n".join(scripts)
-    return frozenset(name.lower() for name in names if f" {name} " in text.replace("\n", " "))
+    made = {name.lower() for script in scripts for name in _MADE.findall(script)}
+    names = (name.lower() for (name,) in connection.execute("SELECT name FROM sqlite_master"))
+    return frozenset(made.intersection(names))
 
 
 def _build_authorizer(own: frozenset[str]) -> Callable[..., int]:

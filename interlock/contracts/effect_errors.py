@@ -17,6 +17,25 @@ class NotAppliedError(TransientError):
     """Raise it from a tool to say that nothing has happened, so that it may be run again."""
 
 
+class AttemptOverError(NotAppliedError):
+    """A guarded tool was to begin an effect for an attempt that had ended."""
+
+    tool: str
+    step_id: str
+
+    def __init__(self, *, tool: str, step_id: str) -> None:
+        """Name the tool and the step."""
+        super().__init__(tool=tool, step_id=step_id)
+
+    def __str__(self) -> str:
+        """Say why nothing was run, and what to do."""
+        return (
+            f"Tool {self.tool!r} was called for step {self.step_id!r} after the attempt had ended: "
+            "its time was up, or its worker had returned. Nothing was run. A worker awaits all that "
+            "it starts; a longer timeout gives it more time."
+        )
+
+
 class EffectBusyError(TransientError):
     """Another call for the same effect is running and did not end in time."""
 
@@ -110,25 +129,6 @@ class NoEffectScopeError(ConfigurationError):
         return (
             f"Tool {self.tool!r} was called outside a run, where no ledger is at hand. Call it in "
             "a worker, or inside `with il.effects(ledger=storage, scope='...')`."
-        )
-
-
-class AttemptOverError(PermanentError):
-    """A guarded tool was called by a worker whose attempt had ended."""
-
-    tool: str
-    step_id: str
-
-    def __init__(self, *, tool: str, step_id: str) -> None:
-        """Name the tool and the step."""
-        super().__init__(tool=tool, step_id=step_id)
-
-    def __str__(self) -> str:
-        """Say why nothing was run, and what to do."""
-        return (
-            f"Tool {self.tool!r} was called for step {self.step_id!r} after the attempt had ended: "
-            "its time was up, or its worker had returned. Nothing was run. A worker awaits all that "
-            "it starts; a longer timeout gives it more time."
         )
 
 

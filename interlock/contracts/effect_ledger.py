@@ -55,7 +55,9 @@ class ReserveEffect(Request[Reservation]):
 
     A new effect, or one that is `intended`, becomes `started` in the same transaction, before
     anything is run. One that is started by somebody who can no longer run it becomes `unknown`.
-    The call is noted once, so that it has the same ordinal when it is made again.
+    The call is noted once, so that it has the same ordinal when it is made again. It begins no
+    effect beside an equal one of its attempt that may not have happened: it is the retry of that
+    one. An effect that has been taken back answers no new call.
 
     Raises:
         KeyReusedError: The key was used with other arguments.
@@ -96,8 +98,9 @@ class RecordEnd(Request[EffectRecord]):
     """Record how a try ended; returns the record as it stands then.
 
     It is a fact about the world, so it needs no lease, and a late one settles an effect that has
-    become unknown meanwhile. Where the effect has ended, or a later try was begun, nothing changes
-    but the moves, which say that it came.
+    become unknown meanwhile. That the tool has done it also settles one that somebody believed had
+    not happened, if no later try was begun. Where the effect has ended, or a later try was begun,
+    nothing changes but the moves, which say that it came.
 
     Attributes:
         thread_id: The effect's thread.

@@ -43,8 +43,7 @@ def build_brief_node(team: Team) -> Callable[[StepState], Awaitable[StepState]]:
         run = get_step_run()
         update: StepState = StepState()
         if "attempt" not in state:
-            await take_answer(state, run)
-            update = _take_up(state, run)
+            update = _take_up(state, run, happened=await take_answer(state, run))
             if update.get("route") == PROMOTE:
                 asked = await ask_about_orphans(team, {**state, **update}, run)
                 if asked is not None:
@@ -124,8 +123,14 @@ def record_brief_again(team: Team, state: StepState, run: StepRun) -> None:
     run.is_briefed = True
 
 
-def _take_up(state: StepState, run: StepRun) -> StepState:
-    """Return where a step begins: fresh, or where its carry and the answer put it."""
+def _take_up(state: StepState, run: StepRun, *, happened: bool | None) -> StepState:
+    """Return where a step begins: fresh, or where its carry and the answer put it.
+
+    Args:
+        state: The step's.
+        run: The step.
+        happened: Whether the effect that a person was asked about happened, if it is known.
+    """
     assignment = state["assignment"]
     fresh = StepState(
         attempt=0,
@@ -150,7 +155,10 @@ def _take_up(state: StepState, run: StepRun) -> StepState:
     if kind == "before_step":
         return {**begun, **_apply_to_start(begun, assignment, answer)}
     if kind == "effect":
-        return {**begun, **_go_on_after_effect(begun, assignment, answer)}
+        return {
+            **begun,
+            **_go_on_after_effect(begun, answer, call=assignment["effect_call"], happened=happened),
+        }
     if kind == "orphans":
         decision = "stand" if answer.type == "approve" else "gap"
         keys = assignment["orphan_keys"]
@@ -198,18 +206,21 @@ def _apply_to_output(state: StepState, answer: Answer) -> StepState:
             )
 
 
-def _go_on_after_effect(state: StepState, assignment: dict[str, Any], answer: Answer) -> StepState:
+def _go_on_after_effect(
+    state: StepState, answer: Answer, *, call: str, happened: bool | None
+) -> StepState:
     """Return where a step goes on once a person has said whether an effect happened.
 
     If it happened, what the worker had returned all the same is reviewed; else it tries again, and
-    an attempt that was cut short for want of an answer does not count against its number.
+    an attempt that was cut short for want of an answer does not count against its number. What the
+    ledger heard before the person counts more.
     """
     output = state["output"] or {}
-    is_done = answer.type != "reject"
-    if is_done and "error" not in output and ("value" in output or "value_ref" in output):
+    if happened and "error" not in output and ("value" in output or "value_ref" in output):
         return StepState(route=REVIEW, output=output)
-    happened = "happened" if is_done else "did not happen"
-    words = f"A person answered: {assignment['effect_call']} {happened}."
+    said = {True: "happened", False: "did not happen", None: "may have happened"}[happened]
+    who = "A person answered" if happened is (answer.type != "reject") else "It is recorded"
+    words = f"{who}: {call} {said}."
     return StepState(
         feedback=[*state["feedback"], words],
         worker_attempts=max(0, state["worker_attempts"] - 1),

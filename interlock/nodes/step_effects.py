@@ -18,7 +18,7 @@ from interlock.nodes.step_run import CURRENT_STEP, StepRun
 from interlock.nodes.step_state import PARK, StepState
 from interlock.nodes.team import Team
 from interlock.telemetry.events import EffectRecorded
-from interlock.tools.effect_scope import CURRENT_SCOPE, EffectScope
+from interlock.tools.effect_scope import CURRENT_SCOPE, WITHIN, EffectScope, find_declaration
 from interlock.tools.undo import undo_effect
 
 _ROOT_PLACE = "#"
@@ -180,9 +180,15 @@ async def find_unknown(state: StepState, run: StepRun) -> EffectRecord | None:
 async def list_standing(state: StepState, run: StepRun) -> list[EffectRecord]:
     """Return what this step's attempts on this branch changed and still stands, oldest first."""
     listed = await run.storage.ledger.apply(ListEffects(thread_id=run.thread_id, step_id=run.path))
+    return _select_standing(listed, state, run)
+
+
+def _select_standing(
+    effects: Iterable[EffectRecord], state: StepState, run: StepRun
+) -> list[EffectRecord]:
     return [
         effect
-        for effect in listed
+        for effect in effects
         if effect.stands and any(_is_own(use, state, run) for use in effect.uses)
     ]
 
@@ -215,12 +221,36 @@ async def find_orphans(state: StepState, run: StepRun) -> list[EffectRecord]:
     if state["attempt"] <= 1 and not noted.get("is_rerun"):
         return []
     accepted = derive_attempt(state, run)
-    touched: Collection[IdempotencyKey] = noted.get("touched", ())
-    return [
-        effect
-        for effect in await list_standing(state, run)
-        if not any(_is_repeated(effect, use, accepted, touched) for use in effect.uses)
-    ]
+    listed = await run.storage.ledger.apply(ListEffects(thread_id=run.thread_id, step_id=run.path))
+    repeated = _find_repeated(listed, accepted, noted.get("touched", ()))
+    return [effect for effect in _select_standing(listed, state, run) if effect.key not in repeated]
+
+
+def _find_repeated(
+    effects: Sequence[EffectRecord], accepted: str, touched: Collection[IdempotencyKey]
+) -> set[IdempotencyKey]:
+    """Return the effects that an attempt called for, and those that are parts of them.
+
+    A tool that was answered from the ledger did not make its own calls again.
+    """
+    found = {
+        effect.key
+        for effect in effects
+        if any(_is_repeated(effect, use, accepted, touched) for use in effect.uses)
+    }
+    parts = {effect.key: {_find_whole(use) for use in effect.uses} for effect in effects}
+    grew = True
+    while grew:
+        more = {key for key, wholes in parts.items() if key not in found and wholes & found}
+        found |= more
+        grew = bool(more)
+    return found
+
+
+def _find_whole(use: EffectUse) -> IdempotencyKey | None:
+    """Return the effect whose tool made a call, or None if the worker made it itself."""
+    whole, mark, _ = use.place.partition(WITHIN)
+    return IdempotencyKey(whole) if mark else None
 
 
 def _is_repeated(
@@ -228,7 +258,9 @@ def _is_repeated(
 ) -> bool:
     if use.attempt != accepted:
         return use.attempt.startswith(f"{accepted}/")
-    return not use.place.startswith(_ROOT_PLACE) or effect.key in touched
+    if effect.key in touched:
+        return True
+    return not use.place.startswith(_ROOT_PLACE) and _find_whole(use) is None
 
 
 async def ask_about_orphans(team: Team, state: StepState, run: StepRun) -> StepState | None:
@@ -247,7 +279,7 @@ async def ask_about_orphans(team: Team, state: StepState, run: StepRun) -> StepS
 
 
 def _can_undo(team: Team, effect: EffectRecord) -> bool:
-    declaration = team.tools.get(effect.tool)
+    declaration = find_declaration(team.tools, effect)
     return effect.state == "done" and declaration is not None and declaration.undo is not None
 
 

@@ -95,7 +95,6 @@ def build_worker_runner(
         CURRENT_STEP.set(None)
         var_child_runnable_config.set(scoped)
         limit = derive_limit(state, run, now=team.clock.now())
-        seconds = None if limit is None else limit.total_seconds()
         try:
             envelope = await _attempt(
                 call_agent,
@@ -103,7 +102,7 @@ def build_worker_runner(
                 scoped,
                 run=run,
                 worker=worker,
-                limit_seconds=seconds,
+                limit_seconds=None if limit is None else limit.total_seconds(),
                 is_team=is_team,
             )
         except GraphInterrupt as exc:

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
 
+from interlock.contracts.effect_ledger import Transaction
 from interlock.contracts.effects import EffectKind
 from interlock.contracts.errors import ConfigurationError
 from interlock.contracts.ids import IdempotencyKey
-from interlock.contracts.plain import Plain
+from interlock.contracts.plain import Plain, parse_plain
 from interlock.tools.parameters import IDEMPOTENCY_KEY, read_annotations
 
 Function = Callable[..., Any]
@@ -79,22 +80,37 @@ class EffectDeclaration:
                 f"Tool {self.tool!r} has key_from={self.key_from!r}. Give a list of argument names, "
                 f"such as [{self.key_from!r}], or a function of them."
             )
+        if self.key_from is not None and not callable(self.key_from) and not self.key_from:
+            raise ConfigurationError(
+                f"Tool {self.tool!r} has an empty key_from: all its calls would be one effect. Name "
+                "the arguments that make the difference, or leave key_from out."
+            )
         for function in (self.probe, self.undo):
-            if function is not None and not callable(function):
-                raise ConfigurationError(
-                    f"Tool {self.tool!r} declares {function!r}, which cannot be called. Give a "
-                    "function."
-                )
+            self._require_function(function)
+
+    def _require_function(self, function: Function | None) -> None:
+        if function is None:
+            return
+        if not callable(function):
+            raise ConfigurationError(
+                f"Tool {self.tool!r} declares {function!r}, which cannot be called. Give a function."
+            )
+        if Transaction in read_annotations(getattr(function, "unguarded", function)).values():
+            raise ConfigurationError(
+                f"Tool {self.tool!r} declares {function!r}, which takes an il.Transaction. None is "
+                "open when a probe or an undo is called: let it write by `storage.transact(...)`."
+            )
 
     def derive_business_key(self, arguments: Mapping[str, Any]) -> object:
         """Return what `key_from` names the effect by.
 
         Raises:
-            ConfigurationError: It names an argument that the call does not have.
+            ConfigurationError: It names an argument that the call does not have, or nothing.
+            PlainValueError: It is no plain value.
         """
         given = self.complete(arguments)
         if callable(self.key_from):
-            return call_by_name(self.key_from, given, first=None)
+            return self._require_name(call_by_name(self.key_from, given, first=None))
         names = list(self.key_from or ())
         if missing := [name for name in names if name not in given]:
             known = ", ".join(sorted(given)) or "none"
@@ -103,6 +119,19 @@ class EffectDeclaration:
                 f"have. Its arguments: {known}."
             )
         return {name: given[name] for name in names}
+
+    def _require_name(self, name: object) -> object:
+        if inspect.iscoroutine(name):
+            name.close()
+            raise ConfigurationError(
+                f"Tool {self.tool!r} has an async key_from. Give a sync function of the arguments."
+            )
+        if name is None or name == "":
+            raise ConfigurationError(
+                f"key_from of tool {self.tool!r} returned {name!r}, under which all its calls would "
+                "be one effect. Return what names the effect, such as an order's number."
+            )
+        return parse_plain(name, name="what key_from returned")
 
     def complete(self, arguments: Mapping[str, Plain]) -> dict[str, Plain]:
         """Return a call's arguments with those that were left out."""

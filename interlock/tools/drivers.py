@@ -58,9 +58,9 @@ async def drive(
             case RunTool() if progress.is_abandoned:
                 return Ended(error=NotAppliedError(_LEFT))
             case RunTool():
-                return await _catch(run(step.key))
+                return await catch(run(step.key))
             case ProbeTool():
-                return await _catch(_probe(declaration, step))
+                return await catch(_probe(declaration, step))
             case Request():
                 return await ledger.apply(step)
             case _:
@@ -80,7 +80,8 @@ async def drive(
             error = exc
 
 
-async def _catch(running: Awaitable[object]) -> Ended:
+async def catch(running: Awaitable[object]) -> Ended:
+    """Return what came of awaiting something: nothing passes through, so that no task dies of it."""
     try:
         return Ended(await running)
     except BaseException as exc:  # noqa: BLE001 - cancellation too: the guard records what it means

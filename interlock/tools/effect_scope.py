@@ -10,6 +10,7 @@ the attempt, or a part of it, is run again:
 * A call that was answered with an error gives its place back: the next equal call is its retry.
   Wherever it is made, it begins no new effect beside one of which nobody knows whether it happened.
 * A call for which the model's own tool call is known stands where that tool call stands.
+* A call that a guarded tool makes itself stands within that tool's effect.
 """
 
 import secrets
@@ -22,6 +23,7 @@ from typing import Any, Final
 from langchain_core.runnables.config import var_child_runnable_config
 
 from interlock.contracts.clock import Clock, SystemClock
+from interlock.contracts.effect_errors import AttemptOverError
 from interlock.contracts.effect_ledger import EffectLedger
 from interlock.contracts.effects import EffectCall, EffectRecord
 from interlock.contracts.errors import ConfigurationError
@@ -33,6 +35,9 @@ from interlock.tools.declaration import EffectDeclaration
 
 WAIT_SECONDS: Final = 10.0
 """How long a duplicate waits for a call that is running, unless somebody says otherwise."""
+
+WITHIN: Final = ">"
+"""Stands in a place between the key of the effect that a call is a part of and the rest."""
 
 _LEVEL: Final = "|"
 _NO_STEP: Final = StepId("")
@@ -82,7 +87,8 @@ class EffectScope:
         notice: Told of every call.
         touched: The effects that this execution of the attempt called for, as last seen.
         answered: Those of them that were answered from the ledger.
-        is_over: Whether the attempt has ended: a call that is made now is refused.
+        is_over: Whether the attempt has ended: no effect begins any more.
+        within: The effect whose tool makes the calls; None if the worker itself does.
     """
 
     ledger: EffectLedger
@@ -102,6 +108,7 @@ class EffectScope:
     touched: dict[IdempotencyKey, EffectRecord] = field(default_factory=dict)
     answered: set[IdempotencyKey] = field(default_factory=set)
     is_over: bool = False
+    within: IdempotencyKey | None = None
     _taken: dict[tuple[str, ...], set[int]] = field(default_factory=dict)
     _unanswered: dict[str, dict[str, None]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -134,6 +141,11 @@ class EffectScope:
             can_undo=declaration.undo is not None,
         )
 
+    def declare(self, declaration: EffectDeclaration) -> None:
+        """Remember how a tool is declared: by its name, and as its worker has it."""
+        self.declarations[declaration.tool] = declaration
+        self.declarations[f"{self.worker}/{declaration.tool}"] = declaration
+
     def derive_name(self, declaration: EffectDeclaration, arguments: Mapping[str, Plain]) -> str:
         """Return what all calls equal to this one share."""
         named: Any = dict(arguments)
@@ -151,6 +163,8 @@ class EffectScope:
     def take_place(self, name: str, *, tool_call_id: str | None) -> CallPlace:
         """Return where a call stands, and hold the place until it is given back."""
         task, execution = _find_task(self.namespace)
+        if self.within is not None:
+            task = f"{self.within}{WITHIN}{task}"
         if tool_call_id:
             return CallPlace((task, execution, name, tool_call_id), 0)
         group = (task, execution, name, "")
@@ -176,12 +190,28 @@ class EffectScope:
             return tuple(self._unanswered.get(name, ()))
 
     def end(self) -> None:
-        """Let no further call begin: whoever would make it has been given up, or has returned."""
+        """Let no further effect begin: whoever would make it has been given up, or has returned.
+
+        Duplicates, however late, are answered all the same.
+        """
         self.is_over = True
 
-    def lend(self) -> "EffectScope":
-        """Return the scope for the calls of a tool that is running: it may outlast the attempt."""
-        return replace(self, is_over=False)
+    def require_open(self, tool: str) -> None:
+        """Return unless the attempt has ended.
+
+        Raises:
+            AttemptOverError: It has.
+        """
+        if self.is_over:
+            raise AttemptOverError(tool=tool, step_id=self.step_id)
+
+    def lend(self, key: IdempotencyKey) -> "EffectScope":
+        """Return the scope for the calls of a tool that is running: it may outlast the attempt.
+
+        Args:
+            key: Of the tool's effect, of which those that it makes are parts.
+        """
+        return replace(self, is_over=False, within=key)
 
     def repeat(self) -> "EffectScope":
         """Return the scope of the same attempt made once more: its calls stand where these stood."""
@@ -194,6 +224,17 @@ class EffectScope:
             self.answered.add(record.key)
         if self.notice is not None:
             self.notice(record, is_duplicate)
+
+
+def find_declaration(
+    declarations: Mapping[str, EffectDeclaration], effect: EffectRecord
+) -> EffectDeclaration | None:
+    """Return how the tool of an effect is declared, if that is known here.
+
+    Workers may have tools of one name, each with an undo of its own.
+    """
+    by_worker = declarations.get(f"{effect.worker}/{effect.tool}")
+    return by_worker or declarations.get(effect.tool)
 
 
 CURRENT_SCOPE: ContextVar[EffectScope | None] = ContextVar("interlock_effect_scope", default=None)

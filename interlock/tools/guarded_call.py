@@ -5,15 +5,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from interlock.contracts.effect_errors import (
-    AttemptOverError,
-    NoEffectScopeError,
-    NotAppliedError,
-)
+from interlock.contracts.effect_errors import NoEffectScopeError
 from interlock.contracts.ids import IdempotencyKey
 from interlock.contracts.plain import Plain, parse_plain
 from interlock.tools.declaration import EffectDeclaration
-from interlock.tools.drivers import Progress, drive, drive_blocking
+from interlock.tools.drivers import Progress, catch, drive, drive_blocking
 from interlock.tools.effect_scope import CURRENT_SCOPE, CallPlace, EffectScope
 from interlock.tools.guard import AnswerCodec, Guard
 
@@ -69,27 +65,28 @@ async def call_guarded(
     scope, progress = prepared.scope, Progress()
 
     async def run_inside(key: IdempotencyKey) -> object:
-        CURRENT_SCOPE.set(prepared.lend())  # the flight's own context
+        CURRENT_SCOPE.set(prepared.lend(key))  # the flight's own context
         return await run(key)
 
-    flight = asyncio.ensure_future(
-        drive(
-            prepared.guard.steps(),
-            ledger=scope.ledger,
-            declaration=declaration,
-            run=run_inside,
-            clock=scope.clock,
-            progress=progress,
-        )
+    driving = drive(
+        prepared.guard.steps(),
+        ledger=scope.ledger,
+        declaration=declaration,
+        run=run_inside,
+        clock=scope.clock,
+        progress=progress,
     )
+    flight = asyncio.ensure_future(catch(driving))
     scope.flights.add(flight)
     try:
-        answer = await asyncio.shield(flight)
+        ended = await asyncio.shield(flight)
+        if ended.error is not None:
+            raise ended.error  # noqa: TRY301 - what the tool raised, once the flight has landed
     except BaseException:
         prepared.give_back()
         progress.is_abandoned = True
         raise
-    return codec.decode(answer)
+    return codec.decode(ended.value)
 
 
 def call_guarded_blocking(
@@ -106,7 +103,7 @@ def call_guarded_blocking(
     prepared = _Prepared.make(declaration, arguments, codec, tool_call_id=tool_call_id)
 
     def run_inside(key: IdempotencyKey) -> object:
-        token = CURRENT_SCOPE.set(prepared.lend())
+        token = CURRENT_SCOPE.set(prepared.lend(key))
         try:
             return run(key)
         finally:
@@ -130,13 +127,10 @@ def find_scope(tool: str) -> EffectScope:
 
     Raises:
         NoEffectScopeError: There is none.
-        AttemptOverError: The attempt that it belongs to has ended.
     """
     scope = CURRENT_SCOPE.get()
     if scope is None:
         raise NoEffectScopeError(tool=tool)
-    if scope.is_over:
-        raise AttemptOverError(tool=tool, step_id=scope.step_id)
     return scope
 
 
@@ -158,7 +152,7 @@ class _Prepared:
         tool_call_id: str | None,
     ) -> "_Prepared":
         scope = find_scope(declaration.tool)
-        scope.declarations[declaration.tool] = declaration
+        scope.declare(declaration)
         name = scope.derive_name(declaration, arguments)
         place = scope.take_place(name, tool_call_id=tool_call_id)
         wait = declaration.wait
@@ -172,15 +166,14 @@ class _Prepared:
         )
         return cls(scope=scope, place=place, guard=guard)
 
-    def lend(self) -> EffectScope:
-        """Return the scope for the tool's own calls, unless the attempt has ended meanwhile.
+    def lend(self, key: IdempotencyKey) -> EffectScope:
+        """Return the scope for the tool's own calls.
 
         Raises:
-            NotAppliedError: It has: the tool is not run.
+            AttemptOverError: The attempt has ended: the tool is not run.
         """
-        if self.scope.is_over:
-            raise NotAppliedError("The attempt ended before the tool was run.")
-        return self.scope.lend()
+        self.scope.require_open(self.guard.call.tool)
+        return self.scope.lend(key)
 
     def give_back(self) -> None:
         self.scope.give_back(self.place)

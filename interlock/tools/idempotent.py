@@ -3,20 +3,24 @@
 import contextvars
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import update_wrapper
 from typing import Any, ParamSpec, TypeVar, cast, get_type_hints
 
 from pydantic import PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
 
-from interlock.contracts.effect_errors import EffectBusyError, EffectUnknownError
+from interlock.contracts.effect_errors import (
+    EffectBusyError,
+    EffectUnknownError,
+    NotAppliedError,
+)
 from interlock.contracts.effect_ledger import Reservation, RunInTransaction, Transaction
 from interlock.contracts.effects import EffectKind
 from interlock.contracts.errors import ConfigurationError
 from interlock.contracts.ids import IdempotencyKey
 from interlock.contracts.plain import Plain, parse_plain
-from interlock.tools.declaration import EffectDeclaration, Function
+from interlock.tools.declaration import EffectDeclaration, Function, is_async
 from interlock.tools.guard import AnswerCodec
 from interlock.tools.guarded_call import PLAIN, call_guarded, call_guarded_blocking, find_scope
 from interlock.tools.parameters import Parameters
@@ -89,16 +93,21 @@ def idempotent(  # noqa: PLR0913 - one word each for what a tool can say of itse
 
 
 def _wrap(function: Callable[..., Any], declaration: EffectDeclaration) -> Callable[..., Any]:
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise ConfigurationError(
+            f"Tool {declaration.tool!r} is a generator: calling it runs nothing yet, so there is "
+            "nothing to guard. Guard a function that does its work and returns."
+        )
     parameters = Parameters.read(function, name=declaration.tool)
     tool = _GuardedFunction(
         function=function,
-        declaration=declaration,
+        declaration=replace(declaration, defaults=parameters.collect_defaults()),
         parameters=parameters,
         codec=_build_codec(function),
     )
     if parameters.transaction is not None:
         wrapper = tool.build_same_database()
-    elif inspect.iscoroutinefunction(function):
+    elif is_async(function):
         wrapper = tool.build_async()
     else:
         wrapper = tool.build_blocking()
@@ -106,7 +115,7 @@ def _wrap(function: Callable[..., Any], declaration: EffectDeclaration) -> Calla
     del marked.__wrapped__  # through it, signatures would show what is filled in
     marked.__signature__ = parameters.signature
     marked.__annotations__ = dict(parameters.annotations)
-    marked.effect_declaration = declaration
+    marked.effect_declaration = tool.declaration
     marked.unguarded = function
     return cast("Callable[..., Any]", marked)
 
@@ -139,15 +148,32 @@ class _GuardedFunction:
             return call_guarded_blocking(
                 self.declaration,
                 arguments,
-                lambda key: self.function(*bound.args, **self._fill_in(bound, key)),
+                lambda key: self._refuse_coroutine(
+                    self.function(*bound.args, **self._fill_in(bound, key))
+                ),
                 codec=self.codec,
                 tool_call_id=call_id,
             )
 
         return call
 
+    def _refuse_coroutine(self, value: object) -> object:
+        """Return a value, unless it is a coroutine: then the function has not run at all.
+
+        Raises:
+            NotAppliedError: It is one.
+        """
+        if not inspect.iscoroutine(value):
+            return value
+        value.close()
+        raise NotAppliedError(
+            f"Tool {self.declaration.tool!r} is a sync function that returned a coroutine, so "
+            "nothing was run. Make it `async def`, also what wraps it: a decorator around an async "
+            "function must be async too."
+        )
+
     def build_same_database(self) -> Callable[..., Any]:
-        if inspect.iscoroutinefunction(self.function):
+        if is_async(self.function):
             raise ConfigurationError(
                 f"Tool {self.declaration.tool!r} is async and takes an il.Transaction, which stays "
                 "open only while a sync function runs. Make the tool sync."
@@ -168,12 +194,13 @@ class _GuardedFunction:
         self, bound: inspect.BoundArguments, arguments: Mapping[str, Plain], call_id: str | None
     ) -> Any:  # noqa: ANN401 - the function's
         scope = find_scope(self.declaration.tool)
-        scope.declarations[self.declaration.tool] = self.declaration
+        scope.declare(self.declaration)
         name = scope.derive_name(self.declaration, arguments)
         place = scope.take_place(name, tool_call_id=call_id)
         context = contextvars.copy_context()
 
         def run(transaction: Transaction, key: IdempotencyKey) -> Plain:
+            scope.require_open(self.declaration.tool)
             filled = self._fill_in(bound, key, transaction)
             return self.codec.encode(context.run(self.function, *bound.args, **filled))
 

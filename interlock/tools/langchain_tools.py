@@ -7,6 +7,7 @@ validation, injected arguments, error handling and response formats stay what th
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
+from dataclasses import replace
 from datetime import timedelta
 from functools import cache, partial
 from typing import Any, ClassVar, Final, cast
@@ -96,6 +97,12 @@ def guard_tool(tool: BaseTool, declaration: EffectDeclaration) -> BaseTool:
     if tool.args_schema is None:
         guarded.args_schema = tool.get_input_schema()  # made of the signature too
     original = type(tool)
+    defaults = {
+        name: value
+        for name, value in (_read_defaults(tool.tool_call_schema) or {}).items()
+        if value is not _REQUIRED
+    }
+    declaration = replace(declaration, defaults=defaults)
     fields: dict[str, Any] = {
         "effect_declaration": declaration,
         "__annotations__": {"effect_declaration": ClassVar[EffectDeclaration]},

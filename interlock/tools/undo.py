@@ -7,6 +7,7 @@ it undoes, so it too happens at most once.
 import asyncio
 import contextvars
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 from interlock.contracts.effect_ledger import LoadEffect
@@ -17,11 +18,12 @@ from interlock.contracts.safe_words import word_error
 from interlock.contracts.thread_call import call_in_thread
 from interlock.tools.canonical_arguments import derive_arguments_hash, derive_call_name
 from interlock.tools.declaration import EffectDeclaration, Function, call_by_name, is_async
-from interlock.tools.drivers import Progress, drive
-from interlock.tools.effect_scope import CURRENT_SCOPE, EffectScope
+from interlock.tools.drivers import Progress, catch, drive
+from interlock.tools.effect_scope import CURRENT_SCOPE, EffectScope, find_declaration
 from interlock.tools.guard import Guard
 from interlock.tools.guarded_call import PLAIN
 
+_POLL_SECONDS: Final = 0.05
 UNDO_MARK: Final = "undo of "
 """How the tool of an undo begins in the ledger."""
 
@@ -46,10 +48,12 @@ async def undo_effect(
 
     Args:
         scope: The supervisor's.
-        effect: That is done.
+        effect: That stands. One that still runs, cut off from its caller, is waited for a while.
         limit_seconds: How long it may take; one that takes longer goes on, and is recorded.
     """
-    declaration = scope.declarations.get(effect.tool)
+    declaration = find_declaration(scope.declarations, effect)
+    if declaration is not None and declaration.undo is not None:
+        effect = await _wait_for_end(scope, effect)
     if effect.state != "done":
         known = (
             "it has not ended" if effect.state == "started" else "whether it happened is unknown"
@@ -60,23 +64,32 @@ async def undo_effect(
         if effect.can_undo:
             problem = "its undo is not known here: name the tool in Worker(tools=[...])"
         return Compensation(effect=effect, problem=problem)
-    loaded = await scope.ledger.apply(LoadEffect(thread_id=effect.thread_id, key=effect.key))
     flight = asyncio.get_running_loop().create_task(
-        _drive_undo(scope, loaded or effect, declaration.undo), context=_build_context(scope)
+        catch(_drive_undo(scope, effect, declaration.undo)), context=_build_context(scope)
     )
     scope.flights.add(flight)
     try:
         async with asyncio.timeout(limit_seconds):
-            await asyncio.shield(flight)
-    except TimeoutError as exc:
-        words = word_error(exc) if flight.done() else f"it did not end within {limit_seconds} s"
-        return Compensation(effect=effect, problem=f"its undo failed: {words}")
-    except asyncio.CancelledError:
-        raise
-    except Exception as exc:  # noqa: BLE001 - the user's undo: said, not raised
-        kind = "" if isinstance(exc, InterlockError) else f"{type(exc).__name__}: "
-        return Compensation(effect=effect, problem=f"its undo failed: {kind}{word_error(exc)}")
+            ended = await asyncio.shield(flight)
+    except TimeoutError:
+        words = f"its undo failed: it did not end within {limit_seconds} s"
+        return Compensation(effect=effect, problem=words)
+    if (error := ended.error) is not None:  # the user's undo: said, not raised
+        kind = "" if isinstance(error, InterlockError) else f"{type(error).__name__}: "
+        return Compensation(effect=effect, problem=f"its undo failed: {kind}{word_error(error)}")
     return Compensation(effect=effect)
+
+
+async def _wait_for_end(scope: EffectScope, effect: EffectRecord) -> EffectRecord:
+    """Return an effect as it stands once it has ended, or once it was waited for long enough."""
+    limit = scope.clock.now() + timedelta(seconds=scope.wait_seconds)
+    while True:
+        loaded = await scope.ledger.apply(LoadEffect(thread_id=effect.thread_id, key=effect.key))
+        if loaded is None:
+            return effect
+        if loaded.state != "started" or scope.clock.now() >= limit:
+            return loaded
+        await scope.clock.sleep(_POLL_SECONDS)
 
 
 def _build_context(scope: EffectScope) -> contextvars.Context:

@@ -6,7 +6,7 @@ import pytest
 
 import interlock as il
 from interlock.checkpoints import SqlStorage
-from tests.contract.conftest import CountingHook
+from tests.contract.conftest import CountingHook, ManualClock
 from tests.contract.effect_calls import list_all
 
 
@@ -167,3 +167,32 @@ async def test_an_effect_that_another_kind_of_tool_began_is_not_made_again(
     with il.effects(ledger=shop, scope="t"), pytest.raises(il.EffectUnknownError):
         pay("o1", 5)
     assert await read_paid(shop) == []
+
+
+async def test_a_tool_in_the_transaction_cannot_wait_for_the_storage(shop: SqlStorage) -> None:
+    """A guarded call inside the open transaction is refused at once; nothing is left of either."""
+
+    @il.idempotent()
+    def outer(order: str, *, tx: il.Transaction) -> None:
+        tx.execute("INSERT INTO paid VALUES (?, 1)", (order,))
+        pay(order, 5)
+
+    with il.effects(ledger=shop, scope="t"), pytest.raises(il.StorageError, match="was lent"):
+        outer("o1")
+    assert await read_paid(shop) == []
+
+
+async def test_a_table_of_the_users_may_have_any_other_name(url: str, clock: ManualClock) -> None:
+    """Words in our migrations' comments name no table: a table `state` stays the user's."""
+    for _ in range(2):
+        storage = SqlStorage(url, clock=clock)
+        await storage.connect()
+        await storage.transact(
+            lambda tx: tx.execute("CREATE TABLE IF NOT EXISTS state (id TEXT PRIMARY KEY)")
+        )
+        fresh = SqlStorage(url, clock=clock)
+        await fresh.connect()
+        if url != "memory://":
+            await fresh.transact(lambda tx: tx.execute("INSERT OR IGNORE INTO state VALUES ('a')"))
+        await fresh.aclose()
+        await storage.aclose()

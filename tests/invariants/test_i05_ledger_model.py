@@ -43,7 +43,7 @@ THREAD = ThreadId("t")
 TTL_SECONDS = 30
 NAMES = st.sampled_from(["pay", "pay", "pay", "mail"])
 ATTEMPTS = st.sampled_from(["a1", "a2"])
-PLACES = st.sampled_from(["#0", "#1"])
+PLACES = st.sampled_from(["#0", "#1", "#2"])
 DEAD: set[int] = set()
 
 
@@ -58,6 +58,7 @@ class Modelled:
         token: The fencing token under which it did.
         answer: What duplicates get.
         word: Who said how it ended.
+        is_early: Whether it ended by what came late of a former try, before its last was begun.
     """
 
     state: str = "intended"
@@ -66,7 +67,7 @@ class Modelled:
     token: int | None = None
     answer: Any = None
     word: str = "tool"
-    said: bool | None = None
+    is_early: bool = False
 
 
 @dataclass
@@ -165,10 +166,14 @@ class LedgerMachine(RuleBasedStateMachine):
         name=NAMES,
         place=PLACES,
         is_fenced=st.booleans(),
+        is_retry=st.booleans(),
     )
-    def call(self, which: int, attempt: str, name: str, place: str, is_fenced: bool) -> Any:
+    def call(
+        self, which: int, attempt: str, name: str, place: str, is_fenced: bool, is_retry: bool
+    ) -> Any:
         """A process calls; the decision must be the model's."""
         process = self.processes[which]
+        repeats = tuple(self.uses.get((attempt, name), ())) if is_retry else ()
         request = ReserveEffect(
             call=EffectCall(
                 thread_id=THREAD,
@@ -178,6 +183,7 @@ class LedgerMachine(RuleBasedStateMachine):
                 name=name,
                 attempt=attempt,
                 place=place,
+                repeats=repeats,
                 is_fenced=is_fenced,
             )
         )
@@ -187,7 +193,7 @@ class LedgerMachine(RuleBasedStateMachine):
             return multiple()
         reservation = self.runner.run(process.storage.ledger.apply(request))
         record = reservation.record
-        key = self.find_key(attempt, name, place, record.key)
+        key = self.find_key(process, request.call, record.key)
         assert record.key == key
         effect = self.effects.setdefault(key, Modelled())
         if effect.state == "started" and not self.is_running(effect, key, process):
@@ -215,14 +221,28 @@ class LedgerMachine(RuleBasedStateMachine):
         assert self.lease is not None
         return None if self.lease[0] == process.token else LeaseLostError
 
-    def find_key(self, attempt: str, name: str, place: str, seen: str) -> str:
-        """Return the key that a call must have: by its place, or by its number among equal ones."""
-        places = self.uses.setdefault((attempt, name), {})
-        if place not in places:
-            number = (name, len(places))
-            assert number in self.keys or seen not in self.keys.values()
-            places[place] = self.keys.setdefault(number, seen)
-        return places[place]
+    def find_key(self, process: Process, call: EffectCall, seen: str) -> str:
+        """Return the key that a call must have.
+
+        By its place; else that of an effect of its attempt that may not have happened, or whose
+        caller it stands for; else by its number among equal ones.
+        """
+        places = self.uses.setdefault((call.attempt, call.name), {})
+        if call.place not in places:
+            retried = next((k for p, k in places.items() if self.is_retry(process, call, p, k)), None)
+            number = (call.name, len(set(places.values())))
+            if retried is None:
+                assert number in self.keys or seen not in self.keys.values()
+                retried = self.keys.setdefault(number, seen)
+            places[call.place] = retried
+        return places[call.place]
+
+    def is_retry(self, process: Process, call: EffectCall, place: str, key: str) -> bool:
+        """Return whether a call would repeat the one at another place if it began anew."""
+        effect = self.effects[key]
+        if effect.state == "started":
+            return place in call.repeats or not self.is_running(effect, key, process)
+        return effect.state in {"intended", "unknown"}
 
     @rule(begun=tries, state=st.sampled_from(["done", "failed", "unknown"]), answer=st.integers())
     def end(self, begun: tuple[str, int, int], state: str, answer: int) -> None:
@@ -245,6 +265,9 @@ class LedgerMachine(RuleBasedStateMachine):
         if effect.tries == number and is_open:
             effect.state, effect.word = state, "tool"
             effect.answer = answer if state == "done" else None
+        elif effect.state == "intended" and state == "done":
+            effect.state, effect.word, effect.answer = "done", "tool", answer
+            effect.is_early = True
 
     def find_process(self, begun: tuple[str, int, int]) -> Process:
         """Return the process that began a try; one that is there now if it died."""
@@ -316,8 +339,8 @@ class LedgerMachine(RuleBasedStateMachine):
     def i05_is_run_once_a_try(self) -> None:
         """I5: nobody was ever let run a try that another was let run."""
         for key, effect in self.effects.items():
-            started = effect.tries if effect.state != "intended" else effect.tries - 1
-            assert self.grants.get(key, 0) == started
+            is_waiting = effect.state == "intended" or effect.is_early
+            assert self.grants.get(key, 0) == effect.tries - is_waiting
 
     @invariant()
     def is_listed_as_modelled(self) -> None:

@@ -295,3 +295,55 @@ def test_a_history_that_was_cut_off_is_mended() -> None:
     (added,) = [one for one in mended if isinstance(one, ToolMessage) and one.status == "error"]
     assert "cut off" in str(added.content)
     assert mend_history(mended, ()) == mended
+
+
+def keep_errors() -> ToolRetryMiddleware:
+    """Return a middleware that tells the model of a tool's error, as many agents do."""
+    return ToolRetryMiddleware(max_retries=0, initial_delay=0, jitter=False, on_failure="continue")
+
+
+@GUARDS
+async def test_a_model_that_calls_again_after_a_lost_answer_pays_once(build: BuildAgent) -> None:
+    """The model's next call is no new effect beside one of which nobody knows; a person is asked."""
+    till = Till()
+
+    class Lossy(Till):
+        def pay(self, order: str, cents: int, key: str = "") -> dict[str, object]:
+            answer = till.pay(order, cents, key)
+            if len(till.paid) == 1:
+                raise ConnectionError("the line went dead")
+            return answer
+
+    ids = count(1)
+    turns = [call(PAY, ids=ids), call(PAY, ids=ids), "done"]
+    agent = build(Lossy(), turns, middleware=[keep_errors()])
+    async with build_desk({"pay": agent}) as desk:
+        waiting = await desk.ainvoke("Pay", thread_id="t")
+        (effect,) = await desk.aeffects("t")
+    assert [question.kind for question in waiting.questions] == ["effect"]
+    assert (effect.state, till.paid) == ("unknown", [("o1", 50)])
+
+
+@GUARDS
+async def test_the_retry_of_a_call_that_did_nothing_takes_no_number(build: BuildAgent) -> None:
+    """Refused once and called again, it is one effect: the next attempt's one call is answered."""
+    till = Till()
+
+    class Shy(Till):
+        calls = 0
+
+        def pay(self, order: str, cents: int, key: str = "") -> dict[str, object]:
+            self.calls += 1
+            if self.calls == 1:
+                raise il.NotAppliedError("busy")
+            return till.pay(order, cents, key)
+
+    ids, shop = count(1), Shy()
+    scripts = ([call(PAY, ids=ids), call(PAY, ids=ids), "no"], [call(PAY, ids=ids), "done"])
+    first, second = (build(shop, script, middleware=[keep_errors()]) for script in scripts)
+    step = build_step(
+        "pay", "first", criteria=[il.expr("output == 'done'")], fallback=[il.use_worker("second")]
+    )
+    async with build_desk({"first": first, "second": second}, step) as desk:
+        result = await desk.ainvoke("Pay", thread_id="t")
+    assert (result.status, till.paid) == ("completed", [("o1", 50)])

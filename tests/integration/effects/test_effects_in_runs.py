@@ -731,3 +731,23 @@ async def test_an_attempt_after_a_persons_words_repeats_nothing() -> None:
         result = await desk.aanswer("t", {waiting.questions[0].id: il.respond("again")})
     assert (result.status, till.paid) == ("completed", [("o1", 50)])
     assert len(briefs[1].effects) == 1
+
+
+async def test_each_worker_has_its_own_undo_for_tools_of_one_name() -> None:
+    """Two shops' refunds are called alike: each is taken back where it was paid."""
+    tills = {name: Till() for name in ("here", "there")}
+    refunds = {name: build_refund(till, undo=till.take_back) for name, till in tills.items()}
+    has_paid = asyncio.Event()
+
+    async def here(brief: il.Brief) -> Any:
+        await refunds["here"]("o1", 50)
+        await has_paid.wait()
+        raise il.PermanentError("no good")
+
+    async def there(brief: il.Brief) -> Any:
+        await refunds["there"]("o2", 40)
+        has_paid.set()
+
+    async with build_desk({"here": here, "there": there}) as desk:
+        await desk.ainvoke("Pay", thread_id="t")
+    assert {name: till.paid for name, till in tills.items()} == {"here": [], "there": [("o2", 40)]}
