@@ -10,6 +10,7 @@ from interlock.contracts.brief import Brief, Scratchpad
 from interlock.contracts.clock import Clock, SystemClock
 from interlock.contracts.criteria import Finding, check, expr, rubric, schema
 from interlock.contracts.effect_errors import (
+    AttemptOverError,
     EffectBusyError,
     EffectSettledError,
     EffectUnknownError,
@@ -81,6 +82,7 @@ __all__ = [
     "REVIVABLE",
     "Answer",
     "AnswerError",
+    "AttemptOverError",
     "Brief",
     "Budget",
     "Clock",

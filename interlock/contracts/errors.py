@@ -26,6 +26,11 @@
        +- ConfigurationError     a setting that cannot work; says which to use
        +- SchemaVersionError     the checkpoint was written by another version
 
+Those about tool calls stand in `effect_errors`, each below one of these: transient are
+NotAppliedError (with AttemptOverError), EffectBusyError and OutcomeOpenError; permanent are
+EffectUnknownError, KeyReusedError, RecordedEffectError and RequestRefusedError; about answers are
+UnknownEffectError and EffectSettledError; NoEffectScopeError is a ConfigurationError.
+
 Values are attributes, words are made in `__str__`, and every class pickles. Never
 branch on the text of a message.
 """

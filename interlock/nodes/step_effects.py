@@ -7,7 +7,8 @@ step, on this branch, called for them is told by the attempts' paths.
 import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import timedelta
+from typing import Any, Final
 
 from interlock.contracts.effect_ledger import ListEffects, LoadEffect
 from interlock.contracts.effects import EffectRecord, EffectUse, sort_for_undo
@@ -20,6 +21,9 @@ from interlock.nodes.team import Team
 from interlock.telemetry.events import EffectRecorded
 from interlock.tools.effect_scope import CURRENT_SCOPE, WITHIN, EffectScope, find_declaration
 from interlock.tools.undo import undo_effect
+
+_LONGEST_UNDO: Final = timedelta(minutes=1)
+"""How long an undo may take where no timeout says it; one that takes longer goes on."""
 
 _ROOT_PLACE = "#"
 """How the places of calls begin that a worker makes itself, in no task below it."""
@@ -267,7 +271,9 @@ async def ask_about_orphans(team: Team, state: StepState, run: StepRun) -> StepS
     """Return the way to a person if effects stand in vain that nothing takes back, or None."""
     if run.policy.effects.orphans != "ask" or state.get("orphans"):
         return None
-    left = [e for e in await find_orphans(state, run) if not _can_undo(team, e)]
+    orphans = await find_orphans(state, run)
+    own = [effect for effect in orphans if _is_own(effect.uses[0], state, run)]
+    left = [e for e in own if not _can_undo(team, e)]
     if not left:
         return None
     question: dict[str, Plain] = {
@@ -298,7 +304,9 @@ async def settle_effects(
     if state.get("attempt", 0) == 0:
         return EffectReport()
     reused = await _find_reused(state, run)
-    in_vain = await (find_orphans(state, run) if is_accepted else list_standing(state, run))
+    standing = await (find_orphans(state, run) if is_accepted else list_standing(state, run))
+    # What another branch began is that branch's to take back.
+    in_vain = [effect for effect in standing if _is_own(effect.uses[0], state, run)]
     decision = state.get("orphans") or {}
     if decision.get("decision") == "stand":
         in_vain = [effect for effect in in_vain if effect.key not in decision["keys"]]
@@ -324,12 +332,10 @@ async def settle_effects(
 
 async def _undo(run: StepRun, scope: EffectScope, effect: EffectRecord) -> str | None:
     """Take one effect back, out of sight of the step; returns why it still stands, if it does."""
-    timeout = run.step.timeout or run.policy.timeout
+    timeout = run.step.timeout or run.policy.timeout or _LONGEST_UNDO
     token, scope_token = CURRENT_STEP.set(None), CURRENT_SCOPE.set(None)
     try:
-        result = await undo_effect(
-            scope, effect, limit_seconds=timeout.total_seconds() if timeout else None
-        )
+        result = await undo_effect(scope, effect, limit_seconds=timeout.total_seconds())
     finally:
         CURRENT_SCOPE.reset(scope_token)
         CURRENT_STEP.reset(token)

@@ -189,7 +189,7 @@ class Guard:
         can_look = self.declaration.probe is not None and isinstance(exc, Exception)
         if can_look and (known := (yield from self._probe(record))) is not None:
             return known if known.state == "done" else None
-        if self.declaration.natural and not can_look:
+        if self.declaration.natural and isinstance(exc, Exception):
             yield from self._record_nothing(record, note=f"{why}; running it again does no harm")
             return None
         yield from self._end(record, "unknown", error=exc, note=why)
@@ -201,10 +201,10 @@ class Guard:
         Raises:
             EffectUnknownError: Nobody here can tell.
         """
-        if self.declaration.probe is not None:
-            if (yield from self._probe(record)) is not None:
-                return
-        elif self.declaration.natural:
+        can_look = self.declaration.probe is not None
+        if can_look and (yield from self._probe(record)) is not None:
+            return
+        if self.declaration.natural:
             yield from self._record_nothing(record, note="running it again does no harm")
             return
         raise EffectUnknownError(

@@ -11,6 +11,7 @@ import json
 from typing import Final
 
 from langchain_core.tools import ToolException
+from pydantic import ValidationError
 
 from interlock.contracts.effect_errors import RecordedEffectError
 from interlock.contracts.effects import EffectRecord, RecordedError
@@ -40,7 +41,7 @@ FINAL_ERRORS: Final = (
 )
 """By these a tool refuses, or its code is wrong: another call would meet them again."""
 
-_READING_ERRORS: Final = (json.JSONDecodeError, UnicodeError)
+_READING_ERRORS: Final = (json.JSONDecodeError, UnicodeError, ValidationError)
 """What a tool meets when it reads an answer: the effect itself may well have happened."""
 
 

@@ -229,7 +229,9 @@ class LedgerMachine(RuleBasedStateMachine):
         """
         places = self.uses.setdefault((call.attempt, call.name), {})
         if call.place not in places:
-            retried = next((k for p, k in places.items() if self.is_retry(process, call, p, k)), None)
+            retried = next(
+                (k for p, k in places.items() if self.is_retry(process, call, p, k)), None
+            )
             number = (call.name, len(set(places.values())))
             if retried is None:
                 assert number in self.keys or seen not in self.keys.values()

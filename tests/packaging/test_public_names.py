@@ -12,6 +12,7 @@ from interlock.checkpoints import REVIVABLE
 
 ERRORS = [
     "AnswerError",
+    "AttemptOverError",
     "ConfigurationError",
     "ContractError",
     "DrainedError",

@@ -751,3 +751,27 @@ async def test_each_worker_has_its_own_undo_for_tools_of_one_name() -> None:
     async with build_desk({"here": here, "there": there}) as desk:
         await desk.ainvoke("Pay", thread_id="t")
     assert {name: till.paid for name, till in tills.items()} == {"here": [], "there": [("o2", 40)]}
+
+
+async def test_a_fork_that_fails_takes_back_nothing_of_another_branch() -> None:
+    """What the accepted branch began stays, though the fork was answered for it and gave up."""
+    till = Till()
+    refund = build_refund(till, undo=till.take_back)
+    is_broken: list[bool] = []
+
+    async def work(brief: il.Brief) -> Any:
+        receipt = await refund("o1", 50)
+        if is_broken:
+            raise il.PermanentError("no good")
+        return receipt
+
+    async with build_desk({"pay": work}) as desk:
+        await desk.ainvoke("Pay", thread_id="t")
+        is_broken.append(True)
+        config = {"configurable": {"thread_id": "t"}}
+        states = [one async for one in desk.graph.aget_state_history(config)]
+        before = next(state for state in states if state.next == ("dispatch",))
+        fork = await desk.graph.aupdate_state(before.config, {"context": {}})
+        state = await desk.graph.ainvoke(None, fork, durability="sync")
+    assert state["outcomes"]["pay"]["status"] == "failed"
+    assert till.paid == [("o1", 50)]

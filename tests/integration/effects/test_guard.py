@@ -243,6 +243,42 @@ async def test_a_probe_that_cannot_tell_leaves_it_unknown(storage: il.Storage) -
     assert calls == [1]
 
 
+async def test_a_natural_tool_is_run_again_where_its_probe_cannot_tell(
+    storage: il.Storage,
+) -> None:
+    """Asked first, the probe counts; where it does not know, running again does no harm."""
+    calls: list[int] = []
+
+    def look(key: str) -> Any:
+        raise RuntimeError("down")
+
+    @il.idempotent(probe=look, natural=True)
+    async def pay(order: str) -> str:
+        calls.append(1)
+        if len(calls) == 1:
+            raise ConnectionError("gone")
+        return "paid"
+
+    with il.effects(ledger=storage, scope="s"), pytest.raises(ConnectionError):
+        await pay("o1")
+    with il.effects(ledger=storage, scope="s"):
+        assert await pay("o1") == "paid"
+    assert len(calls) == 2
+
+
+async def test_an_answer_that_cannot_be_read_leaves_it_open(storage: il.Storage) -> None:
+    """A tool that stumbles over what came back has perhaps done it: nobody knows."""
+
+    @il.idempotent()
+    async def pay(order: str) -> None:
+        Receipt.model_validate({"number": "many"})
+
+    with il.effects(ledger=storage, scope="s"), pytest.raises(ValueError, match="Receipt"):
+        await pay("o1")
+    (effect,) = await list_scope(storage)
+    assert effect.state == "unknown"
+
+
 async def test_keys_by_business_name(storage: il.Storage) -> None:
     """One order, one refund, however often it is called; another amount is refused."""
     calls: list[int] = []
