@@ -7,7 +7,11 @@ from typing import Any, TypeVar
 
 from interlock.checkpoints.database import Database
 from interlock.checkpoints.database_thread import Operation
-from interlock.checkpoints.effect_operations import EffectOperations, complete_answer
+from interlock.checkpoints.effect_operations import (
+    EffectOperations,
+    complete_answer,
+    tell_duplicate,
+)
 from interlock.checkpoints.leases import Leases
 from interlock.checkpoints.lent_transaction import lend_transaction, list_own_tables
 from interlock.checkpoints.named_sql import load_migrations
@@ -130,10 +134,7 @@ class SqlEffectLedger:
             is_new = row.record.state == "intended"
             self._operations.writes.note_use(connection, call, row, did_start=is_new)
             if not is_new:
-                decision: Any = {"started": "running", "unknown": "unknown"}.get(
-                    row.record.state, "answered"
-                )
-                return Reservation(decision=decision, record=complete_answer(connection, row))
+                return tell_duplicate(connection, row)
             answer, error = None, None
             try:
                 with lend_transaction(connection, own_tables=self._list_own(connection)) as lent:

@@ -27,6 +27,7 @@ from interlock.contracts.effect_errors import (
     UnknownEffectError,
 )
 from interlock.contracts.effect_ledger import (
+    Decision,
     ForgetEffects,
     ListEffects,
     LoadEffect,
@@ -40,6 +41,7 @@ from interlock.contracts.effects import (
     ENDED,
     EffectCall,
     EffectRecord,
+    EffectState,
     derive_effect_key,
 )
 from interlock.contracts.ids import IdempotencyKey, ThreadId
@@ -78,8 +80,7 @@ class EffectOperations:
             row = self._give_up(connection, row)
             record = row.record
         self.writes.note_use(connection, request.call, row, did_start=False)
-        decision: Any = {"started": "running", "unknown": "unknown"}.get(record.state, "answered")
-        return Reservation(decision=decision, record=complete_answer(connection, row))
+        return tell_duplicate(connection, row)
 
     def find_or_add(
         self, connection: sqlite3.Connection, call: EffectCall, *, token: int | None
@@ -191,17 +192,9 @@ class EffectOperations:
         elif not (record.state == request.state and is_last):
             note = f"came when the effect was {record.state} at try {record.tries}"
             words = f"{request.note}; {note}" if request.note else note
-            connection.execute(
-                _SQL["insert_effect_move"],
-                (
-                    record.thread_id,
-                    record.key,
-                    request.tries,
-                    request.state,
-                    "late answer",
-                    words,
-                    dump_time(self._now()),
-                ),
+            late = record.model_copy(update={"tries": request.tries})
+            self.writes.note_move(
+                connection, late, state=request.state, by="late answer", note=words
             )
         return complete_answer(connection, row)
 
@@ -346,6 +339,13 @@ class EffectOperations:
             if answer_hash is not None:
                 _delete_answer(connection, thread_id, answer_hash)
         return len(doomed)
+
+
+def tell_duplicate(connection: sqlite3.Connection, row: EffectRow) -> Reservation:
+    """Return what the caller of an effect is told that somebody has begun before."""
+    told: dict[EffectState, Decision] = {"started": "running", "unknown": "unknown"}
+    decision = told.get(row.record.state, "answered")
+    return Reservation(decision=decision, record=complete_answer(connection, row))
 
 
 def complete_answer(connection: sqlite3.Connection, row: EffectRow) -> EffectRecord:

@@ -310,6 +310,8 @@ async def settle_effects(
     decision = state.get("orphans") or {}
     if decision.get("decision") == "stand":
         in_vain = [effect for effect in in_vain if effect.key not in decision["keys"]]
+    if not in_vain and is_accepted and state["attempt"] <= 1:
+        return EffectReport(reused=reused)
     scope = _build_scope(
         team,
         state,

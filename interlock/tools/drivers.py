@@ -1,7 +1,7 @@
 """Carry a guard's steps out: awaiting, or blocking the calling thread."""
 
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, assert_never
 
@@ -12,7 +12,7 @@ from interlock.contracts.errors import ConfigurationError
 from interlock.contracts.ids import IdempotencyKey
 from interlock.contracts.plain import Plain
 from interlock.contracts.thread_call import call_in_thread
-from interlock.tools.declaration import EffectDeclaration, call_by_name, is_async
+from interlock.tools.declaration import EffectDeclaration, Function, call_by_name, is_async
 from interlock.tools.guard import Ended, Pause, ProbeTool, RunTool, Step, Steps
 
 _LEFT: Final = "Whoever called the tool was cut off before it was run."
@@ -66,18 +66,21 @@ async def drive(
             case _:
                 assert_never(step)
 
-    reply: Any = None
-    error: BaseException | None = None
+    came = Ended()
     while True:
         try:
-            step = steps.send(reply) if error is None else steps.throw(error)
+            step = _go_on(steps, came)
         except StopIteration as stop:
             return stop.value
-        reply, error = None, None
         try:
-            reply = await carry_out(step)
+            came = Ended(await carry_out(step))
         except Exception as exc:  # noqa: BLE001 - the ledger's: the guard may want to know
-            error = exc
+            came = Ended(error=exc)
+
+
+def _go_on(steps: Steps, came: Ended) -> Step:
+    """Tell a guard what came of its last step, and return its next one."""
+    return steps.send(came.value) if came.error is None else steps.throw(came.error)
 
 
 async def catch(running: Awaitable[object]) -> Ended:
@@ -91,10 +94,14 @@ async def catch(running: Awaitable[object]) -> Ended:
 async def _probe(declaration: EffectDeclaration, step: ProbeTool) -> object:
     probe = declaration.probe
     assert probe is not None  # noqa: S101 - the guard asks only where there is one
-    offered = {**step.arguments, "key": step.key}
-    if is_async(probe):
-        return await call_by_name(probe, offered, first=step.key)
-    return await call_in_thread(lambda: call_by_name(probe, offered, first=step.key))
+    return await await_by_name(probe, {**step.arguments, "key": step.key}, first=step.key)
+
+
+async def await_by_name(function: Function, offered: Mapping[str, Any], *, first: object) -> object:
+    """Do as `call_by_name` does; a sync function runs in a thread."""
+    if is_async(function):
+        return await call_by_name(function, offered, first=first)
+    return await call_in_thread(lambda: call_by_name(function, offered, first=first))
 
 
 _PAUSE: Final = threading.Event()
@@ -123,18 +130,16 @@ def drive_blocking(
             case _:
                 assert_never(step)
 
-    reply: Any = None
-    error: BaseException | None = None
+    came = Ended()
     while True:
         try:
-            step = steps.send(reply) if error is None else steps.throw(error)
+            step = _go_on(steps, came)
         except StopIteration as stop:
             return stop.value
-        reply, error = None, None
         try:
-            reply = carry_out(step)
+            came = Ended(carry_out(step))
         except Exception as exc:  # noqa: BLE001 - the ledger's: the guard may want to know
-            error = exc
+            came = Ended(error=exc)
 
 
 def _catch_blocking(function: Callable[[], object]) -> Ended:

@@ -207,12 +207,7 @@ class Guard:
         if self.declaration.natural:
             yield from self._record_nothing(record, note="running it again does no harm")
             return
-        raise EffectUnknownError(
-            tool=self.call.tool,
-            key=record.key,
-            thread_id=record.thread_id,
-            reason=record.note or "whoever began it is gone",
-        )
+        raise refuse_to_guess(record)
 
     def _probe(self, record: EffectRecord) -> Generator[Step, Any, EffectRecord | None]:
         """Ask the tool's probe; returns the record as it stands then, or None if it cannot tell."""
@@ -272,6 +267,16 @@ class Guard:
         if record.error is not None:
             raise rebuild_error(record, self.declaration)
         return record.answer
+
+
+def refuse_to_guess(record: EffectRecord) -> EffectUnknownError:
+    """Return the error for a call whose effect was begun before, and nobody knows how it ended."""
+    return EffectUnknownError(
+        tool=record.tool,
+        key=record.key,
+        thread_id=record.thread_id,
+        reason=record.note or "whoever began it is gone",
+    )
 
 
 def _is_pause(exc: BaseException) -> bool:

@@ -12,7 +12,6 @@ from pydantic import PydanticSchemaGenerationError, PydanticUserError, TypeAdapt
 
 from interlock.contracts.effect_errors import (
     EffectBusyError,
-    EffectUnknownError,
     NotAppliedError,
 )
 from interlock.contracts.effect_ledger import Reservation, RunInTransaction, Transaction
@@ -21,7 +20,7 @@ from interlock.contracts.errors import ConfigurationError
 from interlock.contracts.ids import IdempotencyKey
 from interlock.contracts.plain import Plain, parse_plain
 from interlock.tools.declaration import EffectDeclaration, Function, is_async
-from interlock.tools.guard import AnswerCodec
+from interlock.tools.guard import AnswerCodec, refuse_to_guess
 from interlock.tools.guarded_call import PLAIN, call_guarded, call_guarded_blocking, find_scope
 from interlock.tools.parameters import Parameters
 from interlock.tools.recorded_errors import find_final_error, rebuild_error
@@ -229,16 +228,11 @@ class _GuardedFunction:
             EffectBusyError: It is running: the tool was another kind when it was called first.
             EffectUnknownError: The same, and nobody knows how it ended.
         """
-        record, tool = reservation.record, self.declaration.tool
+        record = reservation.record
         if reservation.decision == "running":
-            raise EffectBusyError(tool=tool, key=record.key, seconds=0.0)
+            raise EffectBusyError(tool=record.tool, key=record.key, seconds=0.0)
         if reservation.decision == "unknown":
-            raise EffectUnknownError(
-                tool=tool,
-                key=record.key,
-                thread_id=record.thread_id,
-                reason=record.note or "whoever began it is gone",
-            )
+            raise refuse_to_guess(record)
 
     def _bind(
         self, args: tuple[Any, ...], kwargs: Mapping[str, Any]

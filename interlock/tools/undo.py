@@ -15,10 +15,9 @@ from interlock.contracts.effects import EffectCall, EffectRecord
 from interlock.contracts.errors import InterlockError
 from interlock.contracts.ids import IdempotencyKey
 from interlock.contracts.safe_words import word_error
-from interlock.contracts.thread_call import call_in_thread
 from interlock.tools.canonical_arguments import derive_arguments_hash, derive_call_name
-from interlock.tools.declaration import EffectDeclaration, Function, call_by_name, is_async
-from interlock.tools.drivers import Progress, catch, drive
+from interlock.tools.declaration import EffectDeclaration, Function
+from interlock.tools.drivers import Progress, await_by_name, catch, drive
 from interlock.tools.effect_scope import CURRENT_SCOPE, EffectScope, find_declaration
 from interlock.tools.guard import Guard
 from interlock.tools.guarded_call import PLAIN
@@ -111,9 +110,7 @@ async def _drive_undo(scope: EffectScope, effect: EffectRecord, undo: Function) 
 
     async def run(key: IdempotencyKey) -> object:
         offered = {**effect.arguments, "answer": effect.answer, "effect": effect, "key": key}
-        if is_async(function):
-            return await call_by_name(function, offered, first=effect.answer)
-        return await call_in_thread(lambda: call_by_name(function, offered, first=effect.answer))
+        return await await_by_name(function, offered, first=effect.answer)
 
     guard = Guard(
         call=_describe_undo(scope, effect, declaration),
