@@ -1,6 +1,5 @@
 """Going through checkpoints, newest first, a page at a time."""
 
-import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -10,10 +9,8 @@ from langgraph.checkpoint.base import CheckpointTuple, get_checkpoint_id
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from interlock.checkpoints.checkpoint_rows import Place, build_tuple
-from interlock.checkpoints.named_sql import load_statements
-from interlock.checkpoints.sqlite_file import DIALECT
+from interlock.checkpoints.connection import Connection
 
-_SQL = load_statements(DIALECT)
 PAGE: Final = 64
 """Checkpoints that are revived at once, so that a long history does not fill the memory."""
 
@@ -72,14 +69,14 @@ def parse_listing(
 
 
 def load_page(
-    connection: sqlite3.Connection, serde: SerializerProtocol, listing: Listing
+    connection: Connection, serde: SerializerProtocol, listing: Listing
 ) -> Sequence[CheckpointTuple]:
     """Return the next checkpoints of a listing, at most a page."""
     size = PAGE if listing.limit is None else min(PAGE, listing.limit)
     page: list[CheckpointTuple] = []
     if size <= 0:
         return page
-    for row in connection.execute(_choose_statement(listing), _derive_parameters(listing)):
+    for row in connection.run(_choose_statement(listing), _derive_parameters(listing)):
         thread_id, namespace, checkpoint_id, parent_id, kind, data = row
         document, metadata = serde.loads_typed((kind, data))
         if any(metadata.get(key) != value for key, value in listing.metadata.items()):
@@ -102,10 +99,10 @@ def load_page(
 
 def _choose_statement(listing: Listing) -> str:
     if listing.thread_id is None:
-        return _SQL["list_checkpoints"]
+        return "list_checkpoints"
     if listing.namespace is None:
-        return _SQL["list_thread_checkpoints"]
-    return _SQL["list_namespace_checkpoints"]
+        return "list_thread_checkpoints"
+    return "list_namespace_checkpoints"
 
 
 def _derive_parameters(listing: Listing) -> tuple[str | None, ...]:

@@ -6,7 +6,6 @@ its hash, so that a value that passes through a task write and two channels is s
 """
 
 import json
-import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
@@ -23,11 +22,9 @@ from langgraph.checkpoint.base import (
 )
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
-from interlock.checkpoints.named_sql import load_statements
-from interlock.checkpoints.sqlite_file import DIALECT
+from interlock.checkpoints.connection import Connection
 from interlock.contracts.plain import derive_bytes_hash
 
-_SQL = load_statements(DIALECT)
 MAX_INLINE_BYTES: Final = 4096
 """Serialised values above this go to `blobs` by hash."""
 
@@ -68,16 +65,16 @@ class EncodedRows:
     writes: list[tuple[bool, Row]] = field(default_factory=list)
     blobs: list[Row] = field(default_factory=list)
 
-    def insert(self, connection: sqlite3.Connection) -> None:
+    def insert(self, connection: Connection) -> None:
         """Insert everything."""
         if self.blobs:
-            connection.executemany(_SQL["insert_blob"], self.blobs)
+            connection.run_many("insert_blob", self.blobs)
         if self.checkpoint is not None:
-            connection.execute(_SQL["insert_checkpoint"], self.checkpoint)
+            connection.run("insert_checkpoint", self.checkpoint)
         if self.values:
-            connection.executemany(_SQL["insert_channel_value"], self.values)
+            connection.run_many("insert_channel_value", self.values)
         for is_special, row in self.writes:
-            connection.execute(_SQL["replace_write" if is_special else "insert_write"], row)
+            connection.run("replace_write" if is_special else "insert_write", row)
 
 
 def parse_place(config: RunnableConfig) -> Place:
@@ -154,15 +151,15 @@ def _pack(
 
 
 def load_tuple(
-    connection: sqlite3.Connection, serde: SerializerProtocol, place: Place
+    connection: Connection, serde: SerializerProtocol, place: Place
 ) -> CheckpointTuple | None:
     """Return a checkpoint, or the newest of its namespace, or None."""
     if place.checkpoint_id is None:
         name, parameters = "load_newest_checkpoint", (place.thread_id, place.namespace)
-        row = connection.execute(_SQL[name], parameters).fetchone()
+        row = connection.run(name, parameters).fetchone()
     else:
         which = (place.thread_id, place.namespace, place.checkpoint_id)
-        row = connection.execute(_SQL["load_checkpoint"], which).fetchone()
+        row = connection.run("load_checkpoint", which).fetchone()
     if row is None:
         return None
     checkpoint_id, parent_id, kind, data = row
@@ -178,7 +175,7 @@ def load_tuple(
 
 
 def build_tuple(
-    connection: sqlite3.Connection,
+    connection: Connection,
     serde: SerializerProtocol,
     place: Place,
     *,
@@ -189,8 +186,8 @@ def build_tuple(
     """Return a checkpoint from its row, with its channel values and task writes."""
     which = (place.thread_id, place.namespace, str(place.checkpoint_id))
     versions = {name: str(version) for name, version in document["channel_versions"].items()}
-    values = connection.execute(
-        _SQL["load_channel_values"], (place.thread_id, place.namespace, json.dumps(versions))
+    values = connection.run(
+        "load_channel_values", (place.thread_id, place.namespace, json.dumps(versions))
     )
     checkpoint: Any = {
         **document,
@@ -198,7 +195,7 @@ def build_tuple(
             channel: serde.loads_typed((kind, data)) for channel, kind, data in values
         },
     }
-    writes = connection.execute(_SQL["load_writes"], which)
+    writes = connection.run("load_writes", which)
     return CheckpointTuple(
         config=place.derive_config(str(place.checkpoint_id)),
         checkpoint=checkpoint,

@@ -1,112 +1,91 @@
-"""One database: a writer thread, and beside a file a reader thread."""
+"""One database, whichever it is: runs operations in transactions, never on the event loop."""
 
-import asyncio
-from typing import TypeVar
+from typing import Final, NamedTuple, Protocol, TypeVar
 
-from interlock.checkpoints.database_thread import DatabaseThread, Operation, WriteKey
-from interlock.checkpoints.sqlite_file import SqliteFile
-from interlock.checkpoints.write_hook import WriteHook
-from interlock.contracts.errors import StorageError
+from interlock.checkpoints.connection import Operation
 
 T = TypeVar("T")
+MANY: Final = ""
+"""The lane of writes that touch many threads; they lock each of them."""
+LENT: Final = "lent"
+"""Locked while a transaction is lent to a function of the user's: one at a time, as on SQLite."""
 
 
-class Database:
-    """Runs operations: writes in groups, reads beside them, never on the event loop.
+class WriteKey(NamedTuple):
+    """What writes have in common so that one of them fails those after it.
 
-    A database in memory has one connection: its reads run on the writer thread, after the
-    commit of the writes they were queued with.
+    Attributes:
+        name: Of what is written to; its lane.
+        token: Of the lease under which; None without one.
     """
 
-    def __init__(self, file: SqliteFile, *, write_hook: WriteHook | None = None) -> None:
-        """Prepare; `connect` opens."""
-        self._file = file
-        self._write_hook = write_hook
-        self._writer: DatabaseThread | None = None
-        self._reader: DatabaseThread | None = None
-        self._is_closed = False
-        self._opening = asyncio.Lock()
+    name: str
+    token: int | None
+
+
+class Database(Protocol):
+    """Runs operations; `checkpoints.sqlite` and `checkpoints.postgresql` implement it.
+
+    Writes of one lane become durable in the order in which they were queued, and share
+    transactions. Lanes are names, mostly thread ids.
+    """
 
     async def connect(self) -> None:
-        """Open the connections and bring the schema up to date; safe to repeat.
+        """Open the database and bring its schema up to date; safe to repeat.
 
         Raises:
-            StorageError: The database cannot be used, or was closed before.
+            StorageError: It cannot be used, or was closed before.
         """
-        async with self._opening:
-            if self._is_closed:
-                raise StorageError(f"The storage {self._file.url} was closed. Open a new one.")
-            if self._writer is None:
-                await self._open()
-
-    async def _open(self) -> None:
-        url = self._file.url
-        writer = DatabaseThread(url, self._file.open_for_writing, write_hook=self._write_hook)
-        await writer.start()
-        reader = writer
-        if self._file.path is not None:
-            reader = DatabaseThread(url, self._file.open_for_reading)
-            try:
-                await reader.start()
-            except BaseException:
-                await writer.stop()
-                raise
-        self._writer, self._reader = writer, reader
+        ...
 
     async def aclose(self) -> None:
         """Write what is queued, then close; safe to repeat."""
-        self._is_closed = True
-        for thread in (self._reader, self._writer):
-            if thread is not None:
-                await thread.stop()
+        ...
 
     @property
     def is_open(self) -> bool:
         """Whether it can be used."""
-        return self._writer is not None and not self._is_closed
+        ...
 
     async def write(
-        self, operation: Operation[T], *, key: WriteKey | None = None, is_urgent: bool = True
+        self,
+        operation: Operation[T],
+        *,
+        lane: str = MANY,
+        key: WriteKey | None = None,
+        is_urgent: bool = True,
     ) -> T:
-        """Run an operation in a shared transaction; return once it is durable.
+        """Run an operation in a transaction that others may share; return once it is durable.
 
         Args:
             operation: What to write.
-            key: What it is for; a failed post under the same key fails it too.
+            lane: What it writes to; nobody else writes there meanwhile.
+            key: A failed post under the same key fails it too.
             is_urgent: If not, it may wait some milliseconds for one that is.
         """
-        writer = self._use(self._writer)
-        return await writer.run(operation, is_write=True, key=key, is_urgent=is_urgent)
+        ...
 
     def post(self, operation: Operation[None], *, key: WriteKey) -> None:
-        """Queue a write that nobody waits for; committed in its place.
+        """Queue a write that nobody waits for; durable before or with what is queued after it.
 
         Args:
-            operation: What to write.
-            key: What it is for; if it fails, what is written under this key after it fails too.
+            operation: What to write, to the lane that the key names.
+            key: If it fails, what is written under this key after it fails too.
         """
-        self._use(self._writer).post(operation, key=key)
+        ...
 
     def forget(self, key: WriteKey) -> None:
         """Forget what was posted under a key and failed; nothing more is written under it."""
-        self._use(self._writer).forget(key)
+        ...
 
     async def read(self, operation: Operation[T]) -> T:
         """Run an operation that only reads, on one snapshot of what is committed."""
-        return await self._use(self._reader).run(operation, is_write=False)
+        ...
 
-    def write_blocking(self, operation: Operation[T]) -> T:
+    def write_blocking(self, operation: Operation[T], *, lane: str = MANY) -> T:
         """Do as `write` does, blocking the calling thread."""
-        return self._use(self._writer).run_blocking(operation, is_write=True)
+        ...
 
     def read_blocking(self, operation: Operation[T]) -> T:
         """Do as `read` does, blocking the calling thread."""
-        return self._use(self._reader).run_blocking(operation, is_write=False)
-
-    def _use(self, thread: DatabaseThread | None) -> DatabaseThread:
-        if thread is None:
-            raise StorageError(
-                f"The storage {self._file.url} is not open. Await its connect(), or use it "
-                "inside `async with open_storage(...)`."
-            )
-        return thread
+        ...

@@ -1,21 +1,17 @@
 """The ledger of effects on one database (`contracts.effect_ledger.EffectLedger`)."""
 
-import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from interlock.checkpoints.database import Database
-from interlock.checkpoints.database_thread import Operation
+from interlock.checkpoints.connection import Connection, Operation
+from interlock.checkpoints.database import LENT, MANY, Database
 from interlock.checkpoints.effect_operations import (
     EffectOperations,
     complete_answer,
     tell_duplicate,
 )
 from interlock.checkpoints.leases import Leases
-from interlock.checkpoints.lent_transaction import lend_transaction, list_own_tables
-from interlock.checkpoints.named_sql import load_migrations
-from interlock.checkpoints.sqlite_file import DIALECT
 from interlock.contracts.clock import Clock
 from interlock.contracts.effect_ledger import (
     ForgetEffects,
@@ -52,7 +48,6 @@ class SqlEffectLedger:
         self._database = database
         self._leases = leases
         self._operations = EffectOperations(leases, clock.now)
-        self._own_tables: frozenset[str] | None = None
         self._flights = Flights()
 
     @property
@@ -65,14 +60,16 @@ class SqlEffectLedger:
         operation: Operation[Any] = self._derive(request)
         if _is_read(request):
             return self._take(request, await self._database.read(operation))
-        return self._take(request, await self._database.write(operation))
+        return self._take(request, await self._database.write(operation, lane=_get_lane(request)))
 
     def apply_blocking(self, request: Request[T]) -> T:
         """Do as `apply` does, blocking the calling thread."""
         operation: Operation[Any] = self._derive(request)
         if _is_read(request):
             return self._take(request, self._database.read_blocking(operation))
-        return self._take(request, self._database.write_blocking(operation))
+        return self._take(
+            request, self._database.write_blocking(operation, lane=_get_lane(request))
+        )
 
     def _take(self, request: Request[T], reply: Any) -> T:  # noqa: ANN401 - each request has its own
         """Return a reply, having noted what this process has begun and ended."""
@@ -118,7 +115,7 @@ class SqlEffectLedger:
         call = request.call
         guard, token = self._guard(call.thread_id, is_fenced=call.is_fenced)
 
-        def operation(connection: sqlite3.Connection) -> Reservation:
+        def operation(connection: Connection) -> Reservation:
             guard(connection)
             return self._operations.reserve(connection, request, token=token)
 
@@ -128,7 +125,7 @@ class SqlEffectLedger:
         call = request.call
         guard, token = self._guard(call.thread_id, is_fenced=call.is_fenced)
 
-        def operation(connection: sqlite3.Connection) -> Reservation | _Raised:
+        def operation(connection: Connection) -> Reservation | _Raised:
             guard(connection)
             row = self._operations.find_or_add(connection, call, token=token)
             is_new = row.record.state == "intended"
@@ -137,10 +134,10 @@ class SqlEffectLedger:
                 return tell_duplicate(connection, row)
             answer, error = None, None
             try:
-                with lend_transaction(connection, own_tables=self._list_own(connection)) as lent:
+                with connection.lend() as lent:
                     answer = request.function(lent, row.record.key)
             except Exception as exc:
-                if not connection.in_transaction:
+                if connection.ended_by(exc):
                     raise
                 final = request.is_final(exc)
                 if final is None:
@@ -155,26 +152,31 @@ class SqlEffectLedger:
     async def transact(self, function: Callable[[Transaction], T]) -> T:
         """Run a function in one durable transaction on tables of the user's own."""
 
-        def operation(connection: sqlite3.Connection) -> T | _Raised:
+        def operation(connection: Connection) -> T | _Raised:
             try:
-                with lend_transaction(connection, own_tables=self._list_own(connection)) as lent:
+                with connection.lend() as lent:
                     return function(lent)
             except Exception as exc:
-                if not connection.in_transaction:
+                if connection.ended_by(exc):
                     raise
                 return _Raised(exc)
 
-        reply = await self._database.write(operation)
+        reply = await self._database.write(operation, lane=LENT)
         if isinstance(reply, _Raised):
             raise reply.error
         return reply
 
-    def _list_own(self, connection: sqlite3.Connection) -> frozenset[str]:
-        if self._own_tables is None:
-            scripts = [migration.script for migration in load_migrations(DIALECT)]
-            self._own_tables = list_own_tables(connection, scripts)
-        return self._own_tables
-
 
 def _is_read(request: object) -> bool:
     return isinstance(request, (LoadEffect, ListEffects))
+
+
+def _get_lane(request: Request[Any]) -> str:
+    """Return what a request writes to: a thread, or many."""
+    match request:
+        case ReserveEffect() | RunInTransaction():
+            return request.call.thread_id
+        case RecordEnd() | RecordNothing() | SettleEffect():
+            return request.thread_id
+        case _:
+            return MANY

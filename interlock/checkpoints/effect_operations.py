@@ -1,10 +1,10 @@
 """What each request to the ledger does, on a connection, inside an open transaction (I5)."""
 
-import sqlite3
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from interlock.checkpoints.connection import Connection
 from interlock.checkpoints.effect_rows import (
     EffectRow,
     complete,
@@ -14,13 +14,11 @@ from interlock.checkpoints.effect_rows import (
 )
 from interlock.checkpoints.effect_writes import EffectWrites
 from interlock.checkpoints.leases import Leases
-from interlock.checkpoints.named_sql import load_statements
 from interlock.checkpoints.process_identity import (
     identify_this_process,
     is_surely_dead,
 )
 from interlock.checkpoints.run_ledger import dump_time
-from interlock.checkpoints.sqlite_file import DIALECT
 from interlock.contracts.effect_errors import (
     EffectSettledError,
     KeyReusedError,
@@ -47,7 +45,6 @@ from interlock.contracts.effects import (
 from interlock.contracts.ids import IdempotencyKey, ThreadId
 from interlock.contracts.plain import Plain
 
-_SQL = load_statements(DIALECT)
 _LONGEST_ELSEWHERE: Final = timedelta(hours=1)
 """How long a call outside a run, in a process that cannot be looked at, counts as running."""
 _GONE: Final = "whoever began it is gone, and did not record how it ended"
@@ -66,7 +63,7 @@ class EffectOperations:
         """Tries that this process has begun and not recorded the end of."""
 
     def reserve(
-        self, connection: sqlite3.Connection, request: ReserveEffect, *, token: int | None
+        self, connection: Connection, request: ReserveEffect, *, token: int | None
     ) -> Reservation:
         """Find out whether a call is a duplicate; start the effect if it is not."""
         row = self.find_or_add(connection, request.call, token=token)
@@ -83,7 +80,7 @@ class EffectOperations:
         return tell_duplicate(connection, row)
 
     def find_or_add(
-        self, connection: sqlite3.Connection, call: EffectCall, *, token: int | None
+        self, connection: Connection, call: EffectCall, *, token: int | None
     ) -> EffectRow:
         """Return the row of a call's effect, which is intended if it is new.
 
@@ -102,15 +99,13 @@ class EffectOperations:
             )
         return row
 
-    def _derive_key(
-        self, connection: sqlite3.Connection, call: EffectCall
-    ) -> tuple[IdempotencyKey, int]:
+    def _derive_key(self, connection: Connection, call: EffectCall) -> tuple[IdempotencyKey, int]:
         identity = self._identity
         if identity is None:
-            identity = str(connection.execute(_SQL["load_ledger_identity"]).fetchone()[0])
+            identity = str(connection.run("load_ledger_identity").fetchone()[0])
             self._identity = identity
         where = (call.thread_id, call.attempt, call.name)
-        known = connection.execute(_SQL["load_effect_use"], (*where, call.place)).fetchone()
+        known = connection.run("load_effect_use", (*where, call.place)).fetchone()
         if known is not None:
             key = IdempotencyKey(known[0])
             row = load_row(connection, call.thread_id, key)
@@ -120,17 +115,17 @@ class EffectOperations:
         if not call.is_sole:
             if (row := self._find_retried(connection, call)) is not None:
                 return row.record.key, row.record.ordinal
-            (ordinal,) = connection.execute(_SQL["count_effects_used"], where).fetchone()
+            (ordinal,) = connection.run("count_effects_used", where).fetchone()
         return self._derive_standing(connection, call, identity, ordinal), ordinal
 
-    def _find_retried(self, connection: sqlite3.Connection, call: EffectCall) -> EffectRow | None:
+    def _find_retried(self, connection: Connection, call: EffectCall) -> EffectRow | None:
         """Return the effect of an equal call before, in the same attempt, that this one repeats.
 
         That is one of which nobody knows whether it happened, or that did not happen, or that runs
         on though its caller was cut off. A new effect beside it could be the same one twice.
         """
         where = (call.thread_id, call.attempt, call.name)
-        for key, place in connection.execute(_SQL["list_open_uses"], where).fetchall():
+        for key, place in connection.run("list_open_uses", where).fetchall():
             row = load_row(connection, call.thread_id, key)
             if row is not None and (
                 row.record.state != "started"
@@ -141,7 +136,7 @@ class EffectOperations:
         return None
 
     def _derive_standing(
-        self, connection: sqlite3.Connection, call: EffectCall, identity: str, ordinal: int
+        self, connection: Connection, call: EffectCall, identity: str, ordinal: int
     ) -> IdempotencyKey:
         """Return the key of an effect that has not been taken back: what was answers nobody."""
         name, times = call.name, 0
@@ -153,7 +148,7 @@ class EffectOperations:
             times += 1
             name = f"{call.name}/{times}"
 
-    def is_running(self, connection: sqlite3.Connection, row: EffectRow) -> bool:
+    def is_running(self, connection: Connection, row: EffectRow) -> bool:
         """Return whether whoever started an effect can still run it."""
         record, process = row.record, row.process
         is_here = process == self.writes.this
@@ -167,10 +162,10 @@ class EffectOperations:
             return True
         return self._now() - row.started_at < _LONGEST_ELSEWHERE
 
-    def _give_up(self, connection: sqlite3.Connection, row: EffectRow) -> EffectRow:
+    def _give_up(self, connection: Connection, row: EffectRow) -> EffectRow:
         return self.writes.end(connection, row, state="unknown", by="takeover", note=_GONE)
 
-    def record_end(self, connection: sqlite3.Connection, request: RecordEnd) -> EffectRecord:
+    def record_end(self, connection: Connection, request: RecordEnd) -> EffectRecord:
         """Record how a try ended; a late one settles what is unknown, or is only noted."""
         row = load_row(connection, request.thread_id, request.key)
         if row is None:
@@ -204,9 +199,7 @@ class EffectOperations:
         # Somebody said that it had not happened; it has, and nobody has begun it again.
         return record.state == "intended" and request.state == "done" and request.by == "tool"
 
-    def record_nothing(
-        self, connection: sqlite3.Connection, request: RecordNothing
-    ) -> EffectRecord:
+    def record_nothing(self, connection: Connection, request: RecordNothing) -> EffectRecord:
         """Record that a try changed nothing: the effect is intended again."""
         row = load_row(connection, request.thread_id, request.key)
         if row is None:
@@ -216,7 +209,7 @@ class EffectOperations:
             row = self.writes.free(connection, row, by=request.by, note=request.note)
         return complete_answer(connection, row)
 
-    def settle(self, connection: sqlite3.Connection, request: SettleEffect) -> EffectRecord:
+    def settle(self, connection: Connection, request: SettleEffect) -> EffectRecord:
         """Settle an unknown effect on a person's word."""
         row = self._find(connection, request.thread_id, request.key)
         record = row.record
@@ -242,7 +235,7 @@ class EffectOperations:
         return complete(connection, row, answer=True, moves=True)
 
     def _repeat_settlement(
-        self, connection: sqlite3.Connection, row: EffectRow, request: SettleEffect
+        self, connection: Connection, row: EffectRow, request: SettleEffect
     ) -> EffectRecord:
         """Return what is recorded if a person has said the same before.
 
@@ -263,9 +256,7 @@ class EffectOperations:
             reason=f"that is the word of: {known.settled_by}{said}",
         )
 
-    def _find(
-        self, connection: sqlite3.Connection, thread_id: ThreadId, key: IdempotencyKey
-    ) -> EffectRow:
+    def _find(self, connection: Connection, thread_id: ThreadId, key: IdempotencyKey) -> EffectRow:
         """Return the one effect whose key begins so.
 
         Raises:
@@ -276,18 +267,18 @@ class EffectOperations:
             return row
         found = []
         if key:
-            found = connection.execute(
-                _SQL["find_effect_keys"], (thread_id, key, f"{key}\U0010ffff")
+            found = connection.run(
+                "find_effect_keys", (thread_id, key, f"{key}\U0010ffff")
             ).fetchall()
         if len(found) == 1:
             return self.writes.load_key(connection, thread_id, found[0][0])
-        open_keys = connection.execute(_SQL["list_unknown_effects"], (thread_id,)).fetchall()
+        open_keys = connection.run("list_unknown_effects", (thread_id,)).fetchall()
         raise UnknownEffectError(
             key=key, thread_id=thread_id, unknown=tuple(str(one) for (one,) in open_keys)
         )
 
     def end_in_transaction(
-        self, connection: sqlite3.Connection, row: EffectRow, *, answer: Plain, error: str | None
+        self, connection: Connection, row: EffectRow, *, answer: Plain, error: str | None
     ) -> EffectRow:
         """End an intended effect that was made in this very transaction."""
         return self.writes.end(
@@ -300,7 +291,7 @@ class EffectOperations:
             error=error,
         )
 
-    def load(self, connection: sqlite3.Connection, request: LoadEffect) -> EffectRecord | None:
+    def load(self, connection: Connection, request: LoadEffect) -> EffectRecord | None:
         """Return one effect with all that is known of it."""
         row = load_row(connection, request.thread_id, request.key)
         if row is None:
@@ -308,7 +299,7 @@ class EffectOperations:
         record = complete(connection, row, answer=True, moves=True)
         return self._show(connection, row, record)
 
-    def list(self, connection: sqlite3.Connection, request: ListEffects) -> Sequence[EffectRecord]:
+    def list(self, connection: Connection, request: ListEffects) -> Sequence[EffectRecord]:
         """Return the effects of a thread, oldest first."""
         full = request.answers
         return [
@@ -316,45 +307,45 @@ class EffectOperations:
             for row in list_rows(connection, request.thread_id, request.step_id)
         ]
 
-    def _show(
-        self, connection: sqlite3.Connection, row: EffectRow, record: EffectRecord
-    ) -> EffectRecord:
+    def _show(self, connection: Connection, row: EffectRow, record: EffectRecord) -> EffectRecord:
         """Return a record; one whose runner is gone as what it is: unknown."""
         if record.state != "started" or self.is_running(connection, row):
             return record
         lost = {"state": "unknown", "settled_by": "takeover", "note": _GONE}
         return record.model_copy(update=lost)
 
-    def forget(self, connection: sqlite3.Connection, request: ForgetEffects) -> int:
+    def forget(self, connection: Connection, request: ForgetEffects) -> int:
         """Delete old effects, each together with its undo; returns how many."""
-        rows = connection.execute(
-            _SQL["list_old_effects"], (dump_time(request.before), request.thread_id)
+        rows = connection.run(
+            "list_old_effects", (dump_time(request.before), request.thread_id)
         ).fetchall()
         doomed = _keep_pairs_together(connection, rows)
         if request.dry_run:
             return len(doomed)
+        for thread_id in sorted({thread_id for thread_id, _, _ in doomed}):
+            connection.lock(thread_id)
         for thread_id, key, answer_hash in doomed:
             for statement in ("delete_effect", "delete_effect_uses", "delete_effect_moves"):
-                connection.execute(_SQL[statement], (thread_id, key))
+                connection.run(statement, (thread_id, key))
             if answer_hash is not None:
                 _delete_answer(connection, thread_id, answer_hash)
         return len(doomed)
 
 
-def tell_duplicate(connection: sqlite3.Connection, row: EffectRow) -> Reservation:
+def tell_duplicate(connection: Connection, row: EffectRow) -> Reservation:
     """Return what the caller of an effect is told that somebody has begun before."""
     told: dict[EffectState, Decision] = {"started": "running", "unknown": "unknown"}
     decision = told.get(row.record.state, "answered")
     return Reservation(decision=decision, record=complete_answer(connection, row))
 
 
-def complete_answer(connection: sqlite3.Connection, row: EffectRow) -> EffectRecord:
+def complete_answer(connection: Connection, row: EffectRow) -> EffectRecord:
     """Return a record with its answer and uses."""
     return complete(connection, row, answer=True, moves=False)
 
 
 def _keep_pairs_together(
-    connection: sqlite3.Connection, rows: Sequence[Sequence[Any]]
+    connection: Connection, rows: Sequence[Sequence[Any]]
 ) -> list[tuple[ThreadId, IdempotencyKey, str | None]]:
     """Return what may go: an undo and what it undoes go together, or stay."""
     old = {(thread_id, key) for thread_id, key, _, _ in rows}
@@ -367,8 +358,8 @@ def _keep_pairs_together(
     return found
 
 
-def _delete_answer(connection: sqlite3.Connection, thread_id: str, answer_hash: str) -> None:
+def _delete_answer(connection: Connection, thread_id: str, answer_hash: str) -> None:
     """Delete a big answer, unless something of the thread still names it."""
-    (is_named,) = connection.execute(_SQL["is_payload_named"], (thread_id, answer_hash)).fetchone()
+    (is_named,) = connection.run("is_payload_named", (thread_id, answer_hash)).fetchone()
     if not is_named:
-        connection.execute(_SQL["delete_payload"], (thread_id, answer_hash))
+        connection.run("delete_payload", (thread_id, answer_hash))

@@ -1,27 +1,23 @@
 """Effects as rows, and back."""
 
 import json
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from interlock.checkpoints.named_sql import load_statements
+from interlock.checkpoints.connection import Connection
 from interlock.checkpoints.payload_rows import (
     derive_payload_rows,
     insert_payloads,
     load_payload,
 )
 from interlock.checkpoints.process_identity import ProcessIdentity
-from interlock.checkpoints.sqlite_file import DIALECT
 from interlock.contracts.big_values import BIG_BYTES
 from interlock.contracts.effects import EffectMove, EffectRecord, EffectUse, RecordedError
 from interlock.contracts.errors import StorageError
 from interlock.contracts.ids import IdempotencyKey, PayloadHash, StepId, ThreadId
 from interlock.contracts.plain import Plain, decode_plain, derive_bytes_hash, encode_plain
-
-_SQL = load_statements(DIALECT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,22 +39,20 @@ class EffectRow:
     started_at: datetime
 
 
-def load_row(
-    connection: sqlite3.Connection, thread_id: ThreadId, key: IdempotencyKey
-) -> EffectRow | None:
+def load_row(connection: Connection, thread_id: ThreadId, key: IdempotencyKey) -> EffectRow | None:
     """Return one effect; None if there is none."""
-    row = connection.execute(_SQL["load_effect"], (thread_id, key)).fetchone()
+    row = connection.run("load_effect", (thread_id, key)).fetchone()
     return None if row is None else _parse(row)
 
 
 def list_rows(
-    connection: sqlite3.Connection, thread_id: ThreadId, step_id: StepId | None
+    connection: Connection, thread_id: ThreadId, step_id: StepId | None
 ) -> list[EffectRow]:
     """Return the effects of a thread, or of a step and those nested below it, oldest first."""
     if step_id is None:
-        rows = connection.execute(_SQL["list_effects"], (thread_id,))
+        rows = connection.run("list_effects", (thread_id,))
     else:
-        rows = connection.execute(_SQL["list_step_effects"], (thread_id, step_id))
+        rows = connection.run("list_step_effects", (thread_id, step_id))
     return [_parse(row) for row in rows.fetchall()]
 
 
@@ -103,7 +97,7 @@ def _parse(row: Sequence[Any]) -> EffectRow:
 
 
 def store_answer(
-    connection: sqlite3.Connection, thread_id: ThreadId, data: bytes
+    connection: Connection, thread_id: ThreadId, data: bytes
 ) -> tuple[bytes | None, PayloadHash | None]:
     """Return a small answer as it goes into its row, or store a big one and return its hash."""
     if len(data) <= BIG_BYTES:
@@ -112,7 +106,7 @@ def store_answer(
     return None, derive_bytes_hash(data)
 
 
-def load_answer(connection: sqlite3.Connection, row: EffectRow) -> Plain:
+def load_answer(connection: Connection, row: EffectRow) -> Plain:
     """Return an effect's recorded answer; None if it has none.
 
     Raises:
@@ -132,16 +126,14 @@ def load_answer(connection: sqlite3.Connection, row: EffectRow) -> Plain:
     return decode_plain(data)
 
 
-def complete(
-    connection: sqlite3.Connection, row: EffectRow, *, answer: bool, moves: bool
-) -> EffectRecord:
+def complete(connection: Connection, row: EffectRow, *, answer: bool, moves: bool) -> EffectRecord:
     """Return a record with its uses, and with its answer and moves where they are asked for."""
     record = row.record
     where = (record.thread_id, record.key)
     update: dict[str, Any] = {
         "uses": tuple(
             EffectUse(attempt=one[0], place=one[1], did_start=bool(one[2]), called_at=one[3])
-            for one in connection.execute(_SQL["list_effect_uses"], where)
+            for one in connection.run("list_effect_uses", where)
         )
     }
     if answer:
@@ -149,7 +141,7 @@ def complete(
     if moves:
         update["moves"] = tuple(
             EffectMove(tries=one[0], state=one[1], by=one[2], note=one[3], at=one[4])
-            for one in connection.execute(_SQL["list_effect_moves"], where)
+            for one in connection.run("list_effect_moves", where)
         )
     return record.model_copy(update=update)
 

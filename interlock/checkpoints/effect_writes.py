@@ -1,15 +1,13 @@
 """What changes rows of the ledger: each change of a state with its move (I5)."""
 
 import json
-import sqlite3
 from collections.abc import Callable
 from datetime import datetime
 
+from interlock.checkpoints.connection import Connection
 from interlock.checkpoints.effect_rows import EffectRow, load_row, store_answer
-from interlock.checkpoints.named_sql import load_statements
 from interlock.checkpoints.process_identity import ProcessIdentity
 from interlock.checkpoints.run_ledger import dump_time
-from interlock.checkpoints.sqlite_file import DIALECT
 from interlock.contracts.effects import (
     ENDED,
     EffectCall,
@@ -18,8 +16,6 @@ from interlock.contracts.effects import (
     Settler,
 )
 from interlock.contracts.ids import IdempotencyKey, ThreadId
-
-_SQL = load_statements(DIALECT)
 
 
 class EffectWrites:
@@ -37,7 +33,7 @@ class EffectWrites:
 
     def insert(
         self,
-        connection: sqlite3.Connection,
+        connection: Connection,
         call: EffectCall,
         key: IdempotencyKey,
         ordinal: int,
@@ -46,8 +42,8 @@ class EffectWrites:
     ) -> None:
         """Add an effect that is intended."""
         now = dump_time(self._now())
-        connection.execute(
-            _SQL["insert_effect"],
+        connection.run(
+            "insert_effect",
             (
                 call.thread_id,
                 key,
@@ -72,13 +68,11 @@ class EffectWrites:
             ),
         )
 
-    def start(
-        self, connection: sqlite3.Connection, record: EffectRecord, *, token: int | None
-    ) -> None:
+    def start(self, connection: Connection, record: EffectRecord, *, token: int | None) -> None:
         """Let an effect be started by this process."""
         this = self.this
-        connection.execute(
-            _SQL["start_effect"],
+        connection.run(
+            "start_effect",
             (
                 token,
                 this.host,
@@ -93,7 +87,7 @@ class EffectWrites:
 
     def end(
         self,
-        connection: sqlite3.Connection,
+        connection: Connection,
         row: EffectRow,
         *,
         state: EffectState,
@@ -108,8 +102,8 @@ class EffectWrites:
         if answer is not None:
             inline, reference = store_answer(connection, record.thread_id, answer)
         ended_at = dump_time(self._now()) if state in ENDED else None
-        connection.execute(
-            _SQL["end_effect"],
+        connection.run(
+            "end_effect",
             (
                 state,
                 inline,
@@ -126,21 +120,21 @@ class EffectWrites:
         return self.load(connection, record)
 
     def free(
-        self, connection: sqlite3.Connection, row: EffectRow, *, by: Settler, note: str | None
+        self, connection: Connection, row: EffectRow, *, by: Settler, note: str | None
     ) -> EffectRow:
         """Let an effect be intended again, as its next try; returns its row."""
         record = row.record
-        connection.execute(_SQL["free_effect"], (by, note, record.thread_id, record.key))
+        connection.run("free_effect", (by, note, record.thread_id, record.key))
         after = self.load(connection, record)
         self.note_move(connection, after.record, state="intended", by=by, note=note)
         return after
 
     def note_use(
-        self, connection: sqlite3.Connection, call: EffectCall, row: EffectRow, *, did_start: bool
+        self, connection: Connection, call: EffectCall, row: EffectRow, *, did_start: bool
     ) -> None:
         """Note that an attempt called for an effect; once a place."""
-        connection.execute(
-            _SQL["insert_effect_use"],
+        connection.run(
+            "insert_effect_use",
             (
                 call.thread_id,
                 call.attempt,
@@ -154,7 +148,7 @@ class EffectWrites:
 
     def note_move(
         self,
-        connection: sqlite3.Connection,
+        connection: Connection,
         record: EffectRecord,
         *,
         state: EffectState,
@@ -162,8 +156,8 @@ class EffectWrites:
         note: str | None = None,
     ) -> None:
         """Add a change of state to the history."""
-        connection.execute(
-            _SQL["insert_effect_move"],
+        connection.run(
+            "insert_effect_move",
             (
                 record.thread_id,
                 record.key,
@@ -175,12 +169,12 @@ class EffectWrites:
             ),
         )
 
-    def load(self, connection: sqlite3.Connection, record: EffectRecord) -> EffectRow:
+    def load(self, connection: Connection, record: EffectRecord) -> EffectRow:
         """Return an effect's row as it stands now."""
         return self.load_key(connection, record.thread_id, record.key)
 
     def load_key(
-        self, connection: sqlite3.Connection, thread_id: ThreadId, key: IdempotencyKey
+        self, connection: Connection, thread_id: ThreadId, key: IdempotencyKey
     ) -> EffectRow:
         """Return the row of an effect that is there."""
         row = load_row(connection, thread_id, key)

@@ -1,22 +1,19 @@
 """The journal of handoffs, append-only (I8, I12)."""
 
-import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from interlock.checkpoints.connection import Connection
 from interlock.checkpoints.database import Database
-from interlock.checkpoints.named_sql import load_statements
 from interlock.checkpoints.payload_rows import load_payload, load_payloads
 from interlock.checkpoints.run_ledger import dump_time
-from interlock.checkpoints.sqlite_file import DIALECT
 from interlock.contracts.errors import StorageError
 from interlock.contracts.handoff import Handoff, Verdict
 from interlock.contracts.ids import PayloadHash, StepId, ThreadId
 from interlock.contracts.plain import Plain, decode_plain
 from interlock.contracts.storage import OpenAttempt, ThreadCounts
 
-_SQL = load_statements(DIALECT)
 _Row = tuple[object, ...]
 
 
@@ -32,10 +29,10 @@ class Journal:
     ) -> Sequence[Handoff]:
         """Return the journal of a thread or of one step, oldest first."""
 
-        def operation(connection: sqlite3.Connection) -> Sequence[Handoff]:
+        def operation(connection: Connection) -> Sequence[Handoff]:
             which = (thread_id, step_id)
             found = load_payloads(connection, thread_id, step_id) if payloads else {}
-            rows = connection.execute(_SQL["load_handoffs"], which)
+            rows = connection.run("load_handoffs", which)
             return [_parse_handoff(row, payloads=found) for row in rows]
 
         return await self._database.read(operation)
@@ -47,7 +44,7 @@ class Journal:
             StorageError: There is no such payload on this thread.
         """
 
-        def operation(connection: sqlite3.Connection) -> Plain:
+        def operation(connection: Connection) -> Plain:
             data = load_payload(connection, thread_id, payload_hash)
             if data is None:
                 raise StorageError(
@@ -61,17 +58,14 @@ class Journal:
     async def count_thread(self, thread_id: ThreadId, *, scope: str) -> ThreadCounts:
         """Return where a thread stands, or the part of it below a scope."""
 
-        def operation(connection: sqlite3.Connection) -> ThreadCounts:
+        def operation(connection: Connection) -> ThreadCounts:
             which = (thread_id, scope)
-            handoffs, attempts, retries = connection.execute(
-                _SQL["count_handoffs"], which
-            ).fetchone()
-            input_tokens, output_tokens = connection.execute(_SQL["sum_tokens"], which).fetchone()
+            handoffs, attempts, retries = connection.run("count_handoffs", which).fetchone()
+            input_tokens, output_tokens = connection.run("sum_tokens", which).fetchone()
             return ThreadCounts(
-                settled=dict(connection.execute(_SQL["count_settled"], which)),
+                settled=dict(connection.run("count_settled", which)),
                 running=[
-                    _parse_attempt(row)
-                    for row in connection.execute(_SQL["load_open_attempts"], which)
+                    _parse_attempt(row) for row in connection.run("load_open_attempts", which)
                 ],
                 attempts=attempts,
                 retries=retries,
@@ -110,9 +104,9 @@ def derive_handoff_rows(handoffs: Iterable[Handoff]) -> list[_Row]:
     ]
 
 
-def insert_handoffs(connection: sqlite3.Connection, rows: Sequence[_Row]) -> None:
+def insert_handoffs(connection: Connection, rows: Sequence[_Row]) -> None:
     """Append handoffs; one whose id is stored is ignored."""
-    connection.executemany(_SQL["insert_handoff"], rows)
+    connection.run_many("insert_handoff", rows)
 
 
 def _parse_handoff(row: Sequence[Any], *, payloads: Mapping[str, bytes]) -> Handoff:

@@ -6,20 +6,17 @@ distributed locking", 2016). Expiry alone takes nothing away from a holder; a ta
 """
 
 import asyncio
-import sqlite3
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from interlock.checkpoints.database import Database
-from interlock.checkpoints.database_thread import Operation, WriteKey
-from interlock.checkpoints.named_sql import load_statements
+from interlock.checkpoints.connection import Connection, Operation
+from interlock.checkpoints.database import Database, WriteKey
 from interlock.checkpoints.process_identity import (
     ProcessIdentity,
     identify_this_process,
     is_surely_dead,
 )
-from interlock.checkpoints.sqlite_file import DIALECT
 from interlock.contracts.clock import Clock
 from interlock.contracts.errors import (
     LeaseLostError,
@@ -29,8 +26,6 @@ from interlock.contracts.errors import (
 )
 from interlock.contracts.ids import ThreadId
 from interlock.contracts.storage import Lease
-
-_SQL = load_statements(DIALECT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +68,14 @@ class Leases:
         expires_at = now + ttl
         owner = self._this.describe()
 
-        def operation(connection: sqlite3.Connection) -> tuple[int, set[str]]:
+        def operation(connection: Connection) -> tuple[int, set[str]]:
             row = _load_row(connection, thread_id)
             if row is None or row.token != self._given_up.get(thread_id):
                 self._refuse_live(row, thread_id, now=now)
             token = 1 if row is None else row.token + 1
             this = self._this
-            connection.execute(
-                _SQL["save_lease"],
+            connection.run(
+                "save_lease",
                 (
                     thread_id,
                     token,
@@ -91,10 +86,10 @@ class Leases:
                     expires_at.timestamp(),
                 ),
             )
-            namespaces = connection.execute(_SQL["list_namespaces"], (thread_id,))
+            namespaces = connection.run("list_namespaces", (thread_id,))
             return token, {name for (name,) in namespaces}
 
-        writing = asyncio.ensure_future(self._database.write(operation))
+        writing = asyncio.ensure_future(self._database.write(operation, lane=thread_id))
         try:
             token, namespaces = await asyncio.shield(writing)
         except asyncio.CancelledError:
@@ -121,16 +116,16 @@ class Leases:
         expires_at = self._clock.now() + ttl
         thread_id, token = lease.thread_id, lease.token
 
-        def operation(connection: sqlite3.Connection) -> str | None:
+        def operation(connection: Connection) -> str | None:
             row = _load_row(connection, thread_id)
             if row is None or row.token != token or row.expires_at is None:
                 self._namespaces.pop(thread_id, None)
                 raise LeaseLostError(thread_id=thread_id, token=token)
-            connection.execute(_SQL["extend_lease"], (expires_at.timestamp(), thread_id, token))
-            reason = connection.execute(_SQL["load_cancel_reason"], (thread_id,)).fetchone()
+            connection.run("extend_lease", (expires_at.timestamp(), thread_id, token))
+            reason = connection.run("load_cancel_reason", (thread_id,)).fetchone()
             return None if reason is None else reason[0]
 
-        cancel_reason = await self._database.write(operation)
+        cancel_reason = await self._database.write(operation, lane=thread_id)
         if thread_id in self._namespaces:
             self._namespaces[thread_id].expires_at = expires_at
         return Lease(
@@ -159,13 +154,13 @@ class Leases:
         the same; others wait until the lease expires.
         """
 
-        def operation(connection: sqlite3.Connection) -> bool:
+        def operation(connection: Connection) -> bool:
             parameters = (thread_id, token)
-            return connection.execute(_SQL["free_lease"], parameters).rowcount == 1
+            return connection.run("free_lease", parameters).rowcount == 1
 
         self._given_up[thread_id] = token
         try:
-            is_freed = await self._database.write(operation)
+            is_freed = await self._database.write(operation, lane=thread_id)
         finally:
             self._database.forget(WriteKey(thread_id, token))
         self._given_up.pop(thread_id, None)  # two may release at once
@@ -201,8 +196,8 @@ class Leases:
                 _load_row(connection, thread_id), thread_id, now=now
             )
 
-        def check(connection: sqlite3.Connection) -> None:
-            row = connection.execute(_SQL["load_lease"], (thread_id,)).fetchone()
+        def check(connection: Connection) -> None:
+            row = connection.run("load_lease", (thread_id,)).fetchone()
             if row is None or row[0] != token:
                 self._namespaces.pop(thread_id, None)
                 raise LeaseLostError(thread_id=thread_id, token=token)
@@ -213,7 +208,7 @@ class Leases:
         """Return the token under which this storage holds a thread; None if it does not."""
         return self._held.get(thread_id)
 
-    def is_held_under(self, connection: sqlite3.Connection, thread_id: str, token: int) -> bool:
+    def is_held_under(self, connection: Connection, thread_id: str, token: int) -> bool:
         """Return whether a thread's lease still has a token, and runs."""
         row = _load_row(connection, thread_id)
         if row is None or row.token != token or row.expires_at is None:
@@ -251,8 +246,8 @@ class Leases:
         raise ThreadBusyError(thread_id=thread_id, owner=row.owner, seconds_left=seconds_left)
 
 
-def _load_row(connection: sqlite3.Connection, thread_id: str) -> _Row | None:
-    row = connection.execute(_SQL["load_lease"], (thread_id,)).fetchone()
+def _load_row(connection: Connection, thread_id: str) -> _Row | None:
+    row = connection.run("load_lease", (thread_id,)).fetchone()
     if row is None:
         return None
     token, owner, host, pid, started, expires_at = row

@@ -1,5 +1,6 @@
 """SQL statements by name, and migrations by number, read from the package's `.sql` files."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -8,6 +9,9 @@ from importlib.resources.abc import Traversable
 from typing import Final
 
 _MARK: Final = "-- name: "
+_PLACEHOLDER: Final = re.compile(r"\?(\d*)")
+_DOLLARS: Final = frozenset({"postgresql"})
+"""Dialects that write `$1` for what is `?1` or the first `?` in the files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,24 +27,39 @@ class Migration:
     script: str
 
 
-def _folder(dialect: str) -> Traversable:
-    return resources.files("interlock.checkpoints") / "sql" / dialect
+def _folder(*parts: str) -> Traversable:
+    return (resources.files("interlock.checkpoints") / "sql").joinpath(*parts)
 
 
 @cache
 def load_statements(dialect: str) -> Mapping[str, str]:
     """Return every named statement of a dialect.
 
-    A file under `queries/` holds statements, each below a line `-- name: <name>`.
+    `sql/queries/` holds those that all databases have in common, `sql/<dialect>/queries/` those
+    that only one has, each below a line `-- name: <name>`.
     """
     statements: dict[str, str] = {}
-    for file in sorted((_folder(dialect) / "queries").iterdir(), key=lambda item: item.name):
+    for folder in (_folder("queries"), _folder(dialect, "queries")):
+        for name, body in _read_statements(folder):
+            if name in statements:
+                raise ValueError(f"statement {name!r} is defined twice")
+            statements[name] = _number_parameters(body) if dialect in _DOLLARS else body
+    return statements
+
+
+def _read_statements(folder: Traversable) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    for file in sorted(folder.iterdir(), key=lambda item: item.name):
         for section in file.read_text(encoding="utf-8").split(_MARK)[1:]:
             name, _, body = section.partition("\n")
-            if name.strip() in statements:
-                raise ValueError(f"statement {name.strip()!r} is defined twice")
-            statements[name.strip()] = body.strip().rstrip(";")
-    return statements
+            found.append((name.strip(), body.strip().rstrip(";")))
+    return found
+
+
+def _number_parameters(statement: str) -> str:
+    """Return a statement with `$1` for `?1`, and with `?` numbered in order."""
+    numbers = iter(range(1, len(statement)))
+    return _PLACEHOLDER.sub(lambda match: f"${match[1] or next(numbers)}", statement)
 
 
 @cache

@@ -1,15 +1,11 @@
 """Outcomes of steps: what has settled in a dispatch superstep, and stays so (I6, I9)."""
 
-import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 
+from interlock.checkpoints.connection import Connection
 from interlock.checkpoints.database import Database
-from interlock.checkpoints.named_sql import load_statements
-from interlock.checkpoints.sqlite_file import DIALECT
 from interlock.contracts.ids import StepId, ThreadId
 from interlock.contracts.outcome import StepOutcome
-
-_SQL = load_statements(DIALECT)
 
 
 async def load_superstep(
@@ -17,8 +13,8 @@ async def load_superstep(
 ) -> Mapping[StepId, StepOutcome]:
     """Return what has settled in one dispatch superstep, waiting steps included."""
 
-    def operation(connection: sqlite3.Connection) -> Mapping[StepId, StepOutcome]:
-        rows = connection.execute(_SQL["load_outcomes"], (thread_id, superstep))
+    def operation(connection: Connection) -> Mapping[StepId, StepOutcome]:
+        rows = connection.run("load_outcomes", (thread_id, superstep))
         outcomes = [StepOutcome.model_validate_json(text) for (text,) in rows]
         return {outcome.step_id: outcome for outcome in outcomes}
 
@@ -35,6 +31,6 @@ def derive_outcome_rows(
     ]
 
 
-def insert_outcomes(connection: sqlite3.Connection, rows: Sequence[tuple[object, ...]]) -> None:
+def insert_outcomes(connection: Connection, rows: Sequence[tuple[object, ...]]) -> None:
     """Store outcomes; the first of a superstep and step stays (I9)."""
-    connection.executemany(_SQL["insert_outcome"], rows)
+    connection.run_many("insert_outcome", rows)

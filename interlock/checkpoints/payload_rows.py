@@ -6,19 +6,16 @@ piece of the encoding of the whole, which is put together again when it is read.
 """
 
 import json
-import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from interlock.checkpoints.named_sql import load_statements
-from interlock.checkpoints.sqlite_file import DIALECT
+from interlock.checkpoints.connection import Connection
 from interlock.contracts.big_values import BIG_BYTES, is_big
 from interlock.contracts.handoff import Handoff
 from interlock.contracts.ids import PayloadHash, StepId, ThreadId
 from interlock.contracts.plain import Plain, decode_plain, derive_bytes_hash, encode_plain
 
-_SQL = load_statements(DIALECT)
 Row: TypeAlias = tuple[object, ...]
 
 
@@ -38,26 +35,26 @@ def derive_payload_rows(
     return rows
 
 
-def insert_payloads(connection: sqlite3.Connection, rows: Sequence[Row]) -> None:
+def insert_payloads(connection: Connection, rows: Sequence[Row]) -> None:
     """Store payloads, each once a thread."""
-    connection.executemany(_SQL["insert_payload"], rows)
+    connection.run_many("insert_payload", rows)
 
 
 def load_payload(
-    connection: sqlite3.Connection, thread_id: ThreadId, payload_hash: PayloadHash
+    connection: Connection, thread_id: ThreadId, payload_hash: PayloadHash
 ) -> bytes | None:
     """Return a payload's encoding, or None if the thread has none of this hash."""
-    row = connection.execute(_SQL["load_payload"], (thread_id, payload_hash)).fetchone()
+    row = connection.run("load_payload", (thread_id, payload_hash)).fetchone()
     if row is None:
         return None
     return _put_together(connection, thread_id, row[0], cuts=row[1])
 
 
 def load_payloads(
-    connection: sqlite3.Connection, thread_id: ThreadId, step_id: StepId | None
+    connection: Connection, thread_id: ThreadId, step_id: StepId | None
 ) -> Mapping[str, bytes]:
     """Return the encodings of the payloads of a thread's handoffs, or of one step's, by hash."""
-    rows = connection.execute(_SQL["load_handoff_payloads"], (thread_id, step_id)).fetchall()
+    rows = connection.run("load_handoff_payloads", (thread_id, step_id)).fetchall()
     return {
         payload_hash: _put_together(connection, thread_id, data, cuts=cuts)
         for payload_hash, data, cuts in rows
@@ -84,14 +81,14 @@ def _cut(data: bytes, payload_hash: PayloadHash) -> "_Cutter | None":
 
 
 def _put_together(
-    connection: sqlite3.Connection, thread_id: ThreadId, data: bytes, *, cuts: str | None
+    connection: Connection, thread_id: ThreadId, data: bytes, *, cuts: str | None
 ) -> bytes:
     if cuts is None:
         return data
     pieces: list[bytes] = []
     begin = 0
     for offset, part_hash in json.loads(cuts):
-        (part,) = connection.execute(_SQL["load_payload_part"], (thread_id, part_hash)).fetchone()
+        (part,) = connection.run("load_payload_part", (thread_id, part_hash)).fetchone()
         pieces += (data[begin:offset], part)
         begin = offset
     return b"".join((*pieces, data[begin:]))

@@ -1,12 +1,10 @@
 """Questions for people, and the one answer each may get (I10)."""
 
-import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 
+from interlock.checkpoints.connection import Connection
 from interlock.checkpoints.database import Database
-from interlock.checkpoints.named_sql import load_statements
 from interlock.checkpoints.run_ledger import dump_time
-from interlock.checkpoints.sqlite_file import DIALECT
 from interlock.contracts.clock import Clock
 from interlock.contracts.errors import (
     InvalidAnswerError,
@@ -17,8 +15,6 @@ from interlock.contracts.ids import QuestionId, ThreadId
 from interlock.contracts.outcome import TERMINAL_RUN_STATUSES
 from interlock.contracts.question import Answer, Question
 from interlock.contracts.storage import RecordedAnswer
-
-_SQL = load_statements(DIALECT)
 
 
 class QuestionLedger:
@@ -39,23 +35,23 @@ class QuestionLedger:
         """
         answered_at = dump_time(self._clock.now())
 
-        def operation(connection: sqlite3.Connection) -> None:
+        def operation(connection: Connection) -> None:
             is_over = _is_over(connection, thread_id)
             fresh = [
                 (answer.model_dump_json(), answered_at, question_id)
                 for question_id, answer in answers.items()
                 if _is_fresh(connection, thread_id, question_id, answer=answer, is_over=is_over)
             ]
-            connection.executemany(_SQL["save_answer"], fresh)
+            connection.run_many("save_answer", fresh)
 
-        await self._database.write(operation)
+        await self._database.write(operation, lane=thread_id)
 
     async def load_answers(self, thread_id: ThreadId) -> Mapping[QuestionId, RecordedAnswer]:
         """Return the recorded answers of a thread, applied or not."""
 
-        def operation(connection: sqlite3.Connection) -> Mapping[QuestionId, RecordedAnswer]:
+        def operation(connection: Connection) -> Mapping[QuestionId, RecordedAnswer]:
             found: dict[QuestionId, RecordedAnswer] = {}
-            for row in connection.execute(_SQL["load_answers"], (thread_id,)):
+            for row in connection.run("load_answers", (thread_id,)):
                 question = Question.model_validate_json(row[0])
                 found[question.id] = RecordedAnswer(
                     question=question,
@@ -84,32 +80,28 @@ def derive_question_rows(questions: Iterable[Question]) -> list[tuple[object, ..
     ]
 
 
-def insert_questions(connection: sqlite3.Connection, rows: Sequence[tuple[object, ...]]) -> None:
+def insert_questions(connection: Connection, rows: Sequence[tuple[object, ...]]) -> None:
     """Store questions; one whose id is stored is ignored."""
-    connection.executemany(_SQL["insert_question"], rows)
+    connection.run_many("insert_question", rows)
 
 
-def close_questions(
-    connection: sqlite3.Connection, thread_id: ThreadId, ids: Iterable[QuestionId]
-) -> None:
+def close_questions(connection: Connection, thread_id: ThreadId, ids: Iterable[QuestionId]) -> None:
     """Close open questions; an answered one keeps its answer."""
-    connection.executemany(_SQL["close_question"], [(one, thread_id) for one in ids])
+    connection.run_many("close_question", [(one, thread_id) for one in ids])
 
 
-def apply_answers(
-    connection: sqlite3.Connection, thread_id: ThreadId, ids: Iterable[QuestionId]
-) -> None:
+def apply_answers(connection: Connection, thread_id: ThreadId, ids: Iterable[QuestionId]) -> None:
     """Note that the graph has taken the answers of these questions."""
-    connection.executemany(_SQL["apply_answer"], [(one, thread_id) for one in ids])
+    connection.run_many("apply_answer", [(one, thread_id) for one in ids])
 
 
-def _is_over(connection: sqlite3.Connection, thread_id: ThreadId) -> bool:
-    row = connection.execute(_SQL["load_run_status"], (thread_id,)).fetchone()
+def _is_over(connection: Connection, thread_id: ThreadId) -> bool:
+    row = connection.run("load_run_status", (thread_id,)).fetchone()
     return row is not None and row[0] in TERMINAL_RUN_STATUSES
 
 
 def _is_fresh(
-    connection: sqlite3.Connection,
+    connection: Connection,
     thread_id: ThreadId,
     question_id: QuestionId,
     *,
@@ -121,7 +113,7 @@ def _is_fresh(
     Raises:
         AnswerError: It must not be.
     """
-    row = connection.execute(_SQL["load_question"], (question_id, thread_id)).fetchone()
+    row = connection.run("load_question", (question_id, thread_id)).fetchone()
     if row is None:
         open_ids = [question.id for question in _list_open(connection, thread_id)]
         raise UnknownQuestionError(question_id=question_id, thread_id=thread_id, open_ids=open_ids)
@@ -153,9 +145,9 @@ def _is_same(recorded: Answer, given: Answer) -> bool:
     )
 
 
-def _list_open(connection: sqlite3.Connection, thread_id: ThreadId | None) -> Sequence[Question]:
+def _list_open(connection: Connection, thread_id: ThreadId | None) -> Sequence[Question]:
     if thread_id is None:
-        rows = connection.execute(_SQL["list_questions"])
+        rows = connection.run("list_questions")
     else:
-        rows = connection.execute(_SQL["list_thread_questions"], (thread_id,))
+        rows = connection.run("list_thread_questions", (thread_id,))
     return [Question.model_validate_json(text) for (text,) in rows]

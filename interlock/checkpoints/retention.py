@@ -3,16 +3,12 @@
 A copy of a thread gets the thread's payloads too, since its checkpoints refer to some of them.
 """
 
-import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
-from interlock.checkpoints.database_thread import Operation
-from interlock.checkpoints.named_sql import load_statements
-from interlock.checkpoints.sqlite_file import DIALECT
+from interlock.checkpoints.connection import Connection, Operation
 
-_SQL = load_statements(DIALECT)
 _COPIES = (
     "copy_checkpoints",
     "copy_channel_values",
@@ -23,7 +19,7 @@ _COPIES = (
 _Guard = Callable[[str], Operation[None]]
 
 
-def delete_thread(connection: sqlite3.Connection, thread_id: str) -> None:
+def delete_thread(connection: Connection, thread_id: str) -> None:
     """Delete every checkpoint, channel value and task write of a thread."""
     for name in (
         "delete_thread_checkpoints",
@@ -31,11 +27,11 @@ def delete_thread(connection: sqlite3.Connection, thread_id: str) -> None:
         "delete_thread_writes",
         "delete_thread_blobs",
     ):
-        connection.execute(_SQL[name], (thread_id,))
+        connection.run(name, (thread_id,))
 
 
 def delete_for_runs(
-    connection: sqlite3.Connection,
+    connection: Connection,
     serde: SerializerProtocol,
     run_ids: Iterable[str],
     *,
@@ -45,30 +41,31 @@ def delete_for_runs(
     rows = [
         row
         for run_id in run_ids
-        for row in connection.execute(_SQL["list_run_checkpoints"], (run_id,)).fetchall()
+        for row in connection.run("list_run_checkpoints", (run_id,)).fetchall()
     ]
     threads = sorted({str(row[0]) for row in rows})
     for thread_id in threads:
+        connection.lock(thread_id)
         derive_guard(thread_id)(connection)
     _delete_checkpoints(connection, rows)
     for thread_id in threads:
         _delete_unused_values(connection, serde, thread_id)
 
 
-def copy_thread(connection: sqlite3.Connection, source_id: str, target_id: str) -> None:
+def copy_thread(connection: Connection, source_id: str, target_id: str) -> None:
     """Copy every checkpoint of a thread, parents included, to another thread."""
     for name in _COPIES:
-        connection.execute(_SQL[name], (source_id, target_id))
+        connection.run(name, (source_id, target_id))
 
 
-def keep_newest(connection: sqlite3.Connection, serde: SerializerProtocol, thread_id: str) -> None:
+def keep_newest(connection: Connection, serde: SerializerProtocol, thread_id: str) -> None:
     """Delete all checkpoints of a thread but the newest of each namespace.
 
     A namespace with delta channels is left whole: their values are rebuilt from ancestors.
     """
     newest: dict[str, bool] = {}
     doomed: list[Sequence[object]] = []
-    rows = connection.execute(_SQL["list_checkpoint_ids"], (thread_id,)).fetchall()
+    rows = connection.run("list_checkpoint_ids", (thread_id,)).fetchall()
     for namespace, checkpoint_id, _parent_id, kind, data in rows:
         if namespace not in newest:
             _document, metadata = serde.loads_typed((kind, data))
@@ -79,24 +76,24 @@ def keep_newest(connection: sqlite3.Connection, serde: SerializerProtocol, threa
     _delete_unused_values(connection, serde, thread_id)
 
 
-def _delete_checkpoints(connection: sqlite3.Connection, keys: Sequence[Sequence[object]]) -> None:
-    connection.executemany(_SQL["delete_checkpoint"], keys)
-    connection.executemany(_SQL["delete_checkpoint_writes"], keys)
+def _delete_checkpoints(connection: Connection, keys: Sequence[Sequence[object]]) -> None:
+    connection.run_many("delete_checkpoint", keys)
+    connection.run_many("delete_checkpoint_writes", keys)
 
 
 def _delete_unused_values(
-    connection: sqlite3.Connection, serde: SerializerProtocol, thread_id: str
+    connection: Connection, serde: SerializerProtocol, thread_id: str
 ) -> None:
     """Delete channel values and blobs that no checkpoint of the thread names any more."""
     used: set[tuple[str, str, str]] = set()
-    for row in connection.execute(_SQL["list_checkpoint_ids"], (thread_id,)):
+    for row in connection.run("list_checkpoint_ids", (thread_id,)):
         namespace, _checkpoint_id, _parent_id, kind, data = row
         document, _metadata = serde.loads_typed((kind, data))
         used.update(
             (namespace, channel, str(version))
             for channel, version in document["channel_versions"].items()
         )
-    held = connection.execute(_SQL["list_channel_versions"], (thread_id,)).fetchall()
+    held = connection.run("list_channel_versions", (thread_id,)).fetchall()
     unused = [(thread_id, *key) for key in held if tuple(key) not in used]
-    connection.executemany(_SQL["delete_channel_value"], unused)
-    connection.execute(_SQL["delete_unused_blobs"], (thread_id,))
+    connection.run_many("delete_channel_value", unused)
+    connection.run("delete_unused_blobs", (thread_id,))

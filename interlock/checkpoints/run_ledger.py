@@ -1,14 +1,12 @@
 """The run ledger: an accepted run never vanishes, and an ended one never changes (I9)."""
 
 import json
-import sqlite3
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from interlock.checkpoints.connection import Connection
 from interlock.checkpoints.database import Database
-from interlock.checkpoints.named_sql import load_statements
-from interlock.checkpoints.sqlite_file import DIALECT
 from interlock.contracts.clock import Clock
 from interlock.contracts.errors import FinishedRunError, UnfinishedRunError, UnknownThreadError
 from interlock.contracts.ids import ThreadId
@@ -16,8 +14,6 @@ from interlock.contracts.outcome import TERMINAL_RUN_STATUSES, RunStatus
 from interlock.contracts.plain import decode_plain, encode_plain
 from interlock.contracts.run_record import RunRecord
 from interlock.contracts.storage import RunUpdate
-
-_SQL = load_statements(DIALECT)
 
 
 class RunLedger:
@@ -44,24 +40,24 @@ class RunLedger:
             dump_time(run.updated_at),
             run.cancel_reason,
             encode_plain(run.result).decode(),
-            int(run.stepwise),
+            run.stepwise,
         )
 
-        def operation(connection: sqlite3.Connection) -> None:
+        def operation(connection: Connection) -> None:
             status = _load_status(connection, run.thread_id)
             if status in TERMINAL_RUN_STATUSES:
                 raise FinishedRunError(thread_id=run.thread_id, status=str(status))
             if status is not None:
                 raise UnfinishedRunError(thread_id=run.thread_id, status=status)
-            connection.execute(_SQL["insert_run"], row)
+            connection.run("insert_run", row)
 
-        await self._database.write(operation)
+        await self._database.write(operation, lane=run.thread_id)
 
     async def load(self, thread_id: ThreadId) -> RunRecord | None:
         """Return the thread's run, or None."""
 
-        def operation(connection: sqlite3.Connection) -> RunRecord | None:
-            row = connection.execute(_SQL["load_run"], (thread_id,)).fetchone()
+        def operation(connection: Connection) -> RunRecord | None:
+            row = connection.run("load_run", (thread_id,)).fetchone()
             return None if row is None else _parse_run(row)
 
         return await self._database.read(operation)
@@ -69,11 +65,11 @@ class RunLedger:
     async def list(self, *, status: RunStatus | None) -> Sequence[RunRecord]:
         """Return all runs, newest first, without results."""
 
-        def operation(connection: sqlite3.Connection) -> Sequence[RunRecord]:
+        def operation(connection: Connection) -> Sequence[RunRecord]:
             if status is None:
-                rows = connection.execute(_SQL["list_runs"])
+                rows = connection.run("list_runs")
             else:
-                rows = connection.execute(_SQL["list_runs_by_status"], (status,))
+                rows = connection.run("list_runs_by_status", (status,))
             return [_parse_run(row) for row in rows]
 
         return await self._database.read(operation)
@@ -85,12 +81,12 @@ class RunLedger:
             UnknownThreadError: There is no such run.
         """
 
-        def operation(connection: sqlite3.Connection) -> None:
+        def operation(connection: Connection) -> None:
             if _load_status(connection, thread_id) is None:
                 raise UnknownThreadError(thread_id=thread_id)
-            connection.execute(_SQL["request_cancel"], (why, thread_id))
+            connection.run("request_cancel", (why, thread_id))
 
-        await self._database.write(operation)
+        await self._database.write(operation, lane=thread_id)
 
     def derive_update(self, thread_id: ThreadId, update: RunUpdate) -> Sequence[object]:
         """Return the parameters of `apply_update`."""
@@ -102,9 +98,9 @@ class RunLedger:
         )
 
 
-def apply_update(connection: sqlite3.Connection, parameters: Sequence[object]) -> None:
+def apply_update(connection: Connection, parameters: Sequence[object]) -> None:
     """Change a run's status, unless it is terminal (I9)."""
-    connection.execute(_SQL["update_run"], parameters)
+    connection.run("update_run", parameters)
 
 
 def dump_time(instant: datetime) -> str:
@@ -112,8 +108,8 @@ def dump_time(instant: datetime) -> str:
     return instant.astimezone(UTC).isoformat(timespec="microseconds")
 
 
-def _load_status(connection: sqlite3.Connection, thread_id: str) -> str | None:
-    row = connection.execute(_SQL["load_run_status"], (thread_id,)).fetchone()
+def _load_status(connection: Connection, thread_id: str) -> str | None:
+    row = connection.run("load_run_status", (thread_id,)).fetchone()
     return None if row is None else str(row[0])
 
 

@@ -1,7 +1,6 @@
 """The LangGraph saver on our database: durable in groups, fenced by the thread's lease."""
 
 import secrets
-import sqlite3
 from collections.abc import AsyncIterator, Iterator, Sequence
 from copy import copy
 from itertools import count
@@ -26,8 +25,8 @@ from interlock.checkpoints.checkpoint_rows import (
     load_tuple,
     parse_place,
 )
-from interlock.checkpoints.database import Database
-from interlock.checkpoints.database_thread import Operation
+from interlock.checkpoints.connection import Connection, Operation
+from interlock.checkpoints.database import MANY, Database
 from interlock.checkpoints.leases import Leases
 from interlock.checkpoints.retention import (
     copy_thread,
@@ -156,7 +155,9 @@ class Saver(BaseCheckpointSaver[str]):
         if self._is_relaxed:
             self._database.post(operation, key=self._leases.derive_key(place.thread_id))
         else:
-            await self._database.write(operation, key=self._leases.derive_key(place.thread_id))
+            await self._database.write(
+                operation, lane=place.thread_id, key=self._leases.derive_key(place.thread_id)
+            )
         return place.derive_config(checkpoint["id"])
 
     def put(
@@ -168,8 +169,9 @@ class Saver(BaseCheckpointSaver[str]):
     ) -> RunnableConfig:
         """Do as `aput` does, blocking."""
         operation = self._derive_put(config, checkpoint, metadata, new_versions=new_versions)
-        self._database.write_blocking(operation)
-        return parse_place(config).derive_config(checkpoint["id"])
+        place = parse_place(config)
+        self._database.write_blocking(operation, lane=place.thread_id)
+        return place.derive_config(checkpoint["id"])
 
     async def aput_writes(
         self,
@@ -191,7 +193,10 @@ class Saver(BaseCheckpointSaver[str]):
             self._database.post(operation, key=self._leases.derive_key(thread_id))
         else:
             await self._database.write(
-                operation, key=self._leases.derive_key(thread_id), is_urgent=False
+                operation,
+                lane=thread_id,
+                key=self._leases.derive_key(thread_id),
+                is_urgent=False,
             )
 
     def put_writes(
@@ -202,31 +207,36 @@ class Saver(BaseCheckpointSaver[str]):
         task_path: str = "",
     ) -> None:
         """Do as `aput_writes` does, blocking."""
-        self._database.write_blocking(self._derive_writes(config, writes, task_id, path=task_path))
+        operation = self._derive_writes(config, writes, task_id, path=task_path)
+        self._database.write_blocking(operation, lane=parse_place(config).thread_id)
 
     async def adelete_thread(self, thread_id: str) -> None:
         """Delete all checkpoints of a thread; its run and journal stay."""
-        await self._database.write(self._derive_delete(thread_id))
+        await self._database.write(self._derive_delete(thread_id), lane=thread_id)
 
     def delete_thread(self, thread_id: str) -> None:
         """Do as `adelete_thread` does, blocking."""
-        self._database.write_blocking(self._derive_delete(thread_id))
+        self._database.write_blocking(self._derive_delete(thread_id), lane=thread_id)
 
     async def adelete_for_runs(self, run_ids: Sequence[str]) -> None:
         """Delete the checkpoints that these LangGraph runs wrote."""
-        await self._database.write(self._derive_delete_for_runs(run_ids))
+        await self._database.write(self._derive_delete_for_runs(run_ids), lane=MANY)
 
     def delete_for_runs(self, run_ids: Sequence[str]) -> None:
         """Do as `adelete_for_runs` does, blocking."""
-        self._database.write_blocking(self._derive_delete_for_runs(run_ids))
+        self._database.write_blocking(self._derive_delete_for_runs(run_ids), lane=MANY)
 
     async def acopy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
         """Copy all checkpoints of a thread to another one."""
-        await self._database.write(self._derive_copy(source_thread_id, target_thread_id))
+        await self._database.write(
+            self._derive_copy(source_thread_id, target_thread_id), lane=target_thread_id
+        )
 
     def copy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
         """Do as `acopy_thread` does, blocking."""
-        self._database.write_blocking(self._derive_copy(source_thread_id, target_thread_id))
+        self._database.write_blocking(
+            self._derive_copy(source_thread_id, target_thread_id), lane=target_thread_id
+        )
 
     async def aprune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
         """Delete old checkpoints; delta channels keep what they are rebuilt from.
@@ -238,11 +248,11 @@ class Saver(BaseCheckpointSaver[str]):
         Raises:
             ConfigurationError: The strategy is another one.
         """
-        await self._database.write(self._derive_prune(thread_ids, strategy))
+        await self._database.write(self._derive_prune(thread_ids, strategy), lane=MANY)
 
     def prune(self, thread_ids: Sequence[str], *, strategy: str = "keep_latest") -> None:
         """Do as `aprune` does, blocking."""
-        self._database.write_blocking(self._derive_prune(thread_ids, strategy))
+        self._database.write_blocking(self._derive_prune(thread_ids, strategy), lane=MANY)
 
     def _derive_put(
         self,
@@ -277,7 +287,7 @@ class Saver(BaseCheckpointSaver[str]):
     def _derive_insert(self, thread_id: str, rows: EncodedRows) -> Operation[None]:
         guard = self._leases.derive_guard(thread_id)
 
-        def operation(connection: sqlite3.Connection) -> None:
+        def operation(connection: Connection) -> None:
             guard(connection)
             rows.insert(connection)
 
@@ -286,7 +296,7 @@ class Saver(BaseCheckpointSaver[str]):
     def _derive_delete(self, thread_id: str) -> Operation[None]:
         guard = self._leases.derive_guard(thread_id)
 
-        def operation(connection: sqlite3.Connection) -> None:
+        def operation(connection: Connection) -> None:
             guard(connection)
             delete_thread(connection, thread_id)
 
@@ -303,7 +313,7 @@ class Saver(BaseCheckpointSaver[str]):
         guard = self._leases.derive_guard(target_id)
         self._leases.forget_namespaces(target_id)
 
-        def operation(connection: sqlite3.Connection) -> None:
+        def operation(connection: Connection) -> None:
             guard(connection)
             copy_thread(connection, source_id, target_id)
 
@@ -313,11 +323,12 @@ class Saver(BaseCheckpointSaver[str]):
         if strategy not in _PRUNE_STRATEGIES:
             known = ", ".join(_PRUNE_STRATEGIES)
             raise ConfigurationError(f"Prune strategy {strategy!r} is not known. Known: {known}.")
-        guards = [(thread_id, self._leases.derive_guard(thread_id)) for thread_id in thread_ids]
+        guards = [(one, self._leases.derive_guard(one)) for one in sorted(thread_ids)]
         serde = self.serde
 
-        def operation(connection: sqlite3.Connection) -> None:
+        def operation(connection: Connection) -> None:
             for thread_id, guard in guards:
+                connection.lock(thread_id)
                 guard(connection)
                 if strategy == "delete":
                     delete_thread(connection, thread_id)

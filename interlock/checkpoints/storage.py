@@ -1,13 +1,12 @@
 """One storage on one database: what the rooms above are handed (`contracts.storage.Storage`)."""
 
-import sqlite3
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TypeVar
 
-from interlock.checkpoints.database import Database
-from interlock.checkpoints.database_thread import Operation
+from interlock.checkpoints.connection import Connection, Operation
+from interlock.checkpoints.database_kinds import build_database
 from interlock.checkpoints.effect_ledger import SqlEffectLedger
 from interlock.checkpoints.journal import Journal, derive_handoff_rows, insert_handoffs
 from interlock.checkpoints.leases import Leases
@@ -23,7 +22,6 @@ from interlock.checkpoints.question_ledger import (
 from interlock.checkpoints.revivable import build_serializer
 from interlock.checkpoints.run_ledger import RunLedger, apply_update
 from interlock.checkpoints.saver import Saver
-from interlock.checkpoints.sqlite_file import SqliteFile
 from interlock.checkpoints.storage_url import parse_storage_url
 from interlock.checkpoints.strict_msgpack import require_strict_msgpack
 from interlock.checkpoints.write_hook import WriteHook
@@ -60,7 +58,8 @@ class SqlStorage:
         """Prepare a storage; nothing is opened yet.
 
         Args:
-            url: `sqlite:///relative.db`, `sqlite:////absolute/path.db` or `memory://`.
+            url: `sqlite:///relative.db`, `sqlite:////absolute/path.db`, `memory://` or
+                `postgresql://user@host/database`.
             clock: Decides when leases expire; the machine's if left out.
             write_hook: Called around every commit, for tests.
 
@@ -70,8 +69,7 @@ class SqlStorage:
         require_strict_msgpack()
         self._url = parse_storage_url(url)
         clock = clock or SystemClock()
-        file = SqliteFile(self._url.text, self._url.path)
-        self._database = Database(file, write_hook=write_hook)
+        self._database = build_database(self._url, write_hook=write_hook)
         self._leases = Leases(self._database, clock)
         self._runs = RunLedger(self._database, clock)
         self._journal = Journal(self._database)
@@ -181,7 +179,9 @@ class SqlStorage:
             ThreadBusyError: This storage never held the thread, and another process does.
         """
         await self._database.write(
-            self._derive_commit(thread_id, batch), key=self._leases.derive_key(thread_id)
+            self._derive_commit(thread_id, batch),
+            lane=thread_id,
+            key=self._leases.derive_key(thread_id),
         )
 
     def post(self, thread_id: ThreadId, batch: Batch) -> None:
@@ -201,7 +201,9 @@ class SqlStorage:
             StorageError: Something posted before could not be written.
         """
         await self._database.write(
-            self._leases.derive_guard(thread_id), key=self._leases.derive_key(thread_id)
+            self._leases.derive_guard(thread_id),
+            lane=thread_id,
+            key=self._leases.derive_key(thread_id),
         )
 
     def _derive_commit(self, thread_id: ThreadId, batch: Batch) -> Operation[None]:
@@ -216,7 +218,7 @@ class SqlStorage:
         question_rows = derive_question_rows(batch.questions)
         update = None if batch.run is None else self._runs.derive_update(thread_id, batch.run)
 
-        def operation(connection: sqlite3.Connection) -> None:
+        def operation(connection: Connection) -> None:
             guard(connection)
             insert_payloads(connection, payload_rows)
             insert_handoffs(connection, handoff_rows)
@@ -281,7 +283,8 @@ async def open_storage(
     """Open a storage, and close it at the end of the block.
 
     Args:
-        url: `sqlite:///relative.db`, `sqlite:////absolute/path.db` or `memory://`.
+        url: `sqlite:///relative.db`, `sqlite:////absolute/path.db`, `memory://` or
+                `postgresql://user@host/database`.
         clock: Decides when leases expire; the machine's if left out.
         write_hook: Called around every commit, for tests.
 

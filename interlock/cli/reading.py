@@ -47,13 +47,14 @@ def read(commands: CommandLines, body: Callable[[Storage], Awaitable[Value]]) ->
         StorageError: It cannot be opened.
     """
     url = _find_url(commands)
-    path = parse_storage_url(url).path
-    if path is None:
+    parsed = parse_storage_url(url)
+    path = parsed.path
+    if parsed.kind == "memory":
         raise ConfigurationError(
             f"{url!r} lives in the memory of the process that runs it, so there is nothing to read "
             "from here. Start runs that are to be looked at with --storage sqlite:///desk.db."
         )
-    if not path.exists():
+    if path is not None and not path.exists():
         raise ConfigurationError(
             f"There is no database {str(path)!r}, so no run was ever started there. Go to the "
             "folder in which the run was started, or name the team (--team module:attribute) or "

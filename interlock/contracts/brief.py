@@ -1,43 +1,13 @@
 """The brief: all that a worker is shown for one attempt (I4)."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 from interlock.contracts.ids import PayloadHash, StepId
-from interlock.contracts.plain import FrozenDict, Plain, derive_hash, parse_plain, thaw
+from interlock.contracts.plain import FrozenDict, Plain, derive_hash, thaw
+from interlock.contracts.scratchpad import Scratchpad
 
-
-class Scratchpad:
-    """A worker's notes on one step: append-only, seen by later attempts of the same step."""
-
-    __slots__ = ("_added", "_earlier")
-
-    def __init__(self, earlier: tuple[str, ...] = ()) -> None:
-        """Start from the notes of earlier attempts."""
-        self._earlier = earlier
-        self._added: list[str] = []
-
-    def append(self, note: str) -> None:
-        """Add a note; kept when the attempt ends, whatever its verdict."""
-        self._added.append(str(parse_plain(str(note), name="note")))
-
-    def __iter__(self) -> Iterator[str]:
-        """Go through all notes, oldest first."""
-        return iter((*self._earlier, *self._added))
-
-    def __len__(self) -> int:
-        """Return how many notes there are."""
-        return len(self._earlier) + len(self._added)
-
-    def __repr__(self) -> str:
-        """Show the notes."""
-        return f"Scratchpad({list(self)!r})"
-
-    @property
-    def added(self) -> tuple[str, ...]:
-        """The notes of this attempt."""
-        return tuple(self._added)
+__all__ = ["Brief", "Scratchpad"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,8 @@
 Those about tool calls stand in `effect_errors`, each below one of these: transient are
 NotAppliedError (with AttemptOverError), EffectBusyError and OutcomeOpenError; permanent are
 EffectUnknownError, KeyReusedError, RecordedEffectError and RequestRefusedError; about answers are
-UnknownEffectError and EffectSettledError; NoEffectScopeError is a ConfigurationError.
+UnknownEffectError and EffectSettledError; NoEffectScopeError is a ConfigurationError. Those about
+notes stand in `scratchpad_errors`, both permanent: ScratchpadFullError and ScratchpadOverError.
 
 Values are attributes, words are made in `__str__`, and every class pickles. Never
 branch on the text of a message.

@@ -92,6 +92,20 @@ class EffectPolicy(FrozenModel):
     wait: Duration = timedelta(seconds=10)
 
 
+class ScratchpadPolicy(FrozenModel):
+    """How much one worker may note on one step, over all its attempts on one branch.
+
+    Attributes:
+        max_notes: Notes.
+        max_note_bytes: Bytes of UTF-8 in one note.
+        max_bytes: Bytes of UTF-8 in all of them. They are part of the brief of every later attempt.
+    """
+
+    max_notes: PositiveCount = 200
+    max_note_bytes: PositiveCount = 16_384
+    max_bytes: PositiveCount = 131_072
+
+
 class RunPolicy(FrozenModel):
     """What holds for a whole run.
 
@@ -103,6 +117,7 @@ class RunPolicy(FrozenModel):
         approve_plan: Whether a person must approve the plan before anything runs.
         max_plan_attempts: How often a planner is asked before the run fails.
         effects: What becomes of effects that were in vain, or cannot be undone.
+        scratchpad: How much a worker may note on a step.
         drain_grace: How long a stop request waits for running workers before cancelling them.
     """
 
@@ -113,4 +128,5 @@ class RunPolicy(FrozenModel):
     approve_plan: bool = False
     max_plan_attempts: PositiveCount = 3
     effects: EffectPolicy = EffectPolicy()
+    scratchpad: ScratchpadPolicy = ScratchpadPolicy()
     drain_grace: Duration = timedelta(seconds=10)

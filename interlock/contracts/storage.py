@@ -17,6 +17,7 @@ from interlock.contracts.outcome import RunStatus, StepOutcome
 from interlock.contracts.plain import Plain
 from interlock.contracts.question import Answer, Question
 from interlock.contracts.run_record import RunRecord
+from interlock.contracts.scratchpad import Note
 
 T = TypeVar("T")
 
@@ -61,6 +62,7 @@ class Batch:
         applied: Questions whose recorded answer has reached the graph.
         run: The run's new status.
         payloads: Values to be stored by hash and nothing else.
+        notes: Ignored where a note of the same id is stored.
     """
 
     superstep: str = ""
@@ -71,6 +73,7 @@ class Batch:
     applied: Sequence[QuestionId] = ()
     run: RunUpdate | None = None
     payloads: Sequence[bytes] = ()
+    notes: Sequence[Note] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,6 +247,15 @@ class Storage(Protocol):
         Args:
             thread_id: The thread.
             scope: The path of a nested team, such as `outer/`; empty for the whole thread.
+        """
+        ...
+
+    async def load_notes(self, thread_id: ThreadId, *, step_id: StepId) -> Sequence[Note]:
+        """Return the notes of one step's workers, on all branches, oldest first.
+
+        Args:
+            thread_id: The thread.
+            step_id: The step, by path in nested teams.
         """
         ...
 

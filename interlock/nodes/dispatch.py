@@ -38,6 +38,7 @@ from interlock.nodes.slots import Slot
 from interlock.nodes.spent import Spent, count_spent
 from interlock.nodes.step_config import lend_config
 from interlock.nodes.step_effects import EffectReport, settle_cut_off
+from interlock.nodes.step_notes import StepNotes
 from interlock.nodes.step_run import CURRENT_STEP, StepRun
 from interlock.nodes.step_state import BRIEF, derive_trigger
 from interlock.nodes.team import Team
@@ -346,15 +347,19 @@ class _Superstep:
     def _build_step_run(
         self, step: Step, *, slot: Slot, queued_at: datetime, values: KeptValues
     ) -> StepRun:
+        place, policy = self._get_place(step.id), self.team.spec.policy
         return StepRun(
             step=step,
-            place=self._get_place(step.id),
+            place=place,
             storage=self.storage,
             live=self.live,
             slot=slot,
             queued_at=queued_at,
-            policy=self.team.spec.policy,
+            policy=policy,
             values=values,
+            notes=StepNotes(
+                self.storage, place, limits=policy.scratchpad, now=self.team.clock.now
+            ),
             epoch=self.state.get("effect_epoch", 0),
             outer_attempt=_find_outer_attempt(self.thread_id),
         )

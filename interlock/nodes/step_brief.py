@@ -35,10 +35,10 @@ def build_brief_node(team: Team) -> Callable[[StepState], Awaitable[StepState]]:
     async def brief(state: StepState) -> StepState:
         """Prepare the next attempt, or take up the step where an answer left it.
 
-        Reads: assignment, attempt, worker, feedback, notes, wait_until. Writes: brief, attempt,
-        worker, route and what an answer changes. Effects: the brief is on its way to the journal,
-        and the worker node waits until it is there (I8); waits for the backoff and for the worker's
-        slot. Interrupts: none.
+        Reads: assignment, attempt, worker, feedback, wait_until, and the scratchpad. Writes: brief,
+        attempt, worker, route and what an answer changes. Effects: the brief is on its way to the
+        journal, and the worker node waits until it is there (I8); waits for the backoff and for the
+        worker's slot. Interrupts: none.
         """
         run = get_step_run()
         update: StepState = StepState()
@@ -65,9 +65,12 @@ def build_brief_node(team: Team) -> Callable[[StepState], Awaitable[StepState]]:
 
 
 async def _look_back(state: StepState, run: StepRun) -> StepState:
-    """Return what the next attempt is told of the effects of those before it on this branch."""
+    """Return what the next attempt is told of those before it on this branch."""
     standing: list[str] = []
-    if state["attempt"] > 0:
+    if state["attempt"] == 0:
+        run.notes.begin()
+    else:
+        await run.notes.load()
         standing = word_standing(await list_standing(state, run))
     supersteps = state["supersteps"]
     if run.superstep not in supersteps:
@@ -78,7 +81,14 @@ async def _look_back(state: StepState, run: StepRun) -> StepState:
 def build_brief(
     team: Team, state: StepState, run: StepRun, *, scratchpad: Scratchpad | None = None
 ) -> Brief:
-    """Return the brief of the attempt that the state stands at, deep-frozen."""
+    """Return the brief of the attempt that the state stands at, deep-frozen.
+
+    Args:
+        team: At work.
+        state: The step's.
+        run: The step, whose notes are loaded.
+        scratchpad: The worker's own; if left out, one that holds what the attempt was shown (I4).
+    """
     assignment = state["assignment"]
     details = state.get("brief") or {}
     deadline = details.get("deadline")
@@ -92,13 +102,8 @@ def build_brief(
         feedback=tuple(state.get("feedback", ())),
         effects=tuple(state.get("standing") or ()),
         deadline=datetime.fromisoformat(deadline) if deadline else None,
-        scratchpad=open_scratchpad(state) if scratchpad is None else scratchpad,
+        scratchpad=Scratchpad(run.notes.list_earlier(state)) if scratchpad is None else scratchpad,
     )
-
-
-def open_scratchpad(state: StepState) -> Scratchpad:
-    """Return the scratchpad of the worker whose turn it is, with its own earlier notes (I4)."""
-    return Scratchpad(tuple(state.get("notes", {}).get(state["worker"], ())))
 
 
 def find_worker(team: Team, state: StepState) -> Worker:
@@ -140,7 +145,6 @@ def _take_up(state: StepState, run: StepRun, *, happened: bool | None) -> StepSt
         approved=False,
         feedback=[],
         supersteps=[],
-        notes={},
         usage=Usage().model_dump(),
         begun_at=run.queued_at.isoformat(),
         output=None,

@@ -25,7 +25,6 @@ _CARRIED: Final = (
     "supersteps",
     "standing",
     "orphans",
-    "notes",
     "usage",
     "begun_at",
     "output",

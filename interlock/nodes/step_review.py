@@ -16,6 +16,7 @@ from interlock.contracts.ids import WorkerName
 from interlock.contracts.outcome import Usage
 from interlock.contracts.plain import Plain
 from interlock.contracts.policy import derive_backoff_seconds
+from interlock.contracts.scratchpad import Scratchpad
 from interlock.contracts.storage import Batch
 from interlock.nodes.live_run import forget_cancel
 from interlock.nodes.output_handoff import record_output
@@ -75,10 +76,12 @@ async def _ask_criteria(
         CancelledError: It did.
     """
     timeout = run.step.timeout or run.policy.timeout
+    await run.notes.load()
+    scratchpad = Scratchpad(run.notes.list_all(state))
     with run.live.interrupt_on_cancel():
         return await team.criteria.review(
             output["value"],
-            build_brief(team, state, run),
+            build_brief(team, state, run, scratchpad=scratchpad),
             step=run.step,
             worker=None if output.get("by_person") else find_worker(team, state),
             limit_seconds=timeout.total_seconds() if timeout else None,

@@ -17,6 +17,7 @@ from interlock.nodes.kept_values import KeptValues
 from interlock.nodes.live_run import LiveRun
 from interlock.nodes.place import Place
 from interlock.nodes.slots import Slot
+from interlock.nodes.step_notes import StepNotes
 
 
 @dataclass(slots=True, kw_only=True)
@@ -32,6 +33,7 @@ class StepRun:
         queued_at: When all that it needs had settled.
         policy: The run's.
         values: The big values that it works with.
+        notes: Its workers' scratchpads.
         epoch: The run's effect epoch.
         outer_attempt: The attempt of the step above, by path, in nested teams.
         is_briefed: Whether this process queued the journal's record of the current brief.
@@ -45,6 +47,7 @@ class StepRun:
     queued_at: datetime
     policy: RunPolicy
     values: KeptValues
+    notes: StepNotes
     epoch: int = 0
     outer_attempt: str = ""
     is_briefed: bool = False

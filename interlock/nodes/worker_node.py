@@ -25,16 +25,12 @@ from interlock.contracts.errors import (
 from interlock.contracts.plain import Plain, parse_plain
 from interlock.contracts.retry_after import find_retry_after
 from interlock.contracts.safe_words import word_error, word_value
+from interlock.contracts.scratchpad import CURRENT_SCRATCHPAD
 from interlock.contracts.worker import Worker
 from interlock.nodes.agent_call import AgentResult, CallAgent
 from interlock.nodes.error_places import list_places
 from interlock.nodes.scoped_saver import CHECKPOINTER, STORAGE_FAILURES, ScopedSaver
-from interlock.nodes.step_brief import (
-    build_brief,
-    open_scratchpad,
-    record_brief_again,
-    suspend,
-)
+from interlock.nodes.step_brief import build_brief, record_brief_again, suspend
 from interlock.nodes.step_budget import derive_limit
 from interlock.nodes.step_effects import open_scope, sum_up
 from interlock.nodes.step_run import CURRENT_STEP, StepRun, get_step_run
@@ -68,20 +64,21 @@ def build_worker_runner(
     ) -> StepState:
         """Run one attempt.
 
-        Reads: assignment, attempt, brief, feedback, notes. Writes: output, notes. Effects: the
-        worker's own; what it asks a person is durable. Interrupts: the worker's own.
+        Reads: assignment, attempt, brief, feedback. Writes: output. Effects: the worker's own; what
+        it asks a person is durable, and what it notes too. Interrupts: the worker's own.
         """
         run = get_step_run()
         if not await run.slot.take(worker.name):
             raise suspend(state)
         is_rerun = not run.is_briefed
         if is_rerun:
+            await run.notes.load()
             record_brief_again(team, state, run)
         # I8: the brief is in the journal, and this process still holds the thread.
         await run.storage.flush(run.thread_id)
         if run.live.drain_reason is not None:
             raise suspend(state)  # asked meanwhile: the attempt starts on resume
-        scratchpad = open_scratchpad(state)
+        scratchpad = run.notes.open(state)
         brief = build_brief(team, state, run, scratchpad=scratchpad)
         tokens = TokenCounter()
         scoped = _scope_config(config, tokens)
@@ -92,6 +89,7 @@ def build_worker_runner(
             team, state, run, namespace=config.get("configurable", {}).get("checkpoint_ns", "")
         )
         CURRENT_SCOPE.set(effects)
+        CURRENT_SCRATCHPAD.set(None if is_team else scratchpad)
         CURRENT_STEP.set(None)
         var_child_runnable_config.set(scoped)
         limit = derive_limit(state, run, now=team.clock.now())
@@ -110,16 +108,14 @@ def build_worker_runner(
             raise
         finally:
             effects.end()  # a thread that was cut off goes on, and may call for more
+            scratchpad.close()
         envelope["ended_at"] = team.clock.now().isoformat()
         reported = envelope.pop("messages_usage", None)
         if not is_team:
             envelope.update(_choose_usage(tokens, reported))
         if (noted := sum_up(effects, is_rerun=is_rerun)) is not None:
             envelope["effects"] = noted
-        update = StepState(output=envelope)
-        if scratchpad.added:
-            update["notes"] = {**state.get("notes", {}), worker.name: list(scratchpad)}
-        return update
+        return StepState(output=envelope)
 
     return run_worker
 

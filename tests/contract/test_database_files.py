@@ -11,7 +11,7 @@ import pytest
 
 from interlock.checkpoints import SqlStorage, open_storage
 from interlock.checkpoints.named_sql import load_migrations
-from interlock.checkpoints.sqlite_file import APPLICATION_ID
+from interlock.checkpoints.sqlite.database_file import APPLICATION_ID
 from interlock.contracts.errors import (
     ConfigurationError,
     StorageCorruptError,

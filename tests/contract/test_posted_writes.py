@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from interlock.checkpoints import SqlStorage
-from interlock.checkpoints.database_thread import KEEP_BACK_SECONDS, DatabaseThread, WriteKey
+from interlock.checkpoints.database import WriteKey
+from interlock.checkpoints.kept_back import KEEP_BACK_SECONDS
+from interlock.checkpoints.sqlite.database_thread import DatabaseThread
 from interlock.contracts.errors import StorageError
 from interlock.contracts.handoff import Handoff
 from interlock.contracts.storage import Batch
@@ -50,7 +52,7 @@ async def test_a_failed_post_is_forgotten_with_its_lease(
     storage._database.post(fail, key=storage._leases.derive_key("t"))
     await storage.release_lease(lease)
     assert storage._database._writer is not None
-    assert storage._database._writer._failures == {}
+    assert storage._database._writer._failures._failures == {}
     await storage.acquire_lease("t", ttl=TTL)
     await storage.commit("t", Batch(handoffs=[make_handoff()]))
     assert len(await storage.load_handoffs("t")) == 1

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from interlock.checkpoints.sqlite_errors import translate_error, typed_errors
+from interlock.checkpoints.sqlite.driver_errors import translate_error, typed_errors
 from interlock.contracts.errors import (
     StorageBusyError,
     StorageCorruptError,

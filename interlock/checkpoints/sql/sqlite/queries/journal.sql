@@ -1,36 +1,3 @@
--- name: insert_payload
-INSERT OR IGNORE INTO payloads (thread_id, hash, size, data, cuts) VALUES (?, ?, ?, ?, ?);
-
--- name: load_payload
-SELECT data, cuts FROM payloads WHERE thread_id = ? AND hash = ?;
-
--- name: load_payload_part
-SELECT data FROM payloads WHERE thread_id = ? AND hash = ?;
-
--- name: insert_handoff
-INSERT INTO handoffs (id, thread_id, superstep, kind, sender, receiver, step_id, attempt, worker,
-                      payload_hash, verdict, status, queued_at, started_at, ended_at,
-                      input_tokens, output_tokens, trace_id)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (id) DO NOTHING;
-
--- name: load_handoffs
-SELECT id, thread_id, superstep, kind, sender, receiver, step_id, attempt, worker, payload_hash,
-       verdict, status, queued_at, started_at, ended_at, input_tokens, output_tokens, trace_id
-FROM handoffs WHERE thread_id = ?1 AND (?2 IS NULL OR step_id = ?2) ORDER BY seq;
-
--- name: load_handoff_payloads
-SELECT hash, data, cuts FROM payloads
-WHERE thread_id = ?1 AND hash IN (
-  SELECT payload_hash FROM handoffs WHERE thread_id = ?1 AND (?2 IS NULL OR step_id = ?2));
-
--- name: insert_outcome
-INSERT INTO outcomes (thread_id, superstep, step_id, status, outcome) VALUES (?, ?, ?, ?, ?)
-ON CONFLICT (thread_id, superstep, step_id) DO NOTHING;
-
--- name: load_outcomes
-SELECT outcome FROM outcomes WHERE thread_id = ? AND superstep = ? ORDER BY seq;
-
 -- name: count_settled
 SELECT status, count(*)
 FROM (SELECT status, max(seq) FROM outcomes
@@ -49,15 +16,3 @@ WHERE thread_id = ?1 AND (?2 = '' OR substr(step_id, 1, length(?2)) = ?2);
 SELECT coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0)
 FROM handoffs INDEXED BY handoffs_by_attempt
 WHERE thread_id = ?1 AND kind = 'output' AND (?2 = '' OR substr(step_id, 1, length(?2)) = ?2);
-
--- name: load_open_attempts
-SELECT brief.step_id, brief.attempt, brief.worker, brief.started_at, brief.ended_at
-FROM handoffs AS brief
-WHERE brief.thread_id = ?1 AND brief.kind = 'brief' AND brief.step_id IS NOT NULL
-  AND substr(brief.step_id, 1, length(?2)) = ?2
-  AND NOT EXISTS (
-    SELECT 1 FROM handoffs AS output
-    WHERE output.thread_id = brief.thread_id AND output.kind = 'output'
-      AND output.step_id = brief.step_id AND output.superstep = brief.superstep
-      AND output.attempt = brief.attempt)
-ORDER BY brief.seq;

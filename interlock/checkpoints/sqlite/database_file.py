@@ -14,7 +14,8 @@ from typing import Final
 from urllib.parse import quote
 
 from interlock.checkpoints.named_sql import load_migrations
-from interlock.checkpoints.sqlite_errors import typed_errors
+from interlock.checkpoints.sqlite.driver_errors import typed_errors
+from interlock.checkpoints.sqlite.sqlite_connection import DIALECT
 from interlock.contracts.errors import (
     StorageCorruptError,
     StorageError,
@@ -26,7 +27,6 @@ APPLICATION_ID: Final = 0x494E4C4B
 """`INLK`, in the header of every database of ours."""
 
 BUSY_SECONDS: Final = 30.0
-DIALECT: Final = "sqlite"
 _MAGIC: Final = b"SQLite format 3\x00"
 _HEADER_BYTES: Final = 100
 _USER_VERSION: Final = slice(60, 64)

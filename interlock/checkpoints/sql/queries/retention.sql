@@ -37,23 +37,35 @@ DELETE FROM blobs WHERE thread_id = ?1
                    WHERE thread_id = ?1 AND blob_hash IS NOT NULL);
 
 -- name: copy_checkpoints
-INSERT OR REPLACE INTO checkpoints
+INSERT INTO checkpoints (thread_id, ns, checkpoint_id, parent_id, run_id, format, document)
 SELECT ?2, ns, checkpoint_id, parent_id, run_id, format, document
-FROM checkpoints WHERE thread_id = ?1;
+FROM checkpoints WHERE thread_id = ?1
+ON CONFLICT (thread_id, ns, checkpoint_id) DO UPDATE SET
+  parent_id = excluded.parent_id, run_id = excluded.run_id, format = excluded.format,
+  document = excluded.document;
 
 -- name: copy_channel_values
-INSERT OR REPLACE INTO channel_values
+INSERT INTO channel_values (thread_id, ns, channel, version, format, data, blob_hash)
 SELECT ?2, ns, channel, version, format, data, blob_hash
-FROM channel_values WHERE thread_id = ?1;
+FROM channel_values WHERE thread_id = ?1
+ON CONFLICT (thread_id, ns, channel, version) DO UPDATE SET
+  format = excluded.format, data = excluded.data, blob_hash = excluded.blob_hash;
 
 -- name: copy_writes
-INSERT OR REPLACE INTO task_writes
+INSERT INTO task_writes
+  (thread_id, ns, checkpoint_id, task_path, task_id, idx, channel, format, data, blob_hash)
 SELECT ?2, ns, checkpoint_id, task_path, task_id, idx, channel, format, data, blob_hash
-FROM task_writes WHERE thread_id = ?1;
+FROM task_writes WHERE thread_id = ?1
+ON CONFLICT (thread_id, ns, checkpoint_id, task_id, idx) DO UPDATE SET
+  task_path = excluded.task_path, channel = excluded.channel, format = excluded.format,
+  data = excluded.data, blob_hash = excluded.blob_hash;
 
 -- name: copy_blobs
-INSERT OR IGNORE INTO blobs SELECT ?2, hash, data FROM blobs WHERE thread_id = ?1;
+INSERT INTO blobs (thread_id, hash, data)
+SELECT ?2, hash, data FROM blobs WHERE thread_id = ?1
+ON CONFLICT (thread_id, hash) DO NOTHING;
 
 -- name: copy_payloads
-INSERT OR IGNORE INTO payloads
-SELECT ?2, hash, size, data, cuts FROM payloads WHERE thread_id = ?1;
+INSERT INTO payloads (thread_id, hash, size, data, cuts)
+SELECT ?2, hash, size, data, cuts FROM payloads WHERE thread_id = ?1
+ON CONFLICT (thread_id, hash) DO NOTHING;

@@ -1,0 +1,197 @@
+"""Sealing every row anew: with a new key, or for the first time.
+
+Goes through every sealed column, a page at a time, each page in a short transaction of its own.
+What is done already is told by the key id that each value begins with, so it can be killed at any
+moment and be run again. A row that somebody changes meanwhile is left alone and found by the next
+pass; the last pass finds nothing.
+"""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from interlock.checkpoints.connection import Connection
+from interlock.checkpoints.database import Database
+from interlock.checkpoints.sealing.envelope import (
+    Place,
+    Sealer,
+    Value,
+    derive_bytes_prefix,
+    derive_text_prefix,
+    find_key_id,
+)
+from interlock.checkpoints.sealing.sealed_columns import SEALED, SealedTable
+from interlock.checkpoints.sealing.unlocking import (
+    LANE,
+    Sealing,
+    begin_sealing,
+    load_sealing,
+    require_keys,
+    unlock,
+)
+from interlock.contracts.encryption import Encryption
+from interlock.contracts.sealing_errors import SealedStorageError
+
+PAGE: Final = 100
+"""Values in one transaction."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resealed:
+    """How far it has come.
+
+    Attributes:
+        table: The table.
+        column: The column.
+        count: How many of its values were sealed in this page.
+    """
+
+    table: str
+    column: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """One sealed column, and how its values are sealed anew."""
+
+    table: SealedTable
+    name: str
+    sealer: Sealer
+    is_plain_allowed: bool
+
+    @property
+    def is_text(self) -> bool:
+        return self.name in self.table.text_columns
+
+    def reseal_page(
+        self, connection: Connection, after: Sequence[object] | None
+    ) -> tuple[int, Sequence[object] | None]:
+        """Seal the next values anew; return how many, and the last row's key or None at the end."""
+        rows = self._list(connection, after)
+        if not rows:
+            return 0, None
+        split = len(self.table.found_by)
+        changes = [
+            (self._reseal(row[-1], tuple(row[split:-1])), row[-1], *row[:split]) for row in rows
+        ]
+        connection.run("begin_resealing")
+        connection.run_many(f"reseal_{self.table.name}_{self.name}", changes)
+        connection.run("end_resealing")
+        return len(rows), rows[-1][:split] if len(rows) == PAGE else None
+
+    def _list(
+        self, connection: Connection, after: Sequence[object] | None
+    ) -> list[Sequence[object]]:
+        active = self.sealer.active
+        prefix: Value = derive_text_prefix(active) if self.is_text else derive_bytes_prefix(active)
+        name = f"{self.table.name}_{self.name}"
+        head = (len(prefix), prefix, PAGE)
+        if after is None:
+            return connection.run(f"list_first_{name}", head).fetchall()
+        return connection.run(f"list_next_{name}", (*head, *after)).fetchall()
+
+    def _reseal(self, value: Value, row: tuple[str | int, ...]) -> Value:
+        place = Place(self.table.name, self.name, row)
+        if not self.is_plain_allowed or find_key_id(value) is not None:
+            value = self.sealer.open(value, place)
+        return self.sealer.seal(value, place)
+
+
+async def rotate_keys(database: Database, encryption: Encryption) -> AsyncIterator[Resealed]:
+    """Seal every value with the active key, then forget the other keys' ids.
+
+    Others may use the database meanwhile, if they have all keys. Safe to run again after a crash.
+
+    Args:
+        database: Opened, and not wrapped for sealing.
+        encryption: All keys that rows are sealed with, and the one to use.
+
+    Raises:
+        SealedStorageError: It is not sealed, or with other keys.
+        SealedRowError: A value does not open; nothing of its page was changed.
+    """
+    if await database.read(load_sealing) is None:
+        raise SealedStorageError(
+            "This database is not sealed, so there is no key to rotate. Seal it with "
+            "`interlock keys seal --storage URL`."
+        )
+    sealer = await unlock(database, encryption)
+    async for done in _reseal_all(database, sealer, is_plain_allowed=False):
+        yield done
+    await database.write(
+        lambda connection: _forget_others(connection, encryption.active), lane=LANE
+    )
+
+
+async def seal_database(database: Database, encryption: Encryption) -> AsyncIterator[Resealed]:
+    """Turn a plain database into a sealed one; from the first moment on it takes no plain value.
+
+    Nobody else can use the database until it is done. Safe to run again after a crash. Plain values
+    are left in free pages, write-ahead logs and backups: see `docs/storage.md`.
+
+    Args:
+        database: Opened, and not wrapped for sealing.
+        encryption: The keys.
+
+    Raises:
+        SealedStorageError: It is being sealed with other keys, or a thread is being run.
+    """
+    sealing = await database.write(lambda connection: _begin(connection, encryption), lane=LANE)
+    if sealing.state == "sealing":
+        sealer = Sealer(encryption, salt=sealing.salt)
+        async for done in _reseal_all(database, sealer, is_plain_allowed=True):
+            yield done
+        await database.write(_end, lane=LANE)
+
+
+async def _reseal_all(
+    database: Database, sealer: Sealer, *, is_plain_allowed: bool
+) -> AsyncIterator[Resealed]:
+    """Go through all columns until one pass finds nothing to do."""
+    is_going_on = True
+    while is_going_on:
+        is_going_on = False
+        for column in _list_columns(sealer, is_plain_allowed=is_plain_allowed):
+            async for count in _reseal_column(database, column):
+                is_going_on = True
+                yield Resealed(table=column.table.name, column=column.name, count=count)
+
+
+async def _reseal_column(database: Database, column: _Column) -> AsyncIterator[int]:
+    after: Sequence[object] | None = None
+    while True:
+        where = after
+        count, after = await database.write(
+            lambda connection: column.reseal_page(connection, where),  # noqa: B023 - awaited here
+            lane=LANE,
+        )
+        if count:
+            yield count
+        if after is None:
+            return
+
+
+def _list_columns(sealer: Sealer, *, is_plain_allowed: bool) -> Iterator[_Column]:
+    for table in SEALED.values():
+        for name in table.columns:
+            yield _Column(table, name, sealer, is_plain_allowed)
+
+
+def _begin(connection: Connection, encryption: Encryption) -> Sealing:
+    sealing = load_sealing(connection)
+    if sealing is None:
+        return begin_sealing(connection, encryption, state="sealing")
+    require_keys(sealing, encryption)
+    return sealing
+
+
+def _end(connection: Connection) -> None:
+    connection.run("end_sealing")
+    for table in SEALED.values():
+        for column in table.columns:
+            connection.run(f"check_{table.name}_{column}")
+
+
+def _forget_others(connection: Connection, active: str) -> None:
+    connection.run("forget_sealing_keys", (active,))

@@ -1,0 +1,1 @@
+"""Storage on SQLite: one file or a database in memory, one writer thread, group commit."""

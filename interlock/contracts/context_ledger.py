@@ -1,0 +1,54 @@
+"""What the rooms above need of stored context: a snapshot to brief from, and what people look at."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from interlock.contracts.context_records import (
+    AskedFact,
+    ContextVersion,
+    FactMark,
+    FactRecord,
+    Facts,
+    Provenance,
+)
+from interlock.contracts.ids import ThreadId
+from interlock.contracts.promotion import Promotion
+
+
+class ContextLedger(Protocol):
+    """Facts in a database: every version stays readable."""
+
+    async def load_snapshot(self, asked: Sequence[AskedFact]) -> Facts:
+        """Return what is held of each key, retracted facts included, all at one instant.
+
+        Values of the thread's own facts that a run knows by their version are left out (None).
+        """
+        ...
+
+    async def load_facts(self, space: str, *, version: int | None = None) -> Sequence[FactRecord]:
+        """Return each fact of a space as it stands, or stood at a version, by key."""
+        ...
+
+    async def load_versions(self, space: str) -> Sequence[ContextVersion]:
+        """Return the versions of a space, oldest first."""
+        ...
+
+    async def load_history(self, space: str, key: str) -> Sequence[Provenance]:
+        """Return every version of one fact, oldest first, with what it rests on and its uses."""
+        ...
+
+    async def load_marks(self, thread_id: ThreadId) -> Sequence[FactMark]:
+        """Return the marks of all facts that a thread was shown, or made."""
+        ...
+
+    async def amend(self, promotion: Promotion) -> FactRecord:
+        """Put a person's correction or retraction in, and mark what rests on what it replaces.
+
+        Args:
+            promotion: Of one key, whose kind is correction or retraction.
+
+        Raises:
+            UnknownFactError: There is no such fact, or it was retracted before.
+            PromotionRefusedError: The corrected value may not enter.
+        """
+        ...
