@@ -58,9 +58,11 @@ from interlock.contracts.handoff import Handoff, Verdict
 from interlock.contracts.ids import IdempotencyKey
 from interlock.contracts.outcome import RunResult, StepOutcome, Usage
 from interlock.contracts.plan import Need, Step, TaskGraph
-from interlock.contracts.policy import Budget, EffectPolicy, Retry, RunPolicy
+from interlock.contracts.policy import Budget, EffectPolicy, Retry, RunPolicy, ScratchpadPolicy
 from interlock.contracts.question import Answer, Question, approve, edit, reject, respond
 from interlock.contracts.run_record import RunRecord
+from interlock.contracts.scratchpad import Note, scratchpad
+from interlock.contracts.scratchpad_errors import ScratchpadFullError, ScratchpadOverError
 from interlock.contracts.storage import Storage
 from interlock.contracts.worker import Planner, PlanRequest, Worker, WorkerCard
 from interlock.orchestrator import (
@@ -106,6 +108,7 @@ __all__ = [
     "Need",
     "NoEffectScopeError",
     "NotAppliedError",
+    "Note",
     "Orchestrator",
     "OutcomeOpenError",
     "PermanentError",
@@ -124,6 +127,9 @@ __all__ = [
     "RunResult",
     "SchemaVersionError",
     "Scratchpad",
+    "ScratchpadFullError",
+    "ScratchpadOverError",
+    "ScratchpadPolicy",
     "StaleAnswerError",
     "Step",
     "StepOutcome",
@@ -166,6 +172,7 @@ __all__ = [
     "respond",
     "rubric",
     "schema",
+    "scratchpad",
     "send_with_key",
     "send_with_key_blocking",
     "skip",

@@ -5,11 +5,9 @@ SQLite file of its own: interlock with its saver, LangGraph with its own AsyncSq
 """
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from importlib.util import find_spec
 from operator import or_
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,6 +17,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.types import Send
 from typing_extensions import TypedDict
 
+from interlock.bench.stopwatch import Elapsed, Stopwatch
 from interlock.bench.workflow_trace import TracedTask, WorkflowTrace
 from interlock.contracts.brief import Brief
 from interlock.contracts.errors import ConfigurationError
@@ -48,19 +47,6 @@ Contender = Callable[[WorkflowTrace, float, Path], Awaitable[Timing]]
 """Runs a graph, durations times a scale, with its database in a folder."""
 
 
-def require_stock_saver() -> None:
-    """Refuse before anything is measured if LangGraph's own saver is missing.
-
-    Raises:
-        ConfigurationError: It is not installed.
-    """
-    if find_spec("langgraph.checkpoint.sqlite") is None:
-        raise ConfigurationError(
-            "The benchmark runs beside LangGraph's own SQLite saver, which is not installed. "
-            "Type: pip install 'interlock[bench]'"
-        )
-
-
 async def run_interlock(trace: WorkflowTrace, scale: float, folder: Path) -> Timing:
     """Run a graph as a team's task graph, one worker a kind, without a limit on parallelism."""
     seconds = {StepId(f"t{task.id}"): task.seconds * scale for task in trace.tasks}
@@ -82,11 +68,11 @@ async def run_interlock(trace: WorkflowTrace, scale: float, folder: Path) -> Tim
         storage=f"sqlite:///{path}",
         policy=RunPolicy(max_parallel=None),
     ) as team:
-        begun = _Stopwatch()
+        stopwatch = Stopwatch()
         result = await team.ainvoke(trace.name, thread_id="bench")
-        timing = begun.stop()
+        elapsed = stopwatch.read()
     _require(result.status == "completed", trace, "interlock")
-    return timing.at(path)
+    return _build_timing(elapsed, path)
 
 
 def _build_step(task_: TracedTask, worker: str, scale: float) -> Step:
@@ -177,13 +163,13 @@ async def _run_plain(
         await saver.setup()
         compiled = graph.compile(checkpointer=saver)
         config: Any = {"configurable": {"thread_id": "bench"}, "recursion_limit": 100_000}
-        begun = _Stopwatch()
+        stopwatch = Stopwatch()
         result = await compiled.ainvoke(state, config, durability="sync")
-        timing = begun.stop()
+        elapsed = stopwatch.read()
     done = result["done"]
     count = done if isinstance(done, int) else len(done)
     _require(count == len(trace.tasks), trace, "LangGraph")
-    return timing.at(path)
+    return _build_timing(elapsed, path)
 
 
 def _require(is_right: bool, trace: WorkflowTrace, who: str) -> None:  # noqa: FBT001 - an assertion
@@ -191,20 +177,10 @@ def _require(is_right: bool, trace: WorkflowTrace, who: str) -> None:  # noqa: F
         raise ConfigurationError(f"{who} did not finish {trace.name}; its timing means nothing.")
 
 
-class _Stopwatch:
-    def __init__(self) -> None:
-        self._wall = time.perf_counter()
-        self._cpu = time.process_time()
-
-    def stop(self) -> "_Stopped":
-        return _Stopped(time.perf_counter() - self._wall, time.process_time() - self._cpu)
-
-
-@dataclass(frozen=True, slots=True)
-class _Stopped:
-    wall: float
-    cpu: float
-
-    def at(self, path: Path) -> Timing:
-        size = sum(part.stat().st_size for part in path.parent.glob(f"{path.name}*"))
-        return Timing(wall_seconds=self.wall, cpu_seconds=self.cpu, database_bytes=size)
+def _build_timing(elapsed: Elapsed, path: Path) -> Timing:
+    size = sum(part.stat().st_size for part in path.parent.glob(f"{path.name}*"))
+    return Timing(
+        wall_seconds=elapsed.wall_seconds,
+        cpu_seconds=elapsed.cpu_seconds,
+        database_bytes=size,
+    )

@@ -7,7 +7,6 @@ keeps SQLite's rollback journal, interlock uses its write-ahead log: both as the
 
 import asyncio
 import logging
-import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
+from interlock.bench.stopwatch import Elapsed, Stopwatch
 from interlock.checkpoints import open_storage
 from interlock.contracts.effect_ledger import Transaction
 from interlock.contracts.errors import ConfigurationError
@@ -45,19 +45,6 @@ class Tool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CallTiming:
-    """What a contender needed for a number of calls.
-
-    Attributes:
-        wall_seconds: From the first call to the last answer.
-        cpu_seconds: Of this process, all threads.
-    """
-
-    wall_seconds: float
-    cpu_seconds: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CallPlan:
     """What is to be called.
 
@@ -73,35 +60,33 @@ class CallPlan:
 
 
 Call = Callable[[int], Awaitable[Any]]
-EffectContender = Callable[[CallPlan, Path], Coroutine[Any, Any, CallTiming]]
+EffectContender = Callable[[CallPlan, Path], Coroutine[Any, Any, Elapsed]]
 """Makes the calls, with its database in a folder; setting up and closing are not counted."""
 
 
-async def _time_calls(plan: CallPlan, call: Call) -> CallTiming:
+async def _time_calls(plan: CallPlan, call: Call) -> Elapsed:
     room = asyncio.Semaphore(plan.at_once)
 
     async def call_one(number: int) -> None:
         async with room:
             await call(number)
 
-    wall, cpu = time.perf_counter(), time.process_time()
+    stopwatch = Stopwatch()
     if plan.at_once == 1:
         for number in range(plan.calls):
             await call(number)
     else:
         await asyncio.gather(*(call_one(number) for number in range(plan.calls)))
-    return CallTiming(
-        wall_seconds=time.perf_counter() - wall, cpu_seconds=time.process_time() - cpu
-    )
+    return stopwatch.read()
 
 
-async def run_bare(plan: CallPlan, folder: Path) -> CallTiming:
+async def run_bare(plan: CallPlan, folder: Path) -> Elapsed:
     """Call the tool itself."""
     del folder
     return await _time_calls(plan, plan.tool.make)
 
 
-async def run_guarded(plan: CallPlan, folder: Path) -> CallTiming:
+async def run_guarded(plan: CallPlan, folder: Path) -> Elapsed:
     """Call the guarded tool: every call is a new effect."""
     guarded = _guard(plan.tool)
     async with open_storage(f"sqlite:///{folder / 'guarded.db'}") as storage:
@@ -109,7 +94,7 @@ async def run_guarded(plan: CallPlan, folder: Path) -> CallTiming:
             return await _time_calls(plan, guarded)
 
 
-async def run_duplicates(plan: CallPlan, folder: Path) -> CallTiming:
+async def run_duplicates(plan: CallPlan, folder: Path) -> Elapsed:
     """Call the guarded tool again: every call is answered from the ledger."""
     guarded = _guard(plan.tool)
     async with open_storage(f"sqlite:///{folder / 'duplicates.db'}") as storage:
@@ -128,7 +113,7 @@ def _guard(tool: Tool) -> Call:
     return make
 
 
-async def run_same_database(plan: CallPlan, folder: Path) -> CallTiming:
+async def run_same_database(plan: CallPlan, folder: Path) -> Elapsed:
     """Call a tool that writes to the storage's own database, exactly once; it waits for nothing."""
 
     @idempotent()
@@ -148,7 +133,7 @@ async def run_same_database(plan: CallPlan, folder: Path) -> CallTiming:
     return timing
 
 
-async def run_dbos(plan: CallPlan, folder: Path) -> CallTiming:
+async def run_dbos(plan: CallPlan, folder: Path) -> Elapsed:
     """Call the tool as a step of one DBOS workflow."""
     async with _open_dbos(folder) as dbos:
 
@@ -164,7 +149,7 @@ async def run_dbos(plan: CallPlan, folder: Path) -> CallTiming:
         workflow = dbos.workflow()(call_all)
         dbos.launch()
         wall, cpu = await workflow()
-    return CallTiming(wall_seconds=wall, cpu_seconds=cpu)
+    return Elapsed(wall_seconds=wall, cpu_seconds=cpu)
 
 
 @asynccontextmanager

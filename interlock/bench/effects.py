@@ -1,7 +1,6 @@
 """What the guard costs a call, beside the bare tool and beside a DBOS step, in one run."""
 
 import asyncio
-import gc
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -13,9 +12,9 @@ from interlock.bench.effect_contenders import (
     CONTENDERS,
     WITHOUT_TOOL,
     CallPlan,
-    CallTiming,
     Tool,
 )
+from interlock.bench.stopwatch import Elapsed, set_heap_aside
 from interlock.contracts.errors import ContractError
 
 
@@ -44,7 +43,7 @@ class EffectRow:
         return asdict(self)
 
 
-Progress = Callable[[int, str, int, CallTiming], None]
+Progress = Callable[[int, str, int, Elapsed], None]
 """Told after each measurement: the round from 1, the contender, how many at once, what it needed."""
 
 
@@ -65,7 +64,7 @@ def measure_effects(
     """
     rows: list[EffectRow] = []
     for number in at_once:
-        timings: dict[str, list[CallTiming]] = {name: [] for name in CONTENDERS}
+        timings: dict[str, list[Elapsed]] = {name: [] for name in CONTENDERS}
         for round_ in range(1, rounds + 1):
             for name in CONTENDERS:
                 plan = CallPlan(tool=Tool(tool_seconds), calls=calls, at_once=number)
@@ -77,10 +76,8 @@ def measure_effects(
     return rows
 
 
-def _measure(name: str, plan: CallPlan) -> CallTiming:
-    # What is loaded by now is left out of garbage collection, for every contender alike.
-    gc.collect()
-    gc.freeze()
+def _measure(name: str, plan: CallPlan) -> Elapsed:
+    set_heap_aside()
     with tempfile.TemporaryDirectory(prefix="interlock-bench-") as folder:
         timing = asyncio.run(CONTENDERS[name](plan, Path(folder)))
     if plan.tool.made != plan.calls:
@@ -92,7 +89,7 @@ def _measure(name: str, plan: CallPlan) -> CallTiming:
 
 
 def _build_row(
-    name: str, timings: Sequence[CallTiming], calls: int, at_once: int, bare_ms: float
+    name: str, timings: Sequence[Elapsed], calls: int, at_once: int, bare_ms: float
 ) -> EffectRow:
     wall_ms = _derive_wall_ms(timings, calls)
     return EffectRow(
@@ -105,5 +102,5 @@ def _build_row(
     )
 
 
-def _derive_wall_ms(timings: Sequence[CallTiming], calls: int) -> float:
+def _derive_wall_ms(timings: Sequence[Elapsed], calls: int) -> float:
     return median(t.wall_seconds for t in timings) / calls * 1000

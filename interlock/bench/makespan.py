@@ -1,7 +1,6 @@
 """Wall time over critical path, and CPU per step, beside plain LangGraph on the same graphs."""
 
 import asyncio
-import gc
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -10,6 +9,7 @@ from statistics import median
 from typing import Final
 
 from interlock.bench.contenders import Contender, Timing, run_bare_tasks, run_interlock, run_waves
+from interlock.bench.stopwatch import set_heap_aside
 from interlock.bench.workflow_trace import WorkflowTrace
 
 MOST_RATIO: Final = 1.10
@@ -108,9 +108,7 @@ async def _measure(
     timings: dict[str, list[Timing]] = {name: [] for name in CONTENDERS}
     for number in range(1, rounds + 1):
         for name, run in CONTENDERS.items():
-            # What is loaded by now is left out of garbage collection, for every contender alike.
-            gc.collect()
-            gc.freeze()
+            set_heap_aside()
             with tempfile.TemporaryDirectory(prefix="interlock-bench-") as folder:
                 timing = await run(trace, scale, Path(folder))
             timings[name].append(timing)

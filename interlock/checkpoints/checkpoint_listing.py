@@ -106,10 +106,10 @@ def _choose_statement(listing: Listing) -> str:
 
 
 def _derive_parameters(listing: Listing) -> tuple[str | None, ...]:
-    return (
-        listing.thread_id,
-        listing.namespace,
-        listing.checkpoint_id,
-        listing.before,
-        *listing.after,
-    )
+    """Return what the chosen statement takes: databases refuse parameters that none uses."""
+    rest = (listing.checkpoint_id, listing.before, *listing.after)
+    if listing.thread_id is None:
+        return rest
+    if listing.namespace is None:
+        return (*rest, listing.thread_id)
+    return (*rest, listing.thread_id, listing.namespace)

@@ -192,7 +192,8 @@ def build_tuple(
     checkpoint: Any = {
         **document,
         "channel_values": {
-            channel: serde.loads_typed((kind, data)) for channel, kind, data in values
+            channel: serde.loads_typed((kind, held if held is not None else big))
+            for channel, kind, _version, held, _hash, big in values
         },
     }
     writes = connection.run("load_writes", which)
@@ -202,7 +203,7 @@ def build_tuple(
         metadata=metadata,
         parent_config=None if parent_id is None else place.derive_config(parent_id),
         pending_writes=[
-            (task_id, channel, serde.loads_typed((kind, data)))
-            for task_id, channel, kind, data in writes
+            (task_id, channel, serde.loads_typed((kind, held if held is not None else big)))
+            for task_id, channel, kind, _index, held, _hash, big in writes
         ],
     )

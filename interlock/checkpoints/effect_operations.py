@@ -14,6 +14,7 @@ from interlock.checkpoints.effect_rows import (
 )
 from interlock.checkpoints.effect_writes import EffectWrites
 from interlock.checkpoints.leases import Leases
+from interlock.checkpoints.named_payloads import delete_unnamed
 from interlock.checkpoints.process_identity import (
     identify_this_process,
     is_surely_dead,
@@ -324,11 +325,10 @@ class EffectOperations:
             return len(doomed)
         for thread_id in sorted({thread_id for thread_id, _, _ in doomed}):
             connection.lock(thread_id)
-        for thread_id, key, answer_hash in doomed:
+        for thread_id, key, _ in doomed:
             for statement in ("delete_effect", "delete_effect_uses", "delete_effect_moves"):
                 connection.run(statement, (thread_id, key))
-            if answer_hash is not None:
-                _delete_answer(connection, thread_id, answer_hash)
+        _delete_answers(connection, doomed)
         return len(doomed)
 
 
@@ -358,8 +358,13 @@ def _keep_pairs_together(
     return found
 
 
-def _delete_answer(connection: Connection, thread_id: str, answer_hash: str) -> None:
-    """Delete a big answer, unless something of the thread still names it."""
-    (is_named,) = connection.run("is_payload_named", (thread_id, answer_hash)).fetchone()
-    if not is_named:
-        connection.run("delete_payload", (thread_id, answer_hash))
+def _delete_answers(
+    connection: Connection, forgotten: Sequence[tuple[ThreadId, IdempotencyKey, str | None]]
+) -> None:
+    """Delete big answers of effects, unless something of their thread still names them."""
+    by_thread: dict[ThreadId, set[str]] = {}
+    for thread_id, _, answer_hash in forgotten:
+        if answer_hash is not None:
+            by_thread.setdefault(thread_id, set()).add(answer_hash)
+    for thread_id, hashes in by_thread.items():
+        delete_unnamed(connection, thread_id, frozenset(hashes))

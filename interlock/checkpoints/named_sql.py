@@ -8,6 +8,8 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Final
 
+from interlock.checkpoints.sealing.sealed_columns import expand_template
+
 _MARK: Final = "-- name: "
 _PLACEHOLDER: Final = re.compile(r"\?(\d*)")
 _DOLLARS: Final = frozenset({"postgresql"})
@@ -36,14 +38,15 @@ def load_statements(dialect: str) -> Mapping[str, str]:
     """Return every named statement of a dialect.
 
     `sql/queries/` holds those that all databases have in common, `sql/<dialect>/queries/` those
-    that only one has, each below a line `-- name: <name>`.
+    that only one has, each below a line `-- name: <name>`. Those in `templates/` beside them are
+    there once for every sealed column.
     """
     statements: dict[str, str] = {}
-    for folder in (_folder("queries"), _folder(dialect, "queries")):
-        for name, body in _read_statements(folder):
+    for folder in (_folder(), _folder(dialect)):
+        for name, body in (*_read_statements(folder / "queries"), *_expand_templates(folder)):
             if name in statements:
                 raise ValueError(f"statement {name!r} is defined twice")
-            statements[name] = _number_parameters(body) if dialect in _DOLLARS else body
+            statements[name] = number_parameters(body) if dialect in _DOLLARS else body
     return statements
 
 
@@ -56,7 +59,15 @@ def _read_statements(folder: Traversable) -> list[tuple[str, str]]:
     return found
 
 
-def _number_parameters(statement: str) -> str:
+def _expand_templates(folder: Traversable) -> list[tuple[str, str]]:
+    """Return the statements that templates stand for: one for each sealed column."""
+    found: list[tuple[str, str]] = []
+    for name, body in _read_statements(folder / "templates"):
+        found += zip(expand_template(name), expand_template(body), strict=True)
+    return found
+
+
+def number_parameters(statement: str) -> str:
     """Return a statement with `$1` for `?1`, and with `?` numbered in order."""
     numbers = iter(range(1, len(statement)))
     return _PLACEHOLDER.sub(lambda match: f"${match[1] or next(numbers)}", statement)

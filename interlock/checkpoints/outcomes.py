@@ -15,7 +15,7 @@ async def load_superstep(
 
     def operation(connection: Connection) -> Mapping[StepId, StepOutcome]:
         rows = connection.run("load_outcomes", (thread_id, superstep))
-        outcomes = [StepOutcome.model_validate_json(text) for (text,) in rows]
+        outcomes = [StepOutcome.model_validate_json(text) for _, text in rows]
         return {outcome.step_id: outcome for outcome in outcomes}
 
     return await database.read(operation)

@@ -38,7 +38,7 @@ class QuestionLedger:
         def operation(connection: Connection) -> None:
             is_over = _is_over(connection, thread_id)
             fresh = [
-                (answer.model_dump_json(), answered_at, question_id)
+                (answer.model_dump_json(), answered_at, question_id, thread_id)
                 for question_id, answer in answers.items()
                 if _is_fresh(connection, thread_id, question_id, answer=answer, is_over=is_over)
             ]
@@ -150,4 +150,4 @@ def _list_open(connection: Connection, thread_id: ThreadId | None) -> Sequence[Q
         rows = connection.run("list_questions")
     else:
         rows = connection.run("list_thread_questions", (thread_id,))
-    return [Question.model_validate_json(text) for (text,) in rows]
+    return [Question.model_validate_json(row[0]) for row in rows]

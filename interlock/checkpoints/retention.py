@@ -10,12 +10,14 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from interlock.checkpoints.connection import Connection, Operation
 
 _COPIES = (
-    "copy_checkpoints",
-    "copy_channel_values",
-    "copy_writes",
-    "copy_blobs",
-    "copy_payloads",
+    ("read_thread_checkpoints", "insert_checkpoint"),
+    ("read_thread_channel_values", "insert_channel_value"),
+    ("read_thread_writes", "replace_write"),
+    ("read_thread_blobs", "insert_blob"),
+    ("read_thread_payloads", "insert_payload"),
 )
+"""What reads the rows of a thread, and what writes each kind of them; the thread comes first."""
+
 _Guard = Callable[[str], Operation[None]]
 
 
@@ -54,8 +56,9 @@ def delete_for_runs(
 
 def copy_thread(connection: Connection, source_id: str, target_id: str) -> None:
     """Copy every checkpoint of a thread, parents included, to another thread."""
-    for name in _COPIES:
-        connection.run(name, (source_id, target_id))
+    for read, write in _COPIES:
+        rows = [(target_id, *row[1:]) for row in connection.run(read, (source_id,)).fetchall()]
+        connection.run_many(write, rows)
 
 
 def keep_newest(connection: Connection, serde: SerializerProtocol, thread_id: str) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from interlock.checkpoints.connection import Connection
+from interlock.checkpoints.connection import Connection, Operation
 from interlock.checkpoints.database import Database
 from interlock.contracts.clock import Clock
 from interlock.contracts.errors import FinishedRunError, UnfinishedRunError, UnknownThreadError
@@ -24,8 +24,12 @@ class RunLedger:
         self._database = database
         self._clock = clock
 
-    async def accept(self, run: RunRecord) -> None:
+    async def accept(self, run: RunRecord, *, seed: Operation[object] | None = None) -> None:
         """Write a run down, durably.
+
+        Args:
+            run: To be accepted.
+            seed: Run in the same transaction; if it raises, the run is not accepted.
 
         Raises:
             UnfinishedRunError: The thread has a run under way.
@@ -41,6 +45,7 @@ class RunLedger:
             run.cancel_reason,
             encode_plain(run.result).decode(),
             run.stepwise,
+            encode_plain(run.spaces).decode(),
         )
 
         def operation(connection: Connection) -> None:
@@ -49,6 +54,8 @@ class RunLedger:
                 raise FinishedRunError(thread_id=run.thread_id, status=str(status))
             if status is not None:
                 raise UnfinishedRunError(thread_id=run.thread_id, status=status)
+            if seed is not None:
+                seed(connection)
             connection.run("insert_run", row)
 
         await self._database.write(operation, lane=run.thread_id)
@@ -115,6 +122,7 @@ def _load_status(connection: Connection, thread_id: str) -> str | None:
 
 def _parse_run(row: Sequence[Any]) -> RunRecord:
     thread_id, goal, context, status, accepted_at, updated_at, cancel_reason, stepwise = row[:8]
+    spaces, *rest = row[8:]
     return RunRecord(
         thread_id=thread_id,
         goal=goal,
@@ -124,5 +132,6 @@ def _parse_run(row: Sequence[Any]) -> RunRecord:
         updated_at=datetime.fromisoformat(updated_at),
         cancel_reason=cancel_reason,
         stepwise=bool(stepwise),
-        result=decode_plain(row[8].encode()) if len(row) > 8 else None,  # noqa: PLR2004
+        spaces=json.loads(spaces),
+        result=decode_plain(rest[0].encode()) if rest else None,
     )

@@ -6,6 +6,9 @@ from datetime import timedelta
 from typing import TypeVar
 
 from interlock.checkpoints.connection import Connection, Operation
+from interlock.checkpoints.context_ledger import SqlContextLedger
+from interlock.checkpoints.context_promotion import promote, settle_promoted
+from interlock.checkpoints.context_rows import derive_use_rows
 from interlock.checkpoints.database_kinds import build_database
 from interlock.checkpoints.effect_ledger import SqlEffectLedger
 from interlock.checkpoints.journal import Journal, derive_handoff_rows, insert_handoffs
@@ -22,17 +25,22 @@ from interlock.checkpoints.question_ledger import (
 from interlock.checkpoints.revivable import build_serializer
 from interlock.checkpoints.run_ledger import RunLedger, apply_update
 from interlock.checkpoints.saver import Saver
+from interlock.checkpoints.scratchpads import derive_note_rows, insert_notes, load_notes
+from interlock.checkpoints.sealing.sealing_state import require_plain
 from interlock.checkpoints.storage_url import parse_storage_url
 from interlock.checkpoints.strict_msgpack import require_strict_msgpack
 from interlock.checkpoints.write_hook import WriteHook
 from interlock.contracts.clock import Clock, SystemClock
 from interlock.contracts.effect_ledger import Transaction
+from interlock.contracts.encryption import Encryption
 from interlock.contracts.handoff import Handoff
 from interlock.contracts.ids import PayloadHash, QuestionId, StepId, ThreadId
 from interlock.contracts.outcome import RunStatus, StepOutcome
 from interlock.contracts.plain import Plain
+from interlock.contracts.promotion import Promotion
 from interlock.contracts.question import Answer, Question
 from interlock.contracts.run_record import RunRecord
+from interlock.contracts.scratchpad import Note
 from interlock.contracts.storage import (
     Batch,
     Lease,
@@ -53,7 +61,12 @@ class SqlStorage:
     """
 
     def __init__(
-        self, url: str, *, clock: Clock | None = None, write_hook: WriteHook | None = None
+        self,
+        url: str,
+        *,
+        clock: Clock | None = None,
+        write_hook: WriteHook | None = None,
+        encryption: Encryption | None = None,
     ) -> None:
         """Prepare a storage; nothing is opened yet.
 
@@ -62,6 +75,7 @@ class SqlStorage:
                 `postgresql://user@host/database`.
             clock: Decides when leases expire; the machine's if left out.
             write_hook: Called around every commit, for tests.
+            encryption: The keys with which its values are sealed; None for a plain one.
 
         Raises:
             ConfigurationError: The URL is unknown, or LangGraph's strict mode is off.
@@ -69,12 +83,16 @@ class SqlStorage:
         require_strict_msgpack()
         self._url = parse_storage_url(url)
         clock = clock or SystemClock()
-        self._database = build_database(self._url, write_hook=write_hook)
+        self._database = build_database(
+            self._url, write_hook=write_hook, encryption=encryption
+        )
+        self._is_plain = encryption is None
         self._leases = Leases(self._database, clock)
         self._runs = RunLedger(self._database, clock)
         self._journal = Journal(self._database)
         self._questions = QuestionLedger(self._database, clock)
         self._ledger = SqlEffectLedger(self._database, self._leases, clock)
+        self._context = SqlContextLedger(self._database)
         self._saver = Saver(self._database, self._leases, serde=build_serializer())
 
     @property
@@ -91,6 +109,11 @@ class SqlStorage:
     def ledger(self) -> SqlEffectLedger:
         """The ledger of effects; may be taken before `connect`."""
         return self._ledger
+
+    @property
+    def context(self) -> SqlContextLedger:
+        """The shared context; may be taken before `connect`."""
+        return self._context
 
     async def transact(self, function: Callable[[Transaction], T]) -> T:
         """Run a function in one durable transaction, for tables of your own beside interlock's.
@@ -109,9 +132,12 @@ class SqlStorage:
 
         Raises:
             StorageError: It cannot be opened; StorageSchemaError, StorageCorruptError and
-                StorageReadOnlyError leave it untouched.
+                StorageReadOnlyError leave it untouched. SealedStorageError: it is sealed with
+                other keys than were given, or is not sealed.
         """
         await self._database.connect()
+        if self._is_plain:
+            await require_plain(self._database)
 
     async def aclose(self) -> None:
         """Write what is queued, give held threads free, close; safe to repeat."""
@@ -122,14 +148,16 @@ class SqlStorage:
             finally:
                 await self._database.aclose()
 
-    async def accept_run(self, run: RunRecord) -> None:
-        """Write a run down, durably, before its first node.
+    async def accept_run(self, run: RunRecord, *, seeds: Promotion | None = None) -> None:
+        """Write a run down, durably, before its first node, with the facts that it starts with.
 
         Raises:
             UnfinishedRunError: The thread has a run under way.
             FinishedRunError: The thread's run has ended.
+            PromotionRefusedError: The facts may not enter; the run was not accepted.
         """
-        await self._runs.accept(run)
+        seed = None if seeds is None else lambda connection: promote(connection, seeds)
+        await self._runs.accept(run, seed=seed)
 
     async def load_run(self, thread_id: ThreadId) -> RunRecord | None:
         """Return the thread's run, or None."""
@@ -171,14 +199,18 @@ class SqlStorage:
         """Give the thread free; harmless if it was lost."""
         await self._leases.release(lease.thread_id, lease.token)
 
-    async def commit(self, thread_id: ThreadId, batch: Batch) -> None:
+    async def commit(self, thread_id: ThreadId, batch: Batch) -> StepOutcome | None:
         """Write a batch in one durable transaction, if the thread's lease is this process's.
 
+        Returns:
+            The outcome as it is stored, with what came of its promotion; None without one.
+
         Raises:
+            PromotionRefusedError: What is published may not enter; nothing was written.
             LeaseLostError: Another process took the thread over; nothing was written.
             ThreadBusyError: This storage never held the thread, and another process does.
         """
-        await self._database.write(
+        return await self._database.write(
             self._derive_commit(thread_id, batch),
             lane=thread_id,
             key=self._leases.derive_key(thread_id),
@@ -189,9 +221,12 @@ class SqlStorage:
 
         If it fails, the next write for the thread that somebody awaits fails with its error.
         """
-        self._database.post(
-            self._derive_commit(thread_id, batch), key=self._leases.derive_key(thread_id)
-        )
+        commit = self._derive_commit(thread_id, batch)
+
+        def operation(connection: Connection) -> None:
+            commit(connection)
+
+        self._database.post(operation, key=self._leases.derive_key(thread_id))
 
     async def flush(self, thread_id: ThreadId) -> None:
         """Return once all that was queued for the thread is durable.
@@ -206,28 +241,42 @@ class SqlStorage:
             key=self._leases.derive_key(thread_id),
         )
 
-    def _derive_commit(self, thread_id: ThreadId, batch: Batch) -> Operation[None]:
+    def _derive_commit(self, thread_id: ThreadId, batch: Batch) -> Operation[StepOutcome | None]:
         guard = self._leases.derive_guard(thread_id)
         payload_rows = derive_payload_rows(
             thread_id, handoffs=batch.handoffs, payloads=batch.payloads
         )
         handoff_rows = derive_handoff_rows(batch.handoffs)
-        outcome_rows = derive_outcome_rows(
+        given_rows = derive_outcome_rows(
             thread_id, superstep=batch.superstep, outcomes=batch.outcomes
         )
         question_rows = derive_question_rows(batch.questions)
+        note_rows = derive_note_rows(batch.notes)
+        use_rows = derive_use_rows(batch.uses)
         update = None if batch.run is None else self._runs.derive_update(thread_id, batch.run)
 
-        def operation(connection: Connection) -> None:
+        def operation(connection: Connection) -> StepOutcome | None:
             guard(connection)
+            promoted, outcome_rows = None, given_rows
+            if batch.promotion is not None:
+                (outcome,) = batch.outcomes
+                promoted = settle_promoted(
+                    connection, thread_id, outcome, promotion=batch.promotion
+                )
+                outcome_rows = derive_outcome_rows(
+                    thread_id, superstep=batch.superstep, outcomes=(promoted,)
+                )
             insert_payloads(connection, payload_rows)
             insert_handoffs(connection, handoff_rows)
             insert_outcomes(connection, outcome_rows)
+            connection.run_many("insert_fact_use", use_rows)
             insert_questions(connection, question_rows)
+            insert_notes(connection, note_rows)
             close_questions(connection, thread_id, batch.closed)
             apply_answers(connection, thread_id, batch.applied)
             if update is not None:
                 apply_update(connection, update)
+            return promoted
 
         return operation
 
@@ -246,6 +295,12 @@ class SqlStorage:
     async def count_thread(self, thread_id: ThreadId, *, scope: str = "") -> ThreadCounts:
         """Return where a thread stands, or the part of it below a scope such as `outer/`."""
         return await self._journal.count_thread(thread_id, scope=scope)
+
+    async def load_notes(
+        self, thread_id: ThreadId, *, step_id: StepId | None = None
+    ) -> Sequence[Note]:
+        """Return the notes of a step's workers, or of all, on all branches, oldest first."""
+        return await load_notes(self._database, thread_id, step_id=step_id)
 
     async def load_payload(self, thread_id: ThreadId, payload_hash: PayloadHash) -> Plain:
         """Return a value stored by hash.
@@ -278,7 +333,11 @@ class SqlStorage:
 
 @asynccontextmanager
 async def open_storage(
-    url: str, *, clock: Clock | None = None, write_hook: WriteHook | None = None
+    url: str,
+    *,
+    clock: Clock | None = None,
+    write_hook: WriteHook | None = None,
+    encryption: Encryption | None = None,
 ) -> AsyncGenerator[Storage]:
     """Open a storage, and close it at the end of the block.
 
@@ -287,12 +346,13 @@ async def open_storage(
                 `postgresql://user@host/database`.
         clock: Decides when leases expire; the machine's if left out.
         write_hook: Called around every commit, for tests.
+        encryption: The keys with which its values are sealed; None for a plain one.
 
     Raises:
         ConfigurationError: The URL is unknown, or LangGraph's strict mode is off.
         StorageError: The database cannot be opened.
     """
-    storage = SqlStorage(url, clock=clock, write_hook=write_hook)
+    storage = SqlStorage(url, clock=clock, write_hook=write_hook, encryption=encryption)
     try:
         await storage.connect()
         yield storage

@@ -2,8 +2,9 @@
 
 from typing import Final
 
-from interlock.bench.effect_contenders import CONTENDERS, CallTiming, require_dbos
+from interlock.bench.effect_contenders import CONTENDERS, require_dbos
 from interlock.bench.effects import measure_effects
+from interlock.bench.stopwatch import Elapsed
 from interlock.cli.exit_codes import ExitCode
 from interlock.cli.output import Output
 from interlock.console.effect_bench_page import draw_effect_bench
@@ -21,7 +22,7 @@ def show_effect_bench(
     """
     require_dbos()
 
-    def tell(round_: int, contender: str, number: int, timing: CallTiming) -> None:
+    def tell(round_: int, contender: str, number: int, timing: Elapsed) -> None:
         place = f"round {round_}/{rounds}  " if rounds > 1 else ""
         words = f"{number:3} at once" if number > 1 else "in a row   "
         output.complain(f"  {place}{words}  {contender:<{_WIDTH}}  {timing.wall_seconds:6.2f} s")

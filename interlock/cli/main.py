@@ -15,6 +15,7 @@ from interlock.cli.commands.effects import app as effects
 from interlock.cli.commands.reading import cancel, handoffs, inbox, status
 from interlock.cli.commands.running import answer, resume
 from interlock.cli.commands.running import run as run_team
+from interlock.cli.commands.scratchpads import scratchpad
 from interlock.cli.options import EXIT_CODES, show_examples
 
 _USAGE_CODE = 2
@@ -99,6 +100,12 @@ def _register() -> None:
             "interlock handoffs t17 --team app:desk", "interlock handoffs t17 --step reply --full"
         )
     )(handoffs)
+    app.command(
+        epilog=show_examples(
+            "interlock scratchpad t17 reply --team app:desk",
+            "interlock scratchpad t17 outer/inner --json",
+        )
+    )(scratchpad)
     app.add_typer(effects, name="effects")
     app.command(
         epilog=show_examples("interlock cancel t17 --why 'the customer called' --team app:desk")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from interlock.bench.contenders import Timing, require_stock_saver
+from interlock.bench.contenders import Timing
 from interlock.bench.makespan import (
     CONTENDERS,
     MOST_EXTRA_CPU_MS,
@@ -12,6 +12,7 @@ from interlock.bench.makespan import (
     MakespanRow,
     measure_makespan,
 )
+from interlock.bench.stock_savers import require_stock_saver
 from interlock.bench.workflow_trace import WorkflowTrace, load_traces
 from interlock.cli.exit_codes import ExitCode
 from interlock.cli.output import Output
@@ -30,7 +31,7 @@ def show_makespan(
         ConfigurationError: A file is no recorded task graph, or a contender cannot run.
     """
     traces = load_traces(paths)
-    require_stock_saver()
+    require_stock_saver("sqlite")
     rows: list[MakespanRow] = []
     for number, trace in enumerate(traces, start=1):
         _announce(output, trace, place=f"{number}/{len(traces)}", rounds=rounds)

@@ -9,6 +9,7 @@ from interlock.contracts.context_records import (
     FactMark,
     FactRecord,
     Facts,
+    FactUse,
     Provenance,
 )
 from interlock.contracts.ids import ThreadId
@@ -19,10 +20,7 @@ class ContextLedger(Protocol):
     """Facts in a database: every version stays readable."""
 
     async def load_snapshot(self, asked: Sequence[AskedFact]) -> Facts:
-        """Return what is held of each key, retracted facts included, all at one instant.
-
-        Values of the thread's own facts that a run knows by their version are left out (None).
-        """
+        """Return what is held of each key, retracted facts included, all at one instant."""
         ...
 
     async def load_facts(self, space: str, *, version: int | None = None) -> Sequence[FactRecord]:
@@ -37,15 +35,24 @@ class ContextLedger(Protocol):
         """Return every version of one fact, oldest first, with what it rests on and its uses."""
         ...
 
+    async def load_thread_uses(self, thread_id: ThreadId) -> Sequence[FactUse]:
+        """Return what the attempts of a thread were shown."""
+        ...
+
     async def load_marks(self, thread_id: ThreadId) -> Sequence[FactMark]:
         """Return the marks of all facts that a thread was shown, or made."""
         ...
 
-    async def amend(self, promotion: Promotion) -> FactRecord:
+    async def load_space_marks(self, space: str) -> Sequence[FactMark]:
+        """Return the marks of a space's facts."""
+        ...
+
+    async def amend(self, promotion: Promotion, *, key: str) -> FactRecord:
         """Put a person's correction or retraction in, and mark what rests on what it replaces.
 
         Args:
-            promotion: Of one key, whose kind is correction or retraction.
+            promotion: Of kind correction or retraction.
+            key: The fact; other keys of the promotion are what invariants look at.
 
         Raises:
             UnknownFactError: There is no such fact, or it was retracted before.

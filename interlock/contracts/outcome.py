@@ -66,6 +66,8 @@ class StepOutcome(FrozenModel):
         findings: Of the last review.
         published: Context keys and values that the accepted output promotes.
         published_refs: Where such values lie in storage that are too big to travel in the state.
+        published_versions: Context key to the space and the version in which it stands.
+        shown_facts: Context key to the space and the version that the last attempt was shown.
         approved_by_person: Whether a person let it pass.
         question: What is asked, while waiting.
         usage: Cost of all attempts.
@@ -84,6 +86,8 @@ class StepOutcome(FrozenModel):
     findings: tuple[Finding, ...] = ()
     published: dict[str, Plain] = {}
     published_refs: dict[str, PayloadHash] = {}
+    published_versions: dict[str, tuple[str, int]] = {}
+    shown_facts: dict[str, tuple[str, int]] = {}
     approved_by_person: bool = False
     question: Question | None = None
     usage: Usage = Usage()

@@ -15,7 +15,9 @@ from interlock.contracts.ids import StepId, WorkerName
 from interlock.contracts.near_names import suggest_names
 from interlock.contracts.plain import parse_plain
 from interlock.contracts.plan import Step, TaskGraph
+from interlock.contracts.plan_context import ContextProblems
 from interlock.contracts.schema_paths import find_missing_part
+from interlock.contracts.shared_context import OPEN_CONTEXT, SharedContext
 from interlock.contracts.worker import Worker
 
 
@@ -45,6 +47,7 @@ def validate_task_graph(
     *,
     inspector: CriterionInspector,
     context_keys: Collection[str] = (),
+    shared: SharedContext = OPEN_CONTEXT,
 ) -> None:
     """Return if the graph may run.
 
@@ -53,11 +56,14 @@ def validate_task_graph(
         workers: By name, all that steps and fallbacks may use.
         inspector: Knows CEL, JSON Schema and the registered checks.
         context_keys: Keys of the shared context that exist before the first step.
+        shared: The team's declared context.
 
     Raises:
         PlanError: It may not; lists every problem, in plan order.
     """
-    problems = find_plan_problems(graph, workers, inspector=inspector, context_keys=context_keys)
+    problems = find_plan_problems(
+        graph, workers, inspector=inspector, context_keys=context_keys, shared=shared
+    )
     if problems:
         raise PlanError(problems)
 
@@ -68,9 +74,11 @@ def find_plan_problems(
     *,
     inspector: CriterionInspector,
     context_keys: Collection[str] = (),
+    shared: SharedContext = OPEN_CONTEXT,
 ) -> Sequence[PlanProblem]:
     """Return every problem of a graph, in plan order; none for a good one."""
-    return tuple(_Validation(graph, workers, inspector, frozenset(context_keys)).find())
+    context = ContextProblems(graph.steps, shared, frozenset(context_keys))
+    return tuple(_Validation(graph, workers, inspector, context).find())
 
 
 def draw_ring(names: Sequence[str]) -> str:
@@ -90,17 +98,13 @@ class _Validation:
         graph: TaskGraph,
         workers: Mapping[WorkerName, Worker],
         inspector: CriterionInspector,
-        context_keys: frozenset[str],
+        context: ContextProblems,
     ) -> None:
         self.graph = graph
         self.workers = workers
         self.inspector = inspector
-        self.context_keys = context_keys
-        self.steps = graph.index_steps()
-        self.publishers: dict[str, list[StepId]] = {}
-        for step in graph.steps:
-            for key in step.publishes:
-                self.publishers.setdefault(key, []).append(step.id)
+        self.context = context
+        self.steps = context.steps
 
     def find(self) -> Iterator[PlanProblem]:
         if not self.graph.steps:
@@ -109,6 +113,7 @@ class _Validation:
             yield PlanProblem("bad_value", f"The task graph's {problem}")
         yield from self._find_duplicates()
         rings = list(self._find_rings())
+        self.context.has_rings = bool(rings)
         for step in self.graph.steps:
             yield from self._find_worker_problems(step)
             yield from self._find_need_problems(step)
@@ -116,7 +121,7 @@ class _Validation:
             yield from self._find_criterion_problems(step)
             yield from self._find_fallback_problems(step)
             yield from self._find_publish_problems(step)
-            yield from self._find_context_problems(step, has_rings=bool(rings))
+            yield from self.context.find_read(step)
             yield from self._find_value_problems(step)
         yield from rings
 
@@ -285,14 +290,7 @@ class _Validation:
 
     def _find_publish_problems(self, step: Step) -> Iterator[PlanProblem]:
         for key, path in step.publishes.items():
-            first = self.publishers[key][0]
-            if step.id != first:
-                yield PlanProblem(
-                    "conflicting_publish",
-                    f"Steps {first!r} and {step.id!r} both publish the context key {key!r}. "
-                    "Let one of them publish it, or use two keys.",
-                    step.id,
-                )
+            yield from self.context.find_published(step, key)
             source, *parts = path.split(".")
             if source != "output":
                 missing: str | None = "it begins with 'output', e.g. 'output.text'."
@@ -306,43 +304,11 @@ class _Validation:
                     step.id,
                 )
 
-    def _find_context_problems(self, step: Step, *, has_rings: bool) -> Iterator[PlanProblem]:
-        before: frozenset[StepId] | None = None
-        for key in step.context:
-            publishers = self.publishers.get(key, [])
-            if key in self.context_keys or (has_rings and publishers):
-                continue
-            if before is None:
-                before = self._get_ancestors(step.id) if not has_rings else frozenset()
-            if any(publisher in before for publisher in publishers):
-                continue
-            if publishers and publishers[0] != step.id:
-                advice = f"Step {publishers[0]!r} publishes it: add that to the needs."
-            else:
-                known = {*self.context_keys, *self.publishers} - {key}
-                advice = f"{suggest_names(key, known)} Start the run with it, or have it published."
-            yield PlanProblem(
-                "unknown_context_key",
-                f"Step {step.id!r} reads the context key {key!r}, which neither the run's "
-                f"context nor any step before it provides. {advice}",
-                step.id,
-            )
-
     def _find_value_problems(self, step: Step) -> Iterator[PlanProblem]:
         """Refuse what a plan could not be stored with, or would come back from storage changed."""
         for name, value in step.model_dump(exclude_defaults=True).items():
             if (problem := _find_value_problem(value, name=name)) is not None:
                 yield PlanProblem("bad_value", f"In step {step.id!r}, {problem}", step.id)
-
-    def _get_ancestors(self, step_id: StepId) -> frozenset[StepId]:
-        found: set[StepId] = set()
-        todo = [step_id]
-        while todo:
-            for need in self.steps[todo.pop()].needs:
-                if need.step in self.steps and need.step not in found:
-                    found.add(need.step)
-                    todo.append(need.step)
-        return frozenset(found)
 
 
 def _find_value_problem(value: object, *, name: str) -> str | None:

@@ -21,6 +21,7 @@ class RunRecord(FrozenModel):
         cancel_reason: Why it was asked to stop, if it was.
         result: A dumped `RunResult`, once terminal.
         stepwise: Whether dispatch returns to the supervisor after every settled step.
+        spaces: The named spaces of shared context that its facts live in, by role.
     """
 
     thread_id: ThreadId
@@ -32,3 +33,4 @@ class RunRecord(FrozenModel):
     cancel_reason: str | None = None
     result: Plain = None
     stepwise: bool = False
+    spaces: dict[str, str] = {}

@@ -137,9 +137,7 @@ class Scratchpad:
         return tuple(self._added)
 
 
-CURRENT_SCRATCHPAD: ContextVar[Scratchpad | None] = ContextVar(
-    "interlock_scratchpad", default=None
-)
+CURRENT_SCRATCHPAD: ContextVar[Scratchpad | None] = ContextVar("interlock_scratchpad", default=None)
 
 
 def scratchpad() -> Scratchpad:

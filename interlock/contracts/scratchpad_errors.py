@@ -18,9 +18,7 @@ class ScratchpadFullError(PermanentError):
 
     def __init__(self, *, step_id: str, worker: str, setting: str, limit: int, asked: int) -> None:
         """Name whose scratchpad it is, the setting that bounds it, and what was asked of it."""
-        super().__init__(
-            step_id=step_id, worker=worker, setting=setting, limit=limit, asked=asked
-        )
+        super().__init__(step_id=step_id, worker=worker, setting=setting, limit=limit, asked=asked)
 
     def __str__(self) -> str:
         """Say what does not fit, by how much, and what to do."""

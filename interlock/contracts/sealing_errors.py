@@ -42,9 +42,7 @@ class SealedRowError(StorageError):
         key_id: str | None = None,
     ) -> None:
         """Name the value by its table, column and row, never by its content."""
-        super().__init__(
-            fault=fault, table=table, column=column, row=tuple(row), key_id=key_id
-        )
+        super().__init__(fault=fault, table=table, column=column, row=tuple(row), key_id=key_id)
 
     def __str__(self) -> str:
         """Say which value, what is wrong with it and what to do."""

@@ -10,11 +10,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
+from interlock.contracts.context_ledger import ContextLedger
+from interlock.contracts.context_records import FactUse
 from interlock.contracts.effect_ledger import EffectLedger, Transaction
 from interlock.contracts.handoff import Handoff
 from interlock.contracts.ids import PayloadHash, QuestionId, StepId, ThreadId
 from interlock.contracts.outcome import RunStatus, StepOutcome
 from interlock.contracts.plain import Plain
+from interlock.contracts.promotion import Promotion
 from interlock.contracts.question import Answer, Question
 from interlock.contracts.run_record import RunRecord
 from interlock.contracts.scratchpad import Note
@@ -73,6 +76,8 @@ class Batch:
     applied: Sequence[QuestionId] = ()
     run: RunUpdate | None = None
     payloads: Sequence[bytes] = ()
+    promotion: Promotion | None = None
+    uses: Sequence[FactUse] = ()
     notes: Sequence[Note] = ()
 
 
@@ -151,12 +156,18 @@ class Storage(Protocol):
         """
         ...
 
-    async def accept_run(self, run: RunRecord) -> None:
-        """Write a run down, durably, before its first node.
+    @property
+    def context(self) -> ContextLedger:
+        """The shared context."""
+        ...
+
+    async def accept_run(self, run: RunRecord, *, seeds: Promotion | None = None) -> None:
+        """Write a run down, durably, before its first node, with the facts that it starts with.
 
         Raises:
             UnfinishedRunError: The thread has a run under way.
             FinishedRunError: The thread's run has ended.
+            PromotionRefusedError: The facts may not enter; the run was not accepted.
         """
         ...
 
@@ -202,12 +213,16 @@ class Storage(Protocol):
         """Give the thread free; harmless if it was lost."""
         ...
 
-    async def commit(self, thread_id: ThreadId, batch: Batch) -> None:
+    async def commit(self, thread_id: ThreadId, batch: Batch) -> StepOutcome | None:
         """Write a batch in one durable transaction, if the thread's lease is this process's.
 
         Returns once it is durable. Writes of one caller become durable in call order.
 
+        Returns:
+            The outcome as it is stored, with what came of its promotion; None without one.
+
         Raises:
+            PromotionRefusedError: What is published may not enter; nothing was written.
             LeaseLostError: Another process took the thread over; nothing was written.
             ThreadBusyError: This storage never held the thread, and another process does.
         """
@@ -250,8 +265,10 @@ class Storage(Protocol):
         """
         ...
 
-    async def load_notes(self, thread_id: ThreadId, *, step_id: StepId) -> Sequence[Note]:
-        """Return the notes of one step's workers, on all branches, oldest first.
+    async def load_notes(
+        self, thread_id: ThreadId, *, step_id: StepId | None = None
+    ) -> Sequence[Note]:
+        """Return the notes of a step's workers, or of all, on all branches, oldest first.
 
         Args:
             thread_id: The thread.

@@ -23,6 +23,7 @@ from interlock.criteria.cel_functions import (
 
 _COMPREHENSION = re.compile(r"\.(?:all|exists|exists_one|existsOne|map|filter)\s*\(\s*(\w+)\s*,")
 _LOOKED_AT = re.compile(r"\b(output|inputs|context)((?:\.\w+)*)(\(?)")
+_INDEXED = re.compile(r"""\b(output|inputs|context)\s*\[\s*(?:"([^"]+)"|'([^']+)')\s*\]""")
 _EVIDENCE_CHARS: Final = 200
 _EVIDENCE_ENTRIES: Final = 8
 _TYPE_NAMES: Final = frozenset(
@@ -141,6 +142,19 @@ def _explain(exc: Exception) -> str:
 
 def _shorten(exc: Exception) -> str:
     return " ".join(str(exc).split())[:300]
+
+
+def list_paths(expression: str, name: str) -> list[tuple[str, ...]]:
+    """Return the paths into a variable that an expression names; an empty one for all of it."""
+    found: list[tuple[str, ...]] = []
+    for variable, tail, call in _LOOKED_AT.findall(_INDEXED.sub("", expression)):
+        parts = tuple(tail.split(".")[1:])
+        if variable == name:
+            found.append(parts[:-1] if call and parts else parts)
+    for variable, double, single in _INDEXED.findall(expression):
+        if variable == name:
+            found.append((double or single,))
+    return found
 
 
 def _look(expression: str, values: Mapping[str, Plain]) -> dict[str, Plain]:

@@ -81,6 +81,22 @@ class CriteriaEngine:
         """Return why a value does not satisfy a JSON Schema, or None."""
         return find_value_problem(value, json_schema)
 
+    def find_type_problem(
+        self, value: Plain, shape: Mapping[str, Any] | type[BaseModel], *, name: str
+    ) -> str | None:
+        """Return why a value is not what a JSON Schema or a pydantic class says, or None.
+
+        Args:
+            value: Plain.
+            shape: A class is strict, so that "12" is no integer.
+            name: What the value is called in the answer.
+        """
+        if isinstance(shape, Mapping):
+            finding = review_schema(value, shape, name=name)
+        else:
+            finding = _review_model(value, shape, name=name)
+        return None if finding.passed else finding.message
+
     def describe(self, step: Step, worker: Worker) -> tuple[str, ...]:
         """Return what an output must satisfy, in words, for the brief."""
         words = [describe_criterion(criterion) for criterion in step.criteria]
@@ -180,14 +196,14 @@ def _review_types(output: Plain, *, step: Step, worker: Worker | None) -> list[F
     return findings
 
 
-def _review_model(output: Plain, model: type[BaseModel]) -> Finding:
+def _review_model(output: Plain, model: type[BaseModel], *, name: str = "output") -> Finding:
     """Return whether an output is what the class dumps to: strict, so that "12" is no integer."""
     try:
         model.model_validate_json(encode_plain(output), strict=True)
     except ValidationError as exc:
         errors = exc.errors(include_url=False, include_context=False)
         lines = [
-            f"output{''.join(f'.{part}' for part in error['loc'])}: {error['msg']}, "
+            f"{name}{''.join(f'.{part}' for part in error['loc'])}: {error['msg']}, "
             f"saw {word_value(error['input'])}"
             for error in errors[:5]
         ]

@@ -58,7 +58,9 @@ def find_value_problem(value: Plain, json_schema: Mapping[str, Any]) -> str | No
     return None if finding.passed else finding.message
 
 
-def review_schema(value: Plain, json_schema: Mapping[str, Any]) -> Finding:
+def review_schema(
+    value: Plain, json_schema: Mapping[str, Any], *, name: str = "output"
+) -> Finding:
     """Return the finding of one schema on one value; the most telling error becomes the message."""
     try:
         error = best_match(_compile(json.dumps(json_schema, sort_keys=True)).iter_errors(value))
@@ -66,7 +68,7 @@ def review_schema(value: Plain, json_schema: Mapping[str, Any]) -> Finding:
         return Finding(passed=False, message=f"could not be decided: {exc}"[:300])
     if error is None:
         return Finding(passed=True)
-    place = "output" + error.json_path[1:]
+    place = name + error.json_path[1:]
     return Finding(
         passed=False,
         message=f"{place}: {error.message}"[:500],

@@ -357,9 +357,7 @@ class _Superstep:
             queued_at=queued_at,
             policy=policy,
             values=values,
-            notes=StepNotes(
-                self.storage, place, limits=policy.scratchpad, now=self.team.clock.now
-            ),
+            notes=StepNotes(self.storage, place, limits=policy.scratchpad, now=self.team.clock.now),
             epoch=self.state.get("effect_epoch", 0),
             outer_attempt=_find_outer_attempt(self.thread_id),
         )

@@ -1,4 +1,4 @@
-"""What can be read of threads through the facade: questions, status, handoffs, effects."""
+"""What can be read of threads through the facade: questions, status, handoffs, effects, notes."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from interlock.contracts.ids import StepId, ThreadId
 from interlock.contracts.plain import Plain
 from interlock.contracts.question import Question
 from interlock.contracts.run_record import RunRecord
+from interlock.contracts.scratchpad import Note
 from interlock.contracts.storage import Storage
 from interlock.orchestrator.status import ThreadStatus
 from interlock.orchestrator.thread_reading import load_status
@@ -73,6 +74,21 @@ class ThreadViews(ABC):
         step_id = StepId(step) if step is not None else None
         request = ListEffects(thread_id=record.thread_id, step_id=step_id, answers=True)
         return await self._open_storage.ledger.apply(request)
+
+    async def ascratchpad(self, thread_id: str, step: str) -> Sequence[Note]:
+        """Return what workers noted on a step, oldest first, attempts of all branches together.
+
+        For people: a worker reads its own notes, and no others.
+
+        Args:
+            thread_id: The thread.
+            step: In a nested team by its path, `outer_step/inner_step`.
+
+        Raises:
+            UnknownThreadError: No run was ever started there.
+        """
+        record = await self._load(thread_id)
+        return await self._open_storage.load_notes(record.thread_id, step_id=StepId(step))
 
     async def _load(self, thread_id: str) -> RunRecord:
         record = await self._open_storage.load_run(ThreadId(thread_id))

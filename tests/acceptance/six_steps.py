@@ -120,6 +120,7 @@ def build_workers(directory: Path) -> list[il.Worker]:
 async def live(
     directory: str,
     *,
+    url: str | None = None,
     side: str | None = None,
     index: int = 0,
     die_after_seconds: float | None = None,
@@ -130,7 +131,8 @@ async def live(
     """Start the run, or go on with it, and write down how it stands.
 
     Args:
-        directory: Where the database, the starts and the result lie.
+        directory: Where the starts, the result and, without a URL, the database lie.
+        url: Of the storage.
         side: `before` or `after` the commit at which to die.
         index: Which commit, counted from 1 in this process.
         die_after_seconds: Die that long after the run has begun, wherever it stands.
@@ -141,7 +143,7 @@ async def live(
     """
     place = Path(directory)
     hook = DieAt(side, index)
-    storage = SqlStorage(f"sqlite:///{place}/run.db", write_hook=hook)
+    storage = SqlStorage(url or f"sqlite:///{place}/run.db", write_hook=hook)
     await storage.connect()
     async with il.Orchestrator(
         workers=build_workers(place), planner=build_plan(is_asked=is_asked), storage=storage
@@ -185,7 +187,7 @@ async def write_result(
 ) -> None:
     """Write down what a run came to, without what differs from run to run."""
     handoffs = await desk.ahandoffs(result.thread_id)
-    run = result.model_dump(mode="json", exclude={"questions"})
+    run = result.model_dump(mode="json", exclude={"questions", "thread_id"})
     for outcome in run["outcomes"].values():
         outcome.pop("question")
     said = {

@@ -1,11 +1,9 @@
 """I6: a real process is killed at every durable write, resumed, and compared."""
 
-import json
 import random
 import shutil
 import signal
 import sqlite3
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.acceptance.six_step_results import count_starts, read, require_same
 from tests.acceptance.six_steps import CALL
 from tests.acceptance.zygote import Zygote, open_zygotes, run_all
 
@@ -30,18 +29,6 @@ def zygotes() -> Iterator[Sequence[Zygote]]:
         yield opened
 
 
-def read(directory: Path, name: str = "result") -> dict[str, Any]:
-    """Return what a process wrote down of the run."""
-    said: dict[str, Any] = json.loads((directory / name).read_text())
-    return said
-
-
-def count_starts(directory: Path) -> Counter[str]:
-    """Return how often each attempt's worker has started."""
-    file = directory / "starts"
-    return Counter(file.read_text().splitlines() if file.exists() else ())
-
-
 def list_settled(directory: Path) -> set[str]:
     """Return the steps whose outcome is durable and terminal, read without our own code."""
     database = directory / "run.db"
@@ -55,18 +42,6 @@ def list_settled(directory: Path) -> set[str]:
         return set()
     finally:
         connection.close()
-
-
-def require_same(directory: Path, whole: Path, *, kills: int) -> None:
-    """I6: the state of an uninterrupted run, and no worker started more often than it may be."""
-    got, wanted = read(directory), read(whole)
-    assert got["run"] == wanted["run"]
-    assert got["journal"] == wanted["journal"]
-    assert got["ids"] == len(got["journal"])
-    starts, once = count_starts(directory), count_starts(whole)
-    assert starts.keys() == once.keys()
-    extra = starts - once
-    assert all(count <= kills for count in extra.values()), extra
 
 
 def resume(zygote: Zygote, directory: Path, **arguments: Any) -> int:

@@ -1,4 +1,4 @@
-"""One suite for every storage: in memory and in a file."""
+"""One suite for every storage: in memory, in a file and on PostgreSQL."""
 
 import os
 
@@ -64,16 +64,30 @@ def hook() -> CountingHook:
     return CountingHook()
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Return the URL of a fresh storage, of each kind."""
-    return "memory://" if request.param == "memory" else f"sqlite:///{tmp_path}/storage.db"
+    return build_url(request.param, request, tmp_path)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def lasting_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return the URL of a fresh storage that outlives whoever opens it, of each such kind."""
+    return build_url(request.param, request, tmp_path)
 
 
 @pytest.fixture
 def file_url(tmp_path: Path) -> str:
     """Return the URL of a fresh storage in a file."""
     return f"sqlite:///{tmp_path}/storage.db"
+
+
+def build_url(kind: str, request: pytest.FixtureRequest, folder: Path) -> str:
+    """Return the URL of a fresh storage of a kind; a server is started for the first of its kind."""
+    if kind == "postgresql":
+        found: str = request.getfixturevalue("postgres_url")
+        return found
+    return "memory://" if kind == "memory" else f"sqlite:///{folder}/storage.db"
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Real processes on one SQLite file: killed, frozen, started together."""
+"""Real processes on one database: killed, frozen, started together."""
 
 import asyncio
 import json
@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -111,30 +111,26 @@ def tell(process: subprocess.Popen[str]) -> None:
     process.stdin.flush()
 
 
-async def test_processes_that_open_a_fresh_file_at_once_all_succeed(file_url: str) -> None:
-    """Migrating one fresh file from four processes at the same time leaves it whole."""
-    with (
-        child("open_at_once", file_url, 0) as a,
-        child("open_at_once", file_url, 0) as b,
-        child("open_at_once", file_url, 0) as c,
-        child("open_at_once", file_url, 0) as d,
-    ):
-        for process in (a, b, c, d):
+async def test_processes_that_open_a_fresh_storage_at_once_all_succeed(lasting_url: str) -> None:
+    """Row 46: migrating one fresh storage from eight processes at the same time leaves it whole."""
+    with ExitStack() as stack:
+        processes = [stack.enter_context(child("open_at_once", lasting_url, 0)) for _ in range(8)]
+        for process in processes:
             assert listen(process) == "ready"
-        for process in (a, b, c, d):
+        for process in processes:
             tell(process)
-        assert [listen(process) for process in (a, b, c, d)] == ["done"] * 4
-        pids = [process.pid for process in (a, b, c, d)]
-    async with open_storage(file_url) as storage:
+        assert [listen(process) for process in processes] == ["done"] * 8
+        pids = [process.pid for process in processes]
+    async with open_storage(lasting_url) as storage:
         for pid in pids:
             assert await storage.load_payload("t", derive_bytes_hash(b"%d" % pid)) == pid
 
 
-async def test_killed_owner_is_taken_over_at_once(file_url: str) -> None:
+async def test_killed_owner_is_taken_over_at_once(lasting_url: str) -> None:
     """A lease whose process is dead keeps nobody waiting, reaped or not."""
-    with child("hold", file_url, 3600) as owner:
+    with child("hold", lasting_url, 3600) as owner:
         assert listen(owner) == "held"
-        async with open_storage(file_url) as storage:
+        async with open_storage(lasting_url) as storage:
             with pytest.raises(ThreadBusyError) as caught:
                 await storage.acquire_lease("t", ttl=TTL)
             assert str(owner.pid) in caught.value.owner
@@ -143,15 +139,15 @@ async def test_killed_owner_is_taken_over_at_once(file_url: str) -> None:
             assert (await storage.acquire_lease("t", ttl=TTL)).token == 2
 
 
-async def test_frozen_owner_writes_nothing_after_a_takeover(file_url: str, clock: Any) -> None:
+async def test_frozen_owner_writes_nothing_after_a_takeover(lasting_url: str, clock: Any) -> None:
     """An owner that slept past its ttl and was taken over stores nothing when it wakes."""
     from datetime import UTC, datetime
 
-    with child("hold", file_url, 3600) as owner:
+    with child("hold", lasting_url, 3600) as owner:
         assert listen(owner) == "held"
         owner.send_signal(signal.SIGSTOP)
         clock.instant = datetime.fromtimestamp(4_000_000_000, UTC)  # long past its ttl
-        async with open_storage(file_url, clock=clock) as storage:
+        async with open_storage(lasting_url, clock=clock) as storage:
             assert (await storage.acquire_lease("t", ttl=TTL)).token == 2
             await storage.commit("t", Batch(payloads=[b"3"]))
             owner.send_signal(signal.SIGCONT)
@@ -169,14 +165,14 @@ async def test_frozen_owner_writes_nothing_after_a_takeover(file_url: str, clock
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize("index", [1, 2, 17])
 async def test_kill_at_a_commit_keeps_all_that_was_acknowledged(
-    file_url: str, moment: str, index: int
+    lasting_url: str, moment: str, index: int
 ) -> None:
     """I6: kill -9 around the n-th commit leaves exactly the commits before it, or it too."""
-    with child("write_and_die", file_url, moment, index) as process:
+    with child("write_and_die", lasting_url, moment, index) as process:
         told = process.stdout.read().split()
         assert process.wait() == -signal.SIGKILL
     assert told == [str(number) for number in range(index - 1)]
-    async with open_storage(file_url) as storage:
+    async with open_storage(lasting_url) as storage:
         stored = await storage._database.read(
             lambda c: sorted(json.loads(row[0]) for row in c.execute("SELECT data FROM payloads"))
         )

@@ -101,7 +101,7 @@ async def test_full_database_is_a_typed_error_and_passes(storage: SqlStorage) ->
 
 
 async def test_reader_waits_for_no_writer(
-    file_url: str, make_handoff: Callable[..., Handoff]
+    lasting_url: str, make_handoff: Callable[..., Handoff]
 ) -> None:
     """Reading goes on while a commit hangs, and sees nothing that is not committed."""
     gate, reached = threading.Event(), threading.Event()
@@ -114,7 +114,7 @@ async def test_reader_waits_for_no_writer(
         def after_commit(self, index: int) -> None:
             pass
 
-    async with open_storage(file_url, write_hook=Hanging()) as storage:
+    async with open_storage(lasting_url, write_hook=Hanging()) as storage:
         writing = asyncio.create_task(storage.commit("t", Batch(handoffs=[make_handoff()])))
         await asyncio.to_thread(reached.wait, 30)
         assert await storage.load_handoffs("t") == []
@@ -125,10 +125,10 @@ async def test_reader_waits_for_no_writer(
 
 
 async def test_closing_writes_what_is_queued(
-    file_url: str, make_handoff: Callable[..., Handoff]
+    lasting_url: str, make_handoff: Callable[..., Handoff]
 ) -> None:
     """Writes queued before the close are durable after it."""
-    storage = SqlStorage(file_url)
+    storage = SqlStorage(lasting_url)
     await storage.connect()
     queued = [
         asyncio.ensure_future(storage.commit("t", Batch(handoffs=[make_handoff(attempt=number)])))
@@ -137,7 +137,7 @@ async def test_closing_writes_what_is_queued(
     await asyncio.sleep(0)
     await storage.aclose()
     await asyncio.gather(*queued)
-    async with open_storage(file_url) as again:
+    async with open_storage(lasting_url) as again:
         assert len(await again.load_handoffs("t")) == 50
 
 
@@ -169,13 +169,13 @@ async def test_lazy_users_may_connect_at_once(url: str) -> None:
     await storage.aclose()
 
 
-async def test_closing_gives_held_threads_free(file_url: str) -> None:
+async def test_closing_gives_held_threads_free(lasting_url: str) -> None:
     """A thread held by a storage that was closed can be taken at once."""
     from datetime import timedelta
 
-    async with open_storage(file_url) as first:
+    async with open_storage(lasting_url) as first:
         await first.acquire_lease("t", ttl=timedelta(hours=1))
-    async with open_storage(file_url) as second:
+    async with open_storage(lasting_url) as second:
         assert (await second.acquire_lease("t", ttl=timedelta(hours=1))).token == 2
 
 

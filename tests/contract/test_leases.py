@@ -18,9 +18,9 @@ AT_CHECKPOINT = {"configurable": {"thread_id": "t", "checkpoint_ns": "", "checkp
 
 
 @pytest.fixture
-async def two(file_url: str, clock: Any) -> AsyncIterator[Any]:
+async def two(lasting_url: str, clock: Any) -> AsyncIterator[Any]:
     """Two storages on one file."""
-    first, second = SqlStorage(file_url, clock=clock), SqlStorage(file_url, clock=clock)
+    first, second = SqlStorage(lasting_url, clock=clock), SqlStorage(lasting_url, clock=clock)
     await first.connect()
     await second.connect()
     yield first, second

@@ -131,7 +131,7 @@ async def test_forks_do_not_mix_values(storage: SqlStorage) -> None:
     assert (await compiled.aget_state(history[0].config)).values["log"] == [0, 1, 2]
 
 
-async def test_interrupt_survives_a_new_storage(file_url: str) -> None:
+async def test_interrupt_survives_a_new_storage(lasting_url: str) -> None:
     """A paused thread is resumed by another storage object on the same file."""
 
     def build(saver: Any) -> Any:
@@ -140,10 +140,10 @@ async def test_interrupt_survives_a_new_storage(file_url: str) -> None:
         graph.add_edge(START, "ask")
         return graph.compile(checkpointer=saver)
 
-    async with open_storage(file_url) as first:
+    async with open_storage(lasting_url) as first:
         compiled = build(first.checkpointer)
         await compiled.ainvoke({"n": 0, "log": [], "big": ""}, CONFIG, durability="sync")
-    async with open_storage(file_url) as second:
+    async with open_storage(lasting_url) as second:
         compiled = build(second.checkpointer)
         (asked,) = (await compiled.aget_state(CONFIG)).interrupts
         result = await compiled.ainvoke(Command(resume={asked.id: 7}), CONFIG, durability="sync")

@@ -28,8 +28,10 @@ from tests.postgres.server_binaries import (
     find_programs,
 )
 
+ADMIN: Final = "postgres"
 USER: Final = "tester"
-PASSWORD: Final = "canary-pass-word"  # must be seen in no message of ours
+"""Whom storages connect as: owns the database and may do nothing beyond."""
+PASSWORD: Final = "canary-pass-word"  # of both; must be seen in no message of ours
 DATABASE: Final = "interlock"
 _KEEPER: Final = Path(__file__).with_name("server_keeper.py")
 _TRIES: Final = 5
@@ -79,10 +81,13 @@ class PostgresServer:
         return f"t_{next(self._numbers)}"
 
     def drop_schema(self, schema: str) -> None:
-        """Delete a schema and all in it, having cut off whoever still uses it."""
+        """Delete a schema and whatever users made beside it, cutting off who still uses them."""
+        statement = sql.SQL(
+            "DROP SCHEMA IF EXISTS {} CASCADE; DROP SCHEMA IF EXISTS public CASCADE;"
+            " CREATE SCHEMA public AUTHORIZATION {}"
+        ).format(sql.Identifier(schema), sql.Identifier(USER))
         with self.connect() as connection:
             connection.execute("SET lock_timeout = '2s'")
-            statement = sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema))
             try:
                 connection.execute(statement)
             except psycopg.errors.LockNotAvailable:
@@ -94,7 +99,7 @@ class PostgresServer:
         connection = psycopg.connect(
             host="127.0.0.1",
             port=self.port,
-            user=USER,
+            user=ADMIN,
             password=PASSWORD,
             dbname=DATABASE,
             autocommit=True,
@@ -203,21 +208,25 @@ def _make_cluster(folder: Path, programs: Path, account: ServerAccount) -> None:
     secret = folder / "password"
     secret.write_text(PASSWORD, encoding="utf-8")
     secret.chmod(0o644)  # the folder keeps others out
-    words = ("-U", USER, "-A", "scram-sha-256", f"--pwfile={secret}", "-E", "UTF8", "--no-locale")
+    words = ("-U", ADMIN, "-A", "scram-sha-256", f"--pwfile={secret}", "-E", "UTF8", "--no-locale")
     account.run(programs / "initdb", "-D", folder / "data", *words, "--no-sync", folder=folder)
     secret.unlink()
 
 
 def _make_database(server: PostgresServer) -> None:
+    role, database = sql.Identifier(USER), sql.Identifier(DATABASE)
     with psycopg.connect(
         host="127.0.0.1",
         port=server.port,
-        user=USER,
+        user=ADMIN,
         password=PASSWORD,
         dbname="postgres",
         autocommit=True,
     ) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
+        connection.execute(
+            sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(role, sql.Literal(PASSWORD))
+        )
+        connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(database, role))
 
 
 @contextmanager

@@ -28,14 +28,13 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from interlock.checkpoints.sealing.sealed_columns import BYTES_MARK, TEXT_MARK
 from interlock.contracts.encryption import Encryption, is_key_id
 from interlock.contracts.sealing_errors import SealedRowError, SealFault
 
 KeyPart: TypeAlias = str | int
 Value: TypeAlias = str | bytes
 
-BYTES_MARK: Final = b"ILS1"
-TEXT_MARK: Final = "ils1:"
 _NONCE_BYTES: Final = 12
 _PURPOSE: Final = b"interlock sealed value 1"
 _PROOF: Final = b"interlock key proof 1"

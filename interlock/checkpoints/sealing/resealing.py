@@ -8,7 +8,7 @@ pass; the last pass finds nothing.
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from interlock.checkpoints.connection import Connection
 from interlock.checkpoints.database import Database
@@ -20,12 +20,11 @@ from interlock.checkpoints.sealing.envelope import (
     derive_text_prefix,
     find_key_id,
 )
-from interlock.checkpoints.sealing.sealed_columns import SEALED, SealedTable
+from interlock.checkpoints.sealing.sealed_columns import SealedTable, list_sealed_columns
+from interlock.checkpoints.sealing.sealing_state import LANE, Sealing, load_sealing
 from interlock.checkpoints.sealing.unlocking import (
-    LANE,
-    Sealing,
     begin_sealing,
-    load_sealing,
+    check_guards,
     require_keys,
     unlock,
 )
@@ -62,7 +61,7 @@ class _Column:
 
     @property
     def is_text(self) -> bool:
-        return self.name in self.table.text_columns
+        return self.name in self.table.texts
 
     def reseal_page(
         self, connection: Connection, after: Sequence[object] | None
@@ -71,7 +70,7 @@ class _Column:
         rows = self._list(connection, after)
         if not rows:
             return 0, None
-        split = len(self.table.found_by)
+        split = len(self.table.row_key)
         changes = [
             (self._reseal(row[-1], tuple(row[split:-1])), row[-1], *row[:split]) for row in rows
         ]
@@ -80,9 +79,7 @@ class _Column:
         connection.run("end_resealing")
         return len(rows), rows[-1][:split] if len(rows) == PAGE else None
 
-    def _list(
-        self, connection: Connection, after: Sequence[object] | None
-    ) -> list[Sequence[object]]:
+    def _list(self, connection: Connection, after: Sequence[object] | None) -> list[Any]:
         active = self.sealer.active
         prefix: Value = derive_text_prefix(active) if self.is_text else derive_bytes_prefix(active)
         name = f"{self.table.name}_{self.name}"
@@ -173,9 +170,8 @@ async def _reseal_column(database: Database, column: _Column) -> AsyncIterator[i
 
 
 def _list_columns(sealer: Sealer, *, is_plain_allowed: bool) -> Iterator[_Column]:
-    for table in SEALED.values():
-        for name in table.columns:
-            yield _Column(table, name, sealer, is_plain_allowed)
+    for table, name in list_sealed_columns():
+        yield _Column(table, name, sealer, is_plain_allowed)
 
 
 def _begin(connection: Connection, encryption: Encryption) -> Sealing:
@@ -188,9 +184,7 @@ def _begin(connection: Connection, encryption: Encryption) -> Sealing:
 
 def _end(connection: Connection) -> None:
     connection.run("end_sealing")
-    for table in SEALED.values():
-        for column in table.columns:
-            connection.run(f"check_{table.name}_{column}")
+    check_guards(connection)
 
 
 def _forget_others(connection: Connection, active: str) -> None:

@@ -48,6 +48,10 @@ class SealingConnection:
             rows = [self._seal(seals.sealed, row) for row in rows]
         self._connection.run_many(name, rows)
 
+    def execute(self, statement: str, parameters: Sequence[object] = ()) -> Cursor:
+        """Run a statement by its text; nothing is sealed."""
+        return self._connection.execute(statement, parameters)
+
     def lock(self, name: str) -> None:
         """Keep every other writer away from a name until the transaction ends."""
         self._connection.lock(name)

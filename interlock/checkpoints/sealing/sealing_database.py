@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from interlock.checkpoints.connection import Connection, Operation
-from interlock.checkpoints.database import Database, WriteKey
+from interlock.checkpoints.database import MANY, Database, WriteKey
 from interlock.checkpoints.sealing.annotations import parse_annotations
 from interlock.checkpoints.sealing.envelope import Sealer
 from interlock.checkpoints.sealing.sealing_connection import SealingConnection
@@ -61,7 +61,7 @@ class SealingDatabase:
         self,
         operation: Operation[T],
         *,
-        lane: str,
+        lane: str = MANY,
         key: WriteKey | None = None,
         is_urgent: bool = True,
     ) -> T:
@@ -81,7 +81,7 @@ class SealingDatabase:
         """Run an operation that only reads, on one snapshot of what is committed."""
         return await self._database.read(self._wrap(operation))
 
-    def write_blocking(self, operation: Operation[T], *, lane: str) -> T:
+    def write_blocking(self, operation: Operation[T], *, lane: str = MANY) -> T:
         """Do as `write` does, blocking the calling thread."""
         return self._database.write_blocking(self._wrap(operation), lane=lane)
 

@@ -111,3 +111,78 @@ def effects(
         ),
         as_json=as_json,
     )
+
+
+@app.command(
+    epilog=show_examples(
+        "interlock bench storage",
+        "interlock bench storage --steps 100,1000 --rounds 5 --json > storage.json",
+        "interlock bench storage --storage sqlite --storage postgresql://user@host/database",
+    )
+)
+def storage(
+    *,
+    steps: Annotated[
+        str, typer.Option("--steps", metavar="N,N", help="How many steps; a row for each number.")
+    ] = "100,1000,10000",
+    storages: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--storage",
+            metavar="sqlite|URL",
+            help="Where: sqlite, for a file that is thrown away, or a postgresql:// URL, where "
+            "schemas are made and dropped. May be given more than once; sqlite if left out.",
+            show_default=False,
+        ),
+    ] = None,
+    rounds: Annotated[
+        int,
+        typer.Option(
+            "--rounds",
+            metavar="N",
+            min=1,
+            help="How often each contender runs each load, taking turns; medians count.",
+        ),
+    ] = 3,
+    runs: Annotated[
+        int,
+        typer.Option(
+            "--runs",
+            metavar="N",
+            min=1,
+            help="On PostgreSQL: how many runs share the database, 1, 4 and 16 at once.",
+        ),
+    ] = 64,
+    most_seconds: Annotated[
+        float,
+        typer.Option("--most-seconds", metavar="N", min=0.1, help="When a measurement is stopped."),
+    ] = 300.0,
+    most_megabytes: Annotated[
+        float,
+        typer.Option(
+            "--most-megabytes",
+            metavar="N",
+            min=0.1,
+            help="The size of a database at which a load that appends is stopped.",
+        ),
+    ] = 1000.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Run the same graphs on interlock's storage and on LangGraph's own savers.
+
+    CPU, wall time and bytes a step, and runs a second on PostgreSQL.
+    """
+    from interlock.cli.failures import leave_with
+    from interlock.cli.storage_measuring import show_storage_bench
+
+    leave_with(
+        lambda output: show_storage_bench(
+            output,
+            storages=storages or ["sqlite"],
+            steps=steps,
+            rounds=rounds,
+            runs=runs,
+            limits=(most_seconds, most_megabytes),
+        ),
+        as_json=as_json,
+    )

@@ -6,7 +6,8 @@ import pytest
 
 import interlock as il
 from interlock.bench import effects as bench
-from interlock.bench.effect_contenders import CONTENDERS, CallPlan, CallTiming
+from interlock.bench.effect_contenders import CONTENDERS, CallPlan
+from interlock.bench.stopwatch import Elapsed
 from tests.integration.cli.shell import Shell, require_clean
 
 NAMES = [
@@ -74,8 +75,8 @@ def test_figures_of_a_contender_that_made_other_effects_are_refused(
 ) -> None:
     """Whoever does not do the work is not timed."""
 
-    async def cheat(plan: CallPlan, folder: object) -> CallTiming:
-        return CallTiming(wall_seconds=0.0, cpu_seconds=0.0)
+    async def cheat(plan: CallPlan, folder: object) -> Elapsed:
+        return Elapsed(wall_seconds=0.0, cpu_seconds=0.0)
 
     monkeypatch.setattr(bench, "CONTENDERS", {**CONTENDERS, "guarded": cheat})
     with pytest.raises(il.ContractError, match="guarded made 0 effects where 3"):

@@ -15,9 +15,11 @@ ORDER BY effect_uses.seq;
 
 -- name: insert_effect_use
 INSERT INTO effect_uses (thread_id, attempt, name, place, key, did_start, called_at)
-VALUES (?, ?, ?, ?, ?, ?, ?);
+VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (thread_id, attempt, name, place) DO NOTHING;
 
 -- name: insert_effect
+-- seal: ?7 effects.arguments (?1, ?2)
 INSERT INTO effects (thread_id, key, epoch, step_id, worker, tool, arguments, arguments_hash,
                      ordinal, is_natural, is_irreversible, can_undo, undoes, state, tries, token,
                      runner_host, runner_pid, runner_started, settled_by, began_at, started_at)
@@ -29,16 +31,25 @@ UPDATE effects SET state = 'started', token = ?, runner_host = ?, runner_pid = ?
 WHERE thread_id = ? AND key = ?;
 
 -- name: end_effect
+-- seal: ?2 effects.answer (?8, ?9)
+-- seal: ?4 effects.error (?8, ?9)
+-- seal: ?6 effects.note (?8, ?9)
 UPDATE effects SET state = ?, answer = ?, answer_hash = ?, error = ?, settled_by = ?, note = ?,
                    ended_at = ?
 WHERE thread_id = ? AND key = ?;
 
 -- name: free_effect
+-- seal: ?2 effects.note (?3, ?4)
+-- unopened: effects.error is made NULL
 UPDATE effects SET state = 'intended', tries = tries + 1, error = NULL, settled_by = ?, note = ?,
                    ended_at = NULL
 WHERE thread_id = ? AND key = ?;
 
 -- name: load_effect
+-- open: 7 effects.arguments (1, 2)
+-- open: 20 effects.answer (1, 2)
+-- open: 22 effects.error (1, 2)
+-- open: 24 effects.note (1, 2)
 SELECT thread_id, key, epoch, step_id, worker, tool, arguments, arguments_hash, ordinal,
        is_natural, is_irreversible, can_undo, undoes, state, tries, token, runner_host,
        runner_pid, runner_started, answer, answer_hash, error, settled_by, note, began_at,
@@ -48,6 +59,10 @@ SELECT thread_id, key, epoch, step_id, worker, tool, arguments, arguments_hash, 
 FROM effects WHERE thread_id = ? AND key = ?;
 
 -- name: list_effects
+-- open: 7 effects.arguments (1, 2)
+-- open: 20 effects.answer (1, 2)
+-- open: 22 effects.error (1, 2)
+-- open: 24 effects.note (1, 2)
 SELECT thread_id, key, epoch, step_id, worker, tool, arguments, arguments_hash, ordinal,
        is_natural, is_irreversible, can_undo, undoes, state, tries, token, runner_host,
        runner_pid, runner_started, answer, answer_hash, error, settled_by, note, began_at,
@@ -57,6 +72,10 @@ SELECT thread_id, key, epoch, step_id, worker, tool, arguments, arguments_hash, 
 FROM effects WHERE thread_id = ? ORDER BY seq;
 
 -- name: list_step_effects
+-- open: 7 effects.arguments (1, 2)
+-- open: 20 effects.answer (1, 2)
+-- open: 22 effects.error (1, 2)
+-- open: 24 effects.note (1, 2)
 SELECT thread_id, key, epoch, step_id, worker, tool, arguments, arguments_hash, ordinal,
        is_natural, is_irreversible, can_undo, undoes, state, tries, token, runner_host,
        runner_pid, runner_started, answer, answer_hash, error, settled_by, note, began_at,
@@ -73,10 +92,12 @@ SELECT attempt, place, did_start, called_at FROM effect_uses
 WHERE thread_id = ? AND key = ? ORDER BY seq;
 
 -- name: list_effect_moves
+-- open: 4 effect_moves.note (?1, ?2, 1, 2, 5)
 SELECT tries, state, settler, note, at FROM effect_moves
 WHERE thread_id = ? AND key = ? ORDER BY seq;
 
 -- name: insert_effect_move
+-- seal: ?6 effect_moves.note (?1, ?2, ?3, ?4, ?7)
 INSERT INTO effect_moves (thread_id, key, tries, state, settler, note, at)
 VALUES (?, ?, ?, ?, ?, ?, ?);
 

@@ -1,14 +1,18 @@
 -- name: insert_payload
+-- seal: ?4 payloads.data (?1, ?2)
 INSERT INTO payloads (thread_id, hash, size, data, cuts) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (thread_id, hash) DO NOTHING;
 
 -- name: load_payload
+-- open: 1 payloads.data (?1, ?2)
 SELECT data, cuts FROM payloads WHERE thread_id = ? AND hash = ?;
 
 -- name: load_payload_part
+-- open: 1 payloads.data (?1, ?2)
 SELECT data FROM payloads WHERE thread_id = ? AND hash = ?;
 
 -- name: insert_handoff
+-- seal: ?11 handoffs.verdict (?2, ?1)
 INSERT INTO handoffs (id, thread_id, superstep, kind, sender, receiver, step_id, attempt, worker,
                       payload_hash, verdict, status, queued_at, started_at, ended_at,
                       input_tokens, output_tokens, trace_id)
@@ -16,21 +20,25 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO NOTHING;
 
 -- name: load_handoffs
+-- open: 11 handoffs.verdict (2, 1)
 SELECT id, thread_id, superstep, kind, sender, receiver, step_id, attempt, worker, payload_hash,
        verdict, status, queued_at, started_at, ended_at, input_tokens, output_tokens, trace_id
 FROM handoffs WHERE thread_id = ?1 AND (CAST(?2 AS TEXT) IS NULL OR step_id = ?2) ORDER BY seq;
 
 -- name: load_handoff_payloads
+-- open: 2 payloads.data (?1, 1)
 SELECT hash, data, cuts FROM payloads
 WHERE thread_id = ?1 AND hash IN (
   SELECT payload_hash FROM handoffs WHERE thread_id = ?1 AND (CAST(?2 AS TEXT) IS NULL OR step_id = ?2));
 
 -- name: insert_outcome
+-- seal: ?5 outcomes.outcome (?1, ?2, ?3)
 INSERT INTO outcomes (thread_id, superstep, step_id, status, outcome) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (thread_id, superstep, step_id) DO NOTHING;
 
 -- name: load_outcomes
-SELECT outcome FROM outcomes WHERE thread_id = ? AND superstep = ? ORDER BY seq;
+-- open: 2 outcomes.outcome (?1, ?2, 1)
+SELECT step_id, outcome FROM outcomes WHERE thread_id = ? AND superstep = ? ORDER BY seq;
 
 -- name: load_open_attempts
 SELECT brief.step_id, brief.attempt, brief.worker, brief.started_at, brief.ended_at

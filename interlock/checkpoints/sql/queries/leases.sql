@@ -17,4 +17,5 @@ UPDATE leases SET expires_at = ? WHERE thread_id = ? AND token = ?;
 UPDATE leases SET expires_at = NULL WHERE thread_id = ? AND token = ?;
 
 -- name: load_cancel_reason
+-- open: 1 runs.cancel_reason (?1)
 SELECT cancel_reason FROM runs WHERE thread_id = ?;

@@ -14,6 +14,7 @@ DELETE FROM blobs WHERE thread_id = ?;
 SELECT thread_id, ns, checkpoint_id FROM checkpoints WHERE run_id = ?;
 
 -- name: list_checkpoint_ids
+-- open: 5 checkpoints.document (?1, 1, 2, 4)
 SELECT ns, checkpoint_id, parent_id, format, document FROM checkpoints
 WHERE thread_id = ? ORDER BY ns, checkpoint_id DESC;
 
@@ -36,36 +37,43 @@ DELETE FROM blobs WHERE thread_id = ?1
   AND hash NOT IN (SELECT blob_hash FROM task_writes
                    WHERE thread_id = ?1 AND blob_hash IS NOT NULL);
 
--- name: copy_checkpoints
-INSERT INTO checkpoints (thread_id, ns, checkpoint_id, parent_id, run_id, format, document)
-SELECT ?2, ns, checkpoint_id, parent_id, run_id, format, document
-FROM checkpoints WHERE thread_id = ?1
-ON CONFLICT (thread_id, ns, checkpoint_id) DO UPDATE SET
-  parent_id = excluded.parent_id, run_id = excluded.run_id, format = excluded.format,
-  document = excluded.document;
+-- name: read_thread_checkpoints
+-- open: 7 checkpoints.document (1, 2, 3, 6)
+SELECT thread_id, ns, checkpoint_id, parent_id, run_id, format, document
+FROM checkpoints WHERE thread_id = ?1;
 
--- name: copy_channel_values
-INSERT INTO channel_values (thread_id, ns, channel, version, format, data, blob_hash)
-SELECT ?2, ns, channel, version, format, data, blob_hash
-FROM channel_values WHERE thread_id = ?1
-ON CONFLICT (thread_id, ns, channel, version) DO UPDATE SET
-  format = excluded.format, data = excluded.data, blob_hash = excluded.blob_hash;
+-- name: read_thread_channel_values
+-- open: 6 channel_values.data (1, 2, 3, 4, 5)
+SELECT thread_id, ns, channel, version, format, data, blob_hash
+FROM channel_values WHERE thread_id = ?1;
 
--- name: copy_writes
-INSERT INTO task_writes
-  (thread_id, ns, checkpoint_id, task_path, task_id, idx, channel, format, data, blob_hash)
-SELECT ?2, ns, checkpoint_id, task_path, task_id, idx, channel, format, data, blob_hash
-FROM task_writes WHERE thread_id = ?1
-ON CONFLICT (thread_id, ns, checkpoint_id, task_id, idx) DO UPDATE SET
-  task_path = excluded.task_path, channel = excluded.channel, format = excluded.format,
-  data = excluded.data, blob_hash = excluded.blob_hash;
+-- name: read_thread_writes
+-- open: 9 task_writes.data (1, 2, 3, 5, 6, 7, 8)
+SELECT thread_id, ns, checkpoint_id, task_path, task_id, idx, channel, format, data, blob_hash
+FROM task_writes WHERE thread_id = ?1;
 
--- name: copy_blobs
-INSERT INTO blobs (thread_id, hash, data)
-SELECT ?2, hash, data FROM blobs WHERE thread_id = ?1
-ON CONFLICT (thread_id, hash) DO NOTHING;
+-- name: read_thread_blobs
+-- open: 3 blobs.data (1, 2)
+SELECT thread_id, hash, data FROM blobs WHERE thread_id = ?1;
 
--- name: copy_payloads
-INSERT INTO payloads (thread_id, hash, size, data, cuts)
-SELECT ?2, hash, size, data, cuts FROM payloads WHERE thread_id = ?1
-ON CONFLICT (thread_id, hash) DO NOTHING;
+-- name: read_thread_payloads
+-- open: 4 payloads.data (1, 2)
+SELECT thread_id, hash, size, data, cuts FROM payloads WHERE thread_id = ?1;
+
+-- name: read_thread_run
+-- open: 2 runs.context (1)
+-- open: 3 runs.result (1)
+SELECT thread_id, context, result FROM runs WHERE thread_id = ?1;
+
+-- name: read_thread_outcomes
+-- open: 3 outcomes.outcome (?1, 1, 2)
+SELECT superstep, step_id, outcome FROM outcomes WHERE thread_id = ?1;
+
+-- name: read_thread_questions
+-- open: 3 questions.question (1, 2)
+-- open: 4 questions.answer (1, 2)
+SELECT thread_id, id, question, answer FROM questions WHERE thread_id = ?1;
+
+-- name: list_named_hashes
+SELECT answer_hash FROM effects WHERE thread_id = ?1 AND answer_hash IS NOT NULL
+UNION SELECT payload_hash FROM handoffs WHERE thread_id = ?1;

@@ -1,4 +1,5 @@
 -- name: insert_checkpoint
+-- seal: ?7 checkpoints.document (?1, ?2, ?3, ?6)
 INSERT INTO checkpoints
   (thread_id, ns, checkpoint_id, parent_id, run_id, format, document)
 VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -7,6 +8,7 @@ ON CONFLICT (thread_id, ns, checkpoint_id) DO UPDATE SET
   document = excluded.document;
 
 -- name: insert_channel_value
+-- seal: ?6 channel_values.data (?1, ?2, ?3, ?4, ?5)
 INSERT INTO channel_values
   (thread_id, ns, channel, version, format, data, blob_hash)
 VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -14,16 +16,19 @@ ON CONFLICT (thread_id, ns, channel, version) DO UPDATE SET
   format = excluded.format, data = excluded.data, blob_hash = excluded.blob_hash;
 
 -- name: insert_blob
+-- seal: ?3 blobs.data (?1, ?2)
 INSERT INTO blobs (thread_id, hash, data) VALUES (?, ?, ?)
 ON CONFLICT (thread_id, hash) DO NOTHING;
 
 -- name: insert_write
+-- seal: ?9 task_writes.data (?1, ?2, ?3, ?5, ?6, ?7, ?8)
 INSERT INTO task_writes
   (thread_id, ns, checkpoint_id, task_path, task_id, idx, channel, format, data, blob_hash)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (thread_id, ns, checkpoint_id, task_id, idx) DO NOTHING;
 
 -- name: replace_write
+-- seal: ?9 task_writes.data (?1, ?2, ?3, ?5, ?6, ?7, ?8)
 INSERT INTO task_writes
   (thread_id, ns, checkpoint_id, task_path, task_id, idx, channel, format, data, blob_hash)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -32,41 +37,48 @@ ON CONFLICT (thread_id, ns, checkpoint_id, task_id, idx) DO UPDATE SET
   data = excluded.data, blob_hash = excluded.blob_hash;
 
 -- name: load_newest_checkpoint
+-- open: 4 checkpoints.document (?1, ?2, 1, 3)
 SELECT checkpoint_id, parent_id, format, document FROM checkpoints
 WHERE thread_id = ? AND ns = ? ORDER BY checkpoint_id DESC LIMIT 1;
 
 -- name: load_checkpoint
+-- open: 4 checkpoints.document (?1, ?2, 1, 3)
 SELECT checkpoint_id, parent_id, format, document FROM checkpoints
 WHERE thread_id = ? AND ns = ? AND checkpoint_id = ?;
 
 -- name: load_writes
-SELECT held.task_id, held.channel, held.format, coalesce(held.data, blobs.data)
+-- open: 5 task_writes.data (?1, ?2, ?3, 1, 4, 2, 3)
+-- open: 7 blobs.data (?1, 6)
+SELECT held.task_id, held.channel, held.format, held.idx, held.data, held.blob_hash, blobs.data
 FROM task_writes AS held
 LEFT JOIN blobs ON blobs.thread_id = held.thread_id AND blobs.hash = held.blob_hash
 WHERE held.thread_id = ? AND held.ns = ? AND held.checkpoint_id = ?
 ORDER BY held.task_path, held.task_id, held.idx;
 
 -- name: list_checkpoints
+-- open: 6 checkpoints.document (1, 2, 3, 5)
 SELECT thread_id, ns, checkpoint_id, parent_id, format, document FROM checkpoints
-WHERE (CAST(?3 AS TEXT) IS NULL OR checkpoint_id = ?3)
-  AND (CAST(?4 AS TEXT) IS NULL OR checkpoint_id < ?4)
-  AND (CAST(?5 AS TEXT) IS NULL OR (checkpoint_id, thread_id, ns) < (?5, ?6, ?7))
+WHERE (CAST(?1 AS TEXT) IS NULL OR checkpoint_id = ?1)
+  AND (CAST(?2 AS TEXT) IS NULL OR checkpoint_id < ?2)
+  AND (CAST(?3 AS TEXT) IS NULL OR (checkpoint_id, thread_id, ns) < (?3, ?4, ?5))
 ORDER BY checkpoint_id DESC, thread_id DESC, ns DESC;
 
 -- name: list_thread_checkpoints
+-- open: 6 checkpoints.document (1, 2, 3, 5)
 SELECT thread_id, ns, checkpoint_id, parent_id, format, document FROM checkpoints
-WHERE thread_id = ?1
-  AND (CAST(?3 AS TEXT) IS NULL OR checkpoint_id = ?3)
-  AND (CAST(?4 AS TEXT) IS NULL OR checkpoint_id < ?4)
-  AND (CAST(?5 AS TEXT) IS NULL OR (checkpoint_id, thread_id, ns) < (?5, ?6, ?7))
+WHERE thread_id = ?6
+  AND (CAST(?1 AS TEXT) IS NULL OR checkpoint_id = ?1)
+  AND (CAST(?2 AS TEXT) IS NULL OR checkpoint_id < ?2)
+  AND (CAST(?3 AS TEXT) IS NULL OR (checkpoint_id, thread_id, ns) < (?3, ?4, ?5))
 ORDER BY checkpoint_id DESC, thread_id DESC, ns DESC;
 
 -- name: list_namespace_checkpoints
+-- open: 6 checkpoints.document (1, 2, 3, 5)
 SELECT thread_id, ns, checkpoint_id, parent_id, format, document FROM checkpoints
-WHERE thread_id = ?1 AND ns = ?2
-  AND (CAST(?3 AS TEXT) IS NULL OR checkpoint_id = ?3)
-  AND (CAST(?4 AS TEXT) IS NULL OR checkpoint_id < ?4)
-  AND (CAST(?5 AS TEXT) IS NULL OR (checkpoint_id, thread_id, ns) < (?5, ?6, ?7))
+WHERE thread_id = ?6 AND ns = ?7
+  AND (CAST(?1 AS TEXT) IS NULL OR checkpoint_id = ?1)
+  AND (CAST(?2 AS TEXT) IS NULL OR checkpoint_id < ?2)
+  AND (CAST(?3 AS TEXT) IS NULL OR (checkpoint_id, thread_id, ns) < (?3, ?4, ?5))
 ORDER BY checkpoint_id DESC, thread_id DESC, ns DESC;
 
 -- name: list_namespaces

@@ -1,7 +1,13 @@
 -- name: list_runs
-SELECT thread_id, goal, context, status, accepted_at, updated_at, cancel_reason, stepwise
+-- open: 2 runs.goal (1)
+-- open: 3 runs.context (1)
+-- open: 7 runs.cancel_reason (1)
+SELECT thread_id, goal, context, status, accepted_at, updated_at, cancel_reason, stepwise, spaces
 FROM runs ORDER BY accepted_at DESC, rowid DESC;
 
 -- name: list_runs_by_status
-SELECT thread_id, goal, context, status, accepted_at, updated_at, cancel_reason, stepwise
+-- open: 2 runs.goal (1)
+-- open: 3 runs.context (1)
+-- open: 7 runs.cancel_reason (1)
+SELECT thread_id, goal, context, status, accepted_at, updated_at, cancel_reason, stepwise, spaces
 FROM runs WHERE status = ? ORDER BY accepted_at DESC, rowid DESC;

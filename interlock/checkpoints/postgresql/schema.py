@@ -1,0 +1,104 @@
+"""Our schema in a PostgreSQL database: is it ours, can it be used, is it the newest?"""
+
+from typing import Any, Final
+
+import psycopg
+
+from interlock.checkpoints.named_sql import load_migrations
+from interlock.checkpoints.postgresql.postgres_connection import DIALECT, Driver, derive_lock_key
+from interlock.checkpoints.storage_url import StorageUrl
+from interlock.contracts.errors import StorageSchemaError
+
+_MIGRATING: Final = "migrations"
+_OLDEST_SERVER: Final = 130000
+_VERSION_TABLE: Final = "interlock_schema_version"
+_OLD_MARKS: Final = "30 days"
+
+
+def migrate(driver: Driver, url: StorageUrl) -> None:
+    """Bring the schema up to date, in one transaction, while no other process does.
+
+    Args:
+        driver: In autocommit mode.
+        url: Which schema, and what messages call the database.
+
+    Raises:
+        StorageSchemaError: It is not ours, or of a newer release; it was left untouched.
+        psycopg.Error: What PostgreSQL says.
+    """
+    _check_server(driver, url)
+    schema = url.schema
+    with driver.transaction():
+        driver.execute(f"SELECT pg_advisory_xact_lock({derive_lock_key(schema, _MIGRATING):d})")
+        if not _find(driver, "SELECT 1 FROM pg_namespace WHERE nspname = $1", schema):
+            driver.execute(f'CREATE SCHEMA "{schema}"')
+        driver.execute(f'SET LOCAL search_path TO "{schema}"')
+        version = _load_version(driver, url)
+        migrations = load_migrations(DIALECT)
+        if version > len(migrations):
+            raise StorageSchemaError(
+                f"The schema {schema!r} of {url.text} has version {version}; this release knows "
+                f"{len(migrations)}. It was left untouched. Upgrade interlock, or name another "
+                "schema with ?interlock_schema=name."
+            )
+        for migration in migrations[version:]:
+            driver.execute(migration.script.encode())
+        if version < len(migrations):
+            _guard_tables(driver, schema)
+            driver.execute(f"UPDATE {_VERSION_TABLE} SET version = {len(migrations):d}")
+        driver.execute(f"DELETE FROM commit_marks WHERE at < now() - interval '{_OLD_MARKS}'")
+
+
+def _check_server(driver: Driver, url: StorageUrl) -> None:
+    seen = driver.info.server_version
+    if seen < _OLDEST_SERVER:
+        raise StorageSchemaError(
+            f"The server of {url.text} is PostgreSQL {seen // 10000}. It must be "
+            f"{_OLDEST_SERVER // 10000} or newer."
+        )
+    (encoding,) = driver.execute("SHOW server_encoding").fetchone() or ("",)
+    if encoding != "UTF8":
+        raise StorageSchemaError(
+            f"The database {url.text} has the encoding {encoding}. Create one with "
+            "ENCODING 'UTF8'."
+        )
+
+
+def _load_version(driver: Driver, url: StorageUrl) -> int:
+    """Return the schema's version; a schema that is new gets the table that holds it.
+
+    Raises:
+        StorageSchemaError: It has tables, and not ours.
+    """
+    tables = "SELECT 1 FROM pg_tables WHERE schemaname = $1"
+    if not _find(driver, tables, url.schema):
+        driver.execute(f"CREATE TABLE {_VERSION_TABLE} (version BIGINT NOT NULL)")
+        driver.execute(f"INSERT INTO {_VERSION_TABLE} VALUES (0)")
+        return 0
+    if not _find(driver, f"{tables} AND tablename = $2", url.schema, _VERSION_TABLE):
+        raise StorageSchemaError(
+            f"The schema {url.schema!r} of {url.text} belongs to another application: it has "
+            "tables, but not interlock's mark. It was left untouched. Name another schema with "
+            "?interlock_schema=name."
+        )
+    (version,) = driver.execute(f"SELECT version FROM {_VERSION_TABLE}").fetchone() or (0,)  # noqa: S608
+    return int(version)
+
+
+def _guard_tables(driver: Driver, schema: str) -> None:
+    """Let no function that the transaction is lent to write to our tables."""
+    rows = driver.execute(
+        "SELECT tablename FROM pg_tables WHERE schemaname = $1 AND NOT EXISTS ("
+        "SELECT 1 FROM pg_trigger WHERE tgname = 'not_when_lent' AND tgrelid = "
+        "(quote_ident(schemaname) || '.' || quote_ident(tablename))::regclass)",
+        (schema,),
+    ).fetchall()
+    for (table,) in rows:
+        driver.execute(
+            f'CREATE TRIGGER not_when_lent BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON "{table}" '
+            "FOR EACH STATEMENT EXECUTE FUNCTION refuse_when_lent()"
+        )
+
+
+def _find(driver: "psycopg.Connection[tuple[Any, ...]]", statement: str, *parameters: str) -> bool:
+    return driver.execute(statement, parameters).fetchone() is not None
