@@ -24,6 +24,7 @@ from interlock.contracts.effect_errors import (
 )
 from interlock.contracts.effect_ledger import Transaction
 from interlock.contracts.effects import EffectRecord
+from interlock.contracts.encryption import Encryption
 from interlock.contracts.errors import (
     AnswerError,
     ConfigurationError,
@@ -60,9 +61,11 @@ from interlock.contracts.outcome import RunResult, StepOutcome, Usage
 from interlock.contracts.plan import Need, Step, TaskGraph
 from interlock.contracts.policy import Budget, EffectPolicy, Retry, RunPolicy, ScratchpadPolicy
 from interlock.contracts.question import Answer, Question, approve, edit, reject, respond
+from interlock.contracts.retention import Pruned, PruneReport, Retention
 from interlock.contracts.run_record import RunRecord
 from interlock.contracts.scratchpad import Note, scratchpad
 from interlock.contracts.scratchpad_errors import ScratchpadFullError, ScratchpadOverError
+from interlock.contracts.sealing_errors import SealedRowError, SealedStorageError
 from interlock.contracts.storage import Storage
 from interlock.contracts.worker import Planner, PlanRequest, Worker, WorkerCard
 from interlock.orchestrator import (
@@ -96,6 +99,7 @@ __all__ = [
     "EffectRecord",
     "EffectSettledError",
     "EffectUnknownError",
+    "Encryption",
     "Finding",
     "FinishedRunError",
     "Handoff",
@@ -117,9 +121,12 @@ __all__ = [
     "PlanProblem",
     "PlanRequest",
     "Planner",
+    "PruneReport",
+    "Pruned",
     "Question",
     "RecordedEffectError",
     "RequestRefusedError",
+    "Retention",
     "Retry",
     "RunError",
     "RunPolicy",
@@ -130,6 +137,8 @@ __all__ = [
     "ScratchpadFullError",
     "ScratchpadOverError",
     "ScratchpadPolicy",
+    "SealedRowError",
+    "SealedStorageError",
     "StaleAnswerError",
     "Step",
     "StepOutcome",

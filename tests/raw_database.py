@@ -19,10 +19,11 @@ _MARK: Final = re.compile(r"\?")
 class RawDatabase:
     """An open connection in autocommit mode; statements have `?` for parameters."""
 
-    def __init__(self, connection: Any, *, is_postgres: bool) -> None:
-        """Use a driver's connection."""
+    def __init__(self, connection: Any, *, schema: str | None = None) -> None:
+        """Use a driver's connection; on PostgreSQL with the schema that it looks into."""
         self._connection = connection
-        self.is_postgres = is_postgres
+        self.schema = schema
+        self.is_postgres = schema is not None
 
     def execute(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run a statement and return its rows."""
@@ -32,6 +33,13 @@ class RawDatabase:
         numbered = _MARK.sub(lambda _: f"${next(numbers)}", statement)
         cursor = self._connection.execute(numbered.encode(), parameters)
         return cursor.fetchall() if cursor.description is not None else []
+
+    def run_script(self, script: str) -> None:
+        """Run many statements."""
+        if self.is_postgres:
+            psycopg.ClientCursor(self._connection).execute(script.encode())
+        else:
+            self._connection.executescript(script)
 
     def list_tables(self) -> list[str]:
         """Return the names of all tables, sorted."""
@@ -64,7 +72,7 @@ def open_raw(url: str) -> Iterator[RawDatabase]:
     if url.startswith("sqlite:///"):
         path = url.removeprefix("sqlite:///")
         with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-            yield RawDatabase(connection, is_postgres=False)
+            yield RawDatabase(connection)
         return
     parts = urlsplit(url)
     (schema,) = parse_qs(parts.query)["interlock_schema"]
@@ -72,7 +80,7 @@ def open_raw(url: str) -> Iterator[RawDatabase]:
         parts._replace(query="").geturl(), autocommit=True, cursor_factory=psycopg.RawCursor
     ) as driver:
         driver.execute(sql.SQL("SET search_path = {}").format(sql.Identifier(schema)))
-        yield RawDatabase(driver, is_postgres=True)
+        yield RawDatabase(driver, schema=schema)
 
 
 def dump_rows(url: str) -> dict[str, list[str]]:

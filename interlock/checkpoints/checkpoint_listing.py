@@ -8,6 +8,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import CheckpointTuple, get_checkpoint_id
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
+from interlock.checkpoints.channel_rows import ValueReader
 from interlock.checkpoints.checkpoint_rows import Place, build_tuple
 from interlock.checkpoints.connection import Connection
 
@@ -74,6 +75,7 @@ def load_page(
     """Return the next checkpoints of a listing, at most a page."""
     size = PAGE if listing.limit is None else min(PAGE, listing.limit)
     page: list[CheckpointTuple] = []
+    reader = ValueReader(connection, serde)
     if size <= 0:
         return page
     for row in connection.run(_choose_statement(listing), _derive_parameters(listing)):
@@ -84,8 +86,7 @@ def load_page(
         place = Place(thread_id, namespace, checkpoint_id)
         page.append(
             build_tuple(
-                connection,
-                serde,
+                reader,
                 place,
                 parent_id=parent_id,
                 document=document,

@@ -1,14 +1,12 @@
 """LangGraph checkpoints as rows, and back.
 
-A checkpoint's row holds everything but channel values. Each value lies in a row of its own,
-by channel and version, written once when the channel changed; a big one lies in `blobs` by
-its hash, so that a value that passes through a task write and two channels is stored once.
+A checkpoint's row holds everything but channel values. Each value lies in a row of its own
+(`channel_rows`), by channel and version, written once when the channel changed.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
@@ -22,13 +20,9 @@ from langgraph.checkpoint.base import (
 )
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
+from interlock.checkpoints.channel_rows import Row, ValueReader, ValueRow, pack_value
 from interlock.checkpoints.connection import Connection
-from interlock.contracts.plain import derive_bytes_hash
-
-MAX_INLINE_BYTES: Final = 4096
-"""Serialised values above this go to `blobs` by hash."""
-
-Row: TypeAlias = tuple[object, ...]
+from interlock.checkpoints.growing_values import GrowingValues
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +55,7 @@ class EncodedRows:
     """Rows that are ready to be inserted, serialised before they were queued."""
 
     checkpoint: Row | None = None
-    values: list[Row] = field(default_factory=list)
+    values: list[ValueRow] = field(default_factory=list)
     writes: list[tuple[bool, Row]] = field(default_factory=list)
     blobs: list[Row] = field(default_factory=list)
 
@@ -71,10 +65,12 @@ class EncodedRows:
             connection.run_many("insert_blob", self.blobs)
         if self.checkpoint is not None:
             connection.run("insert_checkpoint", self.checkpoint)
-        if self.values:
-            connection.run_many("insert_channel_value", self.values)
-        for is_special, row in self.writes:
-            connection.run("replace_write" if is_special else "insert_write", row)
+        for value in self.values:
+            value.insert(connection)
+        for name, is_special in (("insert_write", False), ("replace_write", True)):
+            connection.run_many(
+                name, [row for special, row in self.writes if special is is_special]
+            )
 
 
 def parse_place(config: RunnableConfig) -> Place:
@@ -94,8 +90,12 @@ def encode_checkpoint(
     checkpoint: Checkpoint,
     metadata: CheckpointMetadata,
     new_versions: ChannelVersions,
+    growing: GrowingValues,
 ) -> EncodedRows:
-    """Return the rows of a checkpoint: its own, and one for every channel that changed."""
+    """Return the rows of a checkpoint: its own, and one for every channel that changed.
+
+    What `growing` knows is taken as stored, and so are the new values from now on.
+    """
     place = parse_place(config)
     values = checkpoint["channel_values"]
     document = {key: value for key, value in checkpoint.items() if key != "channel_values"}
@@ -114,8 +114,10 @@ def encode_checkpoint(
     )
     for channel, version in new_versions.items():
         if channel in values:
-            packed = _pack(serde, values[channel], place.thread_id, rows=rows)
-            rows.values.append((place.thread_id, place.namespace, channel, str(version), *packed))
+            key = (place.thread_id, place.namespace, channel)
+            encoded = growing.encode(serde, key, version=str(version), value=values[channel])
+            packed = pack_value(encoded.format, encoded.data, place.thread_id, blobs=rows.blobs)
+            rows.values.append(ValueRow((*key, str(version)), packed, encoded))
     return rows
 
 
@@ -133,27 +135,19 @@ def encode_writes(
     rows = EncodedRows()
     for position, (channel, value) in enumerate(writes):
         index = WRITES_IDX_MAP.get(channel, position)
-        packed = _pack(serde, value, place.thread_id, rows=rows)
+        packed = pack_value(*serde.dumps_typed(value), place.thread_id, blobs=rows.blobs)
         rows.writes.append((index < 0, (*key, index, channel, *packed)))
     return rows
 
 
-def _pack(
-    serde: SerializerProtocol, value: object, thread_id: str, *, rows: EncodedRows
-) -> tuple[str, bytes | None, str | None]:
-    """Serialise a value; return format, data and hash, one of the last two None."""
-    kind, data = serde.dumps_typed(value)
-    if len(data) <= MAX_INLINE_BYTES:
-        return kind, data, None
-    blob_hash = derive_bytes_hash(data)
-    rows.blobs.append((thread_id, blob_hash, data))
-    return kind, None, blob_hash
-
-
 def load_tuple(
-    connection: Connection, serde: SerializerProtocol, place: Place
+    connection: Connection, serde: SerializerProtocol, place: Place, *, growing: GrowingValues
 ) -> CheckpointTuple | None:
-    """Return a checkpoint, or the newest of its namespace, or None."""
+    """Return a checkpoint, or the newest of its namespace, or None.
+
+    What can be added to the newest next is told to `growing`.
+    """
+    is_newest = place.checkpoint_id is None
     if place.checkpoint_id is None:
         name, parameters = "load_newest_checkpoint", (place.thread_id, place.namespace)
         row = connection.run(name, parameters).fetchone()
@@ -165,8 +159,7 @@ def load_tuple(
     checkpoint_id, parent_id, kind, data = row
     document, metadata = serde.loads_typed((kind, data))
     return build_tuple(
-        connection,
-        serde,
+        ValueReader(connection, serde, growing if is_newest else None),
         Place(place.thread_id, place.namespace, checkpoint_id),
         parent_id=parent_id,
         document=document,
@@ -175,8 +168,7 @@ def load_tuple(
 
 
 def build_tuple(
-    connection: Connection,
-    serde: SerializerProtocol,
+    reader: ValueReader,
     place: Place,
     *,
     parent_id: str | None,
@@ -184,26 +176,20 @@ def build_tuple(
     metadata: CheckpointMetadata,
 ) -> CheckpointTuple:
     """Return a checkpoint from its row, with its channel values and task writes."""
-    which = (place.thread_id, place.namespace, str(place.checkpoint_id))
-    versions = {name: str(version) for name, version in document["channel_versions"].items()}
-    values = connection.run(
-        "load_channel_values", (place.thread_id, place.namespace, json.dumps(versions))
-    )
-    checkpoint: Any = {
-        **document,
-        "channel_values": {
-            channel: serde.loads_typed((kind, held if held is not None else big))
-            for channel, kind, _version, held, _hash, big in values
-        },
-    }
-    writes = connection.run("load_writes", which)
+    thread_id, namespace = place.thread_id, place.namespace
+    values = reader.load_values(thread_id, namespace, document["channel_versions"])
+    checkpoint: Any = {**document, "channel_values": values}
+    which = (thread_id, namespace, str(place.checkpoint_id))
+    loads = reader.serde.loads_typed
     return CheckpointTuple(
         config=place.derive_config(str(place.checkpoint_id)),
         checkpoint=checkpoint,
         metadata=metadata,
         parent_config=None if parent_id is None else place.derive_config(parent_id),
         pending_writes=[
-            (task_id, channel, serde.loads_typed((kind, held if held is not None else big)))
-            for task_id, channel, kind, _index, held, _hash, big in writes
+            (task_id, channel, loads((kind, held if held is not None else big)))
+            for task_id, channel, kind, _index, held, _hash, big in reader.connection.run(
+                "load_writes", which
+            )
         ],
     )

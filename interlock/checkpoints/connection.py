@@ -38,6 +38,14 @@ class Cursor(Protocol):
 class Connection(Protocol):
     """A connection inside an open transaction."""
 
+    @property
+    def noted(self) -> set[object]:
+        """What this transaction has found out and nobody else can change until it ends.
+
+        Emptied when it ends or is undone in part.
+        """
+        ...
+
     def run(self, name: str, parameters: Sequence[object] = ()) -> Cursor:
         """Run a named statement."""
         ...

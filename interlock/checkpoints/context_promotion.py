@@ -45,9 +45,7 @@ def settle_promoted(
         update={
             "published": published,
             "published_refs": refs,
-            "published_versions": {
-                key: (fact.space, fact.version) for key, fact in facts.items()
-            },
+            "published_versions": {key: (fact.space, fact.version) for key, fact in facts.items()},
         }
     )
 

@@ -31,16 +31,25 @@ def build_database(
     database = _build_driver(url, write_hook=write_hook)
     if encryption is None:
         return database
-    if find_spec("cryptography") is None:
-        raise ConfigurationError(
-            f"Encryption keys were given for the storage {url.text}, and cryptography is not "
-            "installed. Install it with: pip install 'interlock[encryption]'"
-        )
+    require_cryptography()
     # Only who seals a database needs the library.
     from interlock.checkpoints.sealing.sealing_database import SealingDatabase  # noqa: PLC0415
 
     dialect = "postgresql" if url.kind == "postgresql" else "sqlite"
     return SealingDatabase(database, encryption, statements=load_statements(dialect))
+
+
+def require_cryptography() -> None:
+    """Refuse to go on where the library that seals values is missing.
+
+    Raises:
+        ConfigurationError: It is not installed.
+    """
+    if find_spec("cryptography") is None:
+        raise ConfigurationError(
+            "Encryption keys were given, and cryptography is not installed. Install it with: "
+            "pip install 'interlock[encryption]'"
+        )
 
 
 def _build_driver(url: StorageUrl, *, write_hook: WriteHook | None) -> Database:

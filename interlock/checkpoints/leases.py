@@ -73,6 +73,7 @@ class Leases:
             if row is None or row.token != self._given_up.get(thread_id):
                 self._refuse_live(row, thread_id, now=now)
             token = 1 if row is None else row.token + 1
+            connection.noted.clear()
             this = self._this
             connection.run(
                 "save_lease",
@@ -196,11 +197,16 @@ class Leases:
                 _load_row(connection, thread_id), thread_id, now=now
             )
 
+        held = ("lease", thread_id, token)
+
         def check(connection: Connection) -> None:
+            if held in connection.noted:
+                return  # looked at in this transaction, and nobody else can write to the thread
             row = connection.run("load_lease", (thread_id,)).fetchone()
             if row is None or row[0] != token:
                 self._namespaces.pop(thread_id, None)
                 raise LeaseLostError(thread_id=thread_id, token=token)
+            connection.noted.add(held)
 
         return check
 
@@ -235,6 +241,14 @@ class Leases:
         if known is None or namespace in known.names:
             return False
         return self._clock.now() < known.expires_at
+
+    def require_idle(self, connection: Connection, thread_id: str) -> None:
+        """Return unless somebody, perhaps this very storage, is running a thread.
+
+        Raises:
+            ThreadBusyError: Somebody is.
+        """
+        self._refuse_live(_load_row(connection, thread_id), thread_id, now=self._clock.now())
 
     def _refuse_live(self, row: _Row | None, thread_id: str, *, now: datetime) -> None:
         """Raise ThreadBusyError if a stored lease still keeps others away."""

@@ -3,11 +3,12 @@
 A copy of a thread gets the thread's payloads too, since its checkpoints refer to some of them.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from interlock.checkpoints.connection import Connection, Operation
+from interlock.checkpoints.growing_values import parse_tail
 
 _COPIES = (
     ("read_thread_checkpoints", "insert_checkpoint"),
@@ -17,6 +18,9 @@ _COPIES = (
     ("read_thread_payloads", "insert_payload"),
 )
 """What reads the rows of a thread, and what writes each kind of them; the thread comes first."""
+
+_ValueKey = tuple[str, str, str]
+"""Namespace, channel, version."""
 
 _Guard = Callable[[str], Operation[None]]
 
@@ -87,7 +91,10 @@ def _delete_checkpoints(connection: Connection, keys: Sequence[Sequence[object]]
 def _delete_unused_values(
     connection: Connection, serde: SerializerProtocol, thread_id: str
 ) -> None:
-    """Delete channel values and blobs that no checkpoint of the thread names any more."""
+    """Delete channel values and blobs that no checkpoint of the thread needs any more.
+
+    A value that grew is needed by what was added to it later.
+    """
     used: set[tuple[str, str, str]] = set()
     for row in connection.run("list_checkpoint_ids", (thread_id,)):
         namespace, _checkpoint_id, _parent_id, kind, data = row
@@ -96,7 +103,22 @@ def _delete_unused_values(
             (namespace, channel, str(version))
             for channel, version in document["channel_versions"].items()
         )
-    held = connection.run("list_channel_versions", (thread_id,)).fetchall()
-    unused = [(thread_id, *key) for key in held if tuple(key) not in used]
+    rows = connection.run("list_channel_versions", (thread_id,)).fetchall()
+    held = {(namespace, channel, version): kind for namespace, channel, version, kind in rows}
+    used |= _find_bases(held, used)
+    unused = [(thread_id, *key) for key in held if key not in used]
     connection.run_many("delete_channel_value", unused)
     connection.run("delete_unused_blobs", (thread_id,))
+
+
+def _find_bases(held: Mapping[_ValueKey, str], used: Iterable[_ValueKey]) -> set[_ValueKey]:
+    """Return the values that tails in use follow, each of them in use itself."""
+    found: set[_ValueKey] = set()
+    for key in used:
+        here = key
+        while (tail := parse_tail(held.get(here, ""))) is not None:
+            here = (here[0], here[1], tail.base)
+            if here in found:
+                break
+            found.add(here)
+    return found

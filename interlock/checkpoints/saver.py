@@ -20,6 +20,7 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from interlock.checkpoints.checkpoint_listing import load_page, parse_listing
 from interlock.checkpoints.checkpoint_rows import (
     EncodedRows,
+    Place,
     encode_checkpoint,
     encode_writes,
     load_tuple,
@@ -27,6 +28,7 @@ from interlock.checkpoints.checkpoint_rows import (
 )
 from interlock.checkpoints.connection import Connection, Operation
 from interlock.checkpoints.database import MANY, Database
+from interlock.checkpoints.growing_values import GrowingValues
 from interlock.checkpoints.leases import Leases
 from interlock.checkpoints.retention import (
     copy_thread,
@@ -57,6 +59,7 @@ class Saver(BaseCheckpointSaver[str]):
         self._leases = leases
         self._salt = secrets.token_hex(4)
         self._versions = count()
+        self._growing = GrowingValues()
         self._is_relaxed = False
 
     def get_next_version(self, current: str | None, channel: None) -> str:  # noqa: ARG002
@@ -88,14 +91,11 @@ class Saver(BaseCheckpointSaver[str]):
         place = parse_place(config)
         if self._leases.is_surely_empty(place.thread_id, place.namespace):
             return None
-        serde = self.serde
-        return await self._database.read(lambda connection: load_tuple(connection, serde, place))
+        return await self._database.read(self._derive_load(place))
 
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Do as `aget_tuple` does, blocking."""
-        place = parse_place(config)
-        serde = self.serde
-        return self._database.read_blocking(lambda connection: load_tuple(connection, serde, place))
+        return self._database.read_blocking(self._derive_load(parse_place(config)))
 
     async def alist(
         self,
@@ -254,6 +254,10 @@ class Saver(BaseCheckpointSaver[str]):
         """Do as `aprune` does, blocking."""
         self._database.write_blocking(self._derive_prune(thread_ids, strategy), lane=MANY)
 
+    def _derive_load(self, place: Place) -> Operation[CheckpointTuple | None]:
+        serde, growing = self.serde, self._growing
+        return lambda connection: load_tuple(connection, serde, place, growing=growing)
+
     def _derive_put(
         self,
         config: RunnableConfig,
@@ -268,6 +272,7 @@ class Saver(BaseCheckpointSaver[str]):
             checkpoint=checkpoint,
             metadata=metadata,
             new_versions=new_versions,
+            growing=self._growing,
         )
         place = parse_place(config)
         self._leases.note_namespace(place.thread_id, place.namespace)

@@ -15,6 +15,7 @@ from interlock.checkpoints.journal import Journal, derive_handoff_rows, insert_h
 from interlock.checkpoints.leases import Leases
 from interlock.checkpoints.outcomes import derive_outcome_rows, insert_outcomes, load_superstep
 from interlock.checkpoints.payload_rows import derive_payload_rows, insert_payloads
+from interlock.checkpoints.pruning import Pruning
 from interlock.checkpoints.question_ledger import (
     QuestionLedger,
     apply_answers,
@@ -27,6 +28,7 @@ from interlock.checkpoints.run_ledger import RunLedger, apply_update
 from interlock.checkpoints.saver import Saver
 from interlock.checkpoints.scratchpads import derive_note_rows, insert_notes, load_notes
 from interlock.checkpoints.sealing.sealing_state import require_plain
+from interlock.checkpoints.sqlite.compaction import compact_file, measure_file
 from interlock.checkpoints.storage_url import parse_storage_url
 from interlock.checkpoints.strict_msgpack import require_strict_msgpack
 from interlock.checkpoints.write_hook import WriteHook
@@ -39,6 +41,7 @@ from interlock.contracts.outcome import RunStatus, StepOutcome
 from interlock.contracts.plain import Plain
 from interlock.contracts.promotion import Promotion
 from interlock.contracts.question import Answer, Question
+from interlock.contracts.retention import PruneReport, Retention
 from interlock.contracts.run_record import RunRecord
 from interlock.contracts.scratchpad import Note
 from interlock.contracts.storage import (
@@ -48,6 +51,7 @@ from interlock.contracts.storage import (
     Storage,
     ThreadCounts,
 )
+from interlock.contracts.thread_call import call_in_thread
 
 T = TypeVar("T")
 
@@ -83,9 +87,7 @@ class SqlStorage:
         require_strict_msgpack()
         self._url = parse_storage_url(url)
         clock = clock or SystemClock()
-        self._database = build_database(
-            self._url, write_hook=write_hook, encryption=encryption
-        )
+        self._database = build_database(self._url, write_hook=write_hook, encryption=encryption)
         self._is_plain = encryption is None
         self._leases = Leases(self._database, clock)
         self._runs = RunLedger(self._database, clock)
@@ -94,6 +96,13 @@ class SqlStorage:
         self._ledger = SqlEffectLedger(self._database, self._leases, clock)
         self._context = SqlContextLedger(self._database)
         self._saver = Saver(self._database, self._leases, serde=build_serializer())
+        self._pruning = Pruning(
+            self._database,
+            self._leases,
+            ledger=self._ledger,
+            clock=clock,
+            serde=self._saver.serde,
+        )
 
     @property
     def url(self) -> str:
@@ -329,6 +338,20 @@ class SqlStorage:
     async def list_questions(self, thread_id: ThreadId | None = None) -> Sequence[Question]:
         """Return open, unanswered questions, oldest first; of all threads if none is named."""
         return await self._questions.list_open(thread_id)
+
+    async def prune(self, retention: Retention, *, dry_run: bool = False) -> PruneReport:
+        """Delete what is old and no resume needs, or count it; safe to stop and to repeat.
+
+        Raises:
+            StorageBusyError: The file was to be compacted, and others kept it for too long.
+        """
+        path = self._url.path
+        size = None if path is None else measure_file(path)
+        report = await self._pruning.prune(retention, dry_run=dry_run)
+        if path is not None and retention.compact and not dry_run:
+            await call_in_thread(compact_file, self.url, path)
+        left = None if path is None else measure_file(path)
+        return report.model_copy(update={"file_bytes_before": size, "file_bytes_after": left})
 
 
 @asynccontextmanager

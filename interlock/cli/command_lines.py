@@ -97,6 +97,16 @@ class CommandLines:
         thread = ["--thread", self.thread_id] if self.thread_id else []
         return self._join("effects", "forget", "--older-than", older_than, *thread, *self._locate())
 
+    def prune(self, older_than: str, *, keep_checkpoints: int, journal: bool, compact: bool) -> str:
+        """Return the line that deletes what is old and not needed."""
+        words = ["--older-than", older_than]
+        if self.thread_id:
+            words += ["--thread", self.thread_id]
+        if keep_checkpoints != 1:
+            words += ["--keep-checkpoints", str(keep_checkpoints)]
+        words += ["--journal"] * journal + ["--compact"] * compact
+        return self._join("prune", *words, *self._locate())
+
     def answer(self, question: Question) -> Sequence[str]:
         """Return one line for each decision that a question allows."""
         return [

@@ -12,6 +12,8 @@ from interlock.cli.commands.bench import app as bench
 from interlock.cli.commands.demo import demo
 from interlock.cli.commands.drawing import graph, schema
 from interlock.cli.commands.effects import app as effects
+from interlock.cli.commands.keys import app as keys
+from interlock.cli.commands.pruning import prune
 from interlock.cli.commands.reading import cancel, handoffs, inbox, status
 from interlock.cli.commands.running import answer, resume
 from interlock.cli.commands.running import run as run_team
@@ -116,6 +118,14 @@ def _register() -> None:
         )
     )(graph)
     app.command(epilog=show_examples("interlock schema > task-graph.schema.json"))(schema)
+    app.command(
+        epilog=show_examples(
+            "interlock prune --dry-run --team app:desk",
+            "interlock prune --older-than 90d --journal --compact",
+            "interlock prune --older-than 0s --thread t17",
+        )
+    )(prune)
+    app.add_typer(keys, name="keys")
     app.add_typer(bench, name="bench")
 
 

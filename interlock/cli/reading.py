@@ -11,6 +11,7 @@ from rich.text import Text
 from interlock.checkpoints import open_storage
 from interlock.checkpoints.storage_url import parse_storage_url
 from interlock.cli.command_lines import PLACEHOLDER, CommandLines
+from interlock.cli.encryption_keys import read_encryption
 from interlock.cli.exit_codes import ExitCode
 from interlock.cli.output import Output
 from interlock.cli.team_loading import load_team
@@ -20,6 +21,7 @@ from interlock.console.json_lines import dump_value
 from interlock.console.question_page import draw_question
 from interlock.console.status_page import NextCommands, draw_status, draw_statuses
 from interlock.contracts.clock import SystemClock
+from interlock.contracts.encryption import Encryption
 from interlock.contracts.errors import ConfigurationError, UnknownThreadError
 from interlock.contracts.handoff import Handoff
 from interlock.contracts.ids import StepId, ThreadId
@@ -46,7 +48,22 @@ def read(commands: CommandLines, body: Callable[[Storage], Awaitable[Value]]) ->
         ConfigurationError: There is no such database, as reading makes none; or no such team.
         StorageError: It cannot be opened.
     """
-    url = _find_url(commands)
+    url, encryption = find_database(commands)
+
+    async def open_and_read() -> Value:
+        async with open_storage(url, encryption=encryption) as storage:
+            return await body(storage)
+
+    return asyncio.run(open_and_read())
+
+
+def find_database(commands: CommandLines) -> tuple[str, Encryption | None]:
+    """Return the URL of a database that is there, and its keys.
+
+    Raises:
+        ConfigurationError: There is no such database, as reading makes none; or no such team.
+    """
+    url, encryption = _find_storage(commands)
     parsed = parse_storage_url(url)
     path = parsed.path
     if parsed.kind == "memory":
@@ -60,19 +77,15 @@ def read(commands: CommandLines, body: Callable[[Storage], Awaitable[Value]]) ->
             "folder in which the run was started, or name the team (--team module:attribute) or "
             "its storage (--storage URL, or INTERLOCK_STORAGE)."
         )
-
-    async def open_and_read() -> Value:
-        async with open_storage(url) as storage:
-            return await body(storage)
-
-    return asyncio.run(open_and_read())
+    return url, encryption
 
 
-def _find_url(commands: CommandLines) -> str:
-    """Return the storage that was given; else the team's; else the default."""
-    if commands.storage is not None:
-        return commands.storage
-    return load_team(commands.team).storage_url if commands.team is not None else DEFAULT_STORAGE
+def _find_storage(commands: CommandLines) -> tuple[str, Encryption | None]:
+    """Return the storage that was given, else the team's, else the default; and its keys."""
+    if commands.team is None:
+        return commands.storage or DEFAULT_STORAGE, read_encryption()
+    team = load_team(commands.team)
+    return commands.storage or team.storage_url, team.encryption or read_encryption()
 
 
 def show_status(output: Output, *, commands: CommandLines) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 from pkgutil import iter_modules
 from traceback import extract_tb
 
+from interlock.cli.encryption_keys import read_encryption
 from interlock.contracts.errors import ConfigurationError, InterlockError
 from interlock.orchestrator import Orchestrator
 
@@ -30,7 +31,17 @@ def load_team(name: str, *, storage: str | None = None) -> Orchestrator:
             "for the attribute `desk` of app.py in the current folder."
         )
     team = _build(name, _find(name, _import(module_name), path))
-    return team.copy_with(storage=storage) if storage is not None else team
+    return _with_storage(team, storage)
+
+
+def _with_storage(team: Orchestrator, storage: str | None) -> Orchestrator:
+    """Return a team with another storage, and with the environment's keys if it has none."""
+    encryption = None
+    if team.encryption is None and (storage is not None or team.is_storage_named):
+        encryption = read_encryption()
+    if storage is None and encryption is None:
+        return team
+    return team.copy_with(storage=storage, encryption=encryption)
 
 
 def _import(name: str) -> object:

@@ -19,6 +19,7 @@ from interlock.contracts.outcome import RunStatus, StepOutcome
 from interlock.contracts.plain import Plain
 from interlock.contracts.promotion import Promotion
 from interlock.contracts.question import Answer, Question
+from interlock.contracts.retention import PruneReport, Retention
 from interlock.contracts.run_record import RunRecord
 from interlock.contracts.scratchpad import Note
 
@@ -304,6 +305,16 @@ class Storage(Protocol):
 
     async def list_questions(self, thread_id: ThreadId | None = None) -> Sequence[Question]:
         """Return open, unanswered questions, oldest first; of all threads if none is named."""
+        ...
+
+    async def prune(self, retention: Retention, *, dry_run: bool = False) -> PruneReport:
+        """Delete what is old and no resume needs, or count it; safe to stop and to repeat.
+
+        Threads that somebody is running are left alone.
+
+        Raises:
+            StorageBusyError: A file was to be compacted, and others kept it for too long.
+        """
         ...
 
     async def aclose(self) -> None:

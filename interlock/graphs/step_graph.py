@@ -1,6 +1,6 @@
 """The step graph: one step's life, from its brief to its settlement.
 
-    START -> brief -> <one node a worker> -> review -> promote -> END
+    START -> brief -> <one node a worker> -> review -> promote -> END | brief | fallback | park
                ^                               |-> brief (retry)
                |                               |-> fallback -> brief | park | degrade
                +--- an answer takes it up ---  |-> park -> END
@@ -43,7 +43,7 @@ from interlock.nodes.step_fallback import build_fallback_node
 from interlock.nodes.step_park import build_park_node
 from interlock.nodes.step_promote import build_promote_node
 from interlock.nodes.step_review import build_review_node
-from interlock.nodes.step_run import get_step_run
+from interlock.nodes.step_run import StepRun, get_step_run
 from interlock.nodes.step_state import (
     BRIEF,
     DEGRADE,
@@ -142,7 +142,9 @@ def build_step_graph(
     _add_routes(graph, BRIEF, [*team.spec.workers, REVIEW, PROMOTE, FALLBACK, PARK])
     _add_routes(graph, REVIEW, [PROMOTE, BRIEF, FALLBACK, PARK, DEGRADE])
     _add_routes(graph, FALLBACK, [BRIEF, PARK, DEGRADE])
-    for last in (PROMOTE, PARK, DEGRADE):
+    # The route that led to it stands, unless what the step publishes was refused.
+    _add_routes(graph, PROMOTE, [BRIEF, FALLBACK, PARK], last=PROMOTE)
+    for last in (PARK, DEGRADE):
         graph.add_edge(last, END)
     return graph.compile(name="step")
 
@@ -156,9 +158,13 @@ def _require_free_name(worker: Worker) -> None:
         )
 
 
-def _add_routes(graph: StateGraph[StepChannels], source: str, targets: list[str]) -> None:
-    """Add a conditional edge that only looks up what the node decided."""
+def _add_routes(
+    graph: StateGraph[StepChannels], source: str, targets: list[str], *, last: str | None = None
+) -> None:
+    """Add a conditional edge that only looks up what the node decided; `last` leads to the end."""
     path_map: Any = {target: target for target in targets}
+    if last is not None:
+        path_map[last] = END
     graph.add_conditional_edges(source, _look_up_route, path_map)
 
 
@@ -182,7 +188,7 @@ def _build_worker_node(
             state = await unpack_state(channels, values)
 
             async def call(brief: Brief, scoped: RunnableConfig) -> AgentResult:
-                shaped = _shape_team_input(state, brief, epoch=run.epoch)
+                shaped = _shape_team_input(state, brief, run)
                 output = await team_graph.ainvoke(shaped, scoped)
                 return await read_team_output(output, values)
 
@@ -214,7 +220,7 @@ def _build_worker_node(
     return function_node
 
 
-def _shape_team_input(state: StepState, brief: Brief, *, epoch: int) -> dict[str, Any]:
+def _shape_team_input(state: StepState, brief: Brief, run: StepRun) -> dict[str, Any]:
     shown = brief.dump()
     scope = f"{state['assignment'].get('scope', '')}{brief.step_id}/"
     context = {**shown["context"], **shown["inputs"]}
@@ -225,8 +231,10 @@ def _shape_team_input(state: StepState, brief: Brief, *, epoch: int) -> dict[str
         "goal": brief.instruction,
         "context": context,
         "scope": scope,
-        "effect_epoch": epoch,
+        "effect_epoch": run.epoch,
     }
+    if run.spaces:
+        shaped["spaces"] = dict(run.spaces)
     return {**shaped, "context_refs": refs} if refs else shaped
 
 

@@ -10,6 +10,7 @@ from interlock.contracts.outcome import StepOutcome
 from interlock.contracts.plain import Plain, find_path
 from interlock.contracts.plan import Step
 from interlock.nodes.kept_values import KeptValues, fold_values
+from interlock.nodes.run_facts import RunFacts
 from interlock.nodes.run_state import RunState
 
 
@@ -57,7 +58,7 @@ async def build_assignment(
     state: RunState,
     values: KeptValues,
     waiting: StepOutcome | None,
-    publishers: Mapping[str, StepId],
+    facts: RunFacts,
 ) -> dict[str, Any]:
     """Return the step graph's input: this step's data and no other's (I4).
 
@@ -70,18 +71,19 @@ async def build_assignment(
         state: The run's.
         values: Reads and stores big values.
         waiting: The step's own outcome, if it waited for a person.
-        publishers: Context key to the step that publishes it.
+        facts: The shared context as the run sees it.
     """
-    context, context_refs = await _select_context(
-        step, outcomes, state=state, values=values, publishers=publishers
-    )
+    context = await facts.select(step, outcomes, values)
+    sources = {**needed, **facts.list_publishers(step, outcomes)}
     assignment: dict[str, Any] = {
         "step_id": step.id,
         "instruction": step.instruction,
         "scope": state.get("scope", ""),
-        "context": context,
-        "rests_on": list(_derive_rests_on(step, needed, outcomes, publishers=publishers)),
+        "context": context.values,
+        "rests_on": list(_derive_rests_on(sources)),
     }
+    if context.facts is not None:
+        assignment["facts"] = context.facts
     if waiting is not None and waiting.question is not None:
         carry = dict(waiting.carry or {})
         assignment["inputs"] = carry.pop("inputs")
@@ -96,8 +98,8 @@ async def build_assignment(
             assignment["effect_key"], assignment["effect_call"] = shown["key"], shown["call"]
     else:
         assignment["inputs"], input_refs = await _select_inputs(step, needed, values)
-    if input_refs or context_refs:
-        assignment["refs"] = {"inputs": input_refs, "context": context_refs}
+    if input_refs or context.refs:
+        assignment["refs"] = {"inputs": input_refs, "context": context.refs}
     return assignment
 
 
@@ -142,47 +144,8 @@ async def _load(outcome: StepOutcome, values: KeptValues) -> Plain:
     return outcome.value if outcome.value_ref is None else await values.load(outcome.value_ref)
 
 
-async def _select_context(
-    step: Step,
-    outcomes: Mapping[StepId, StepOutcome],
-    *,
-    state: RunState,
-    values: KeptValues,
-    publishers: Mapping[str, StepId],
-) -> tuple[dict[str, Plain], dict[str, PayloadHash]]:
-    """Return the declared keys of the context, and the hashes of those whose values are big."""
-    context: dict[str, Plain] = {}
-    refs: dict[str, PayloadHash] = {}
-    run_refs = state.get("context_refs") or {}
-    for key in step.context:
-        publisher = outcomes.get(publishers[key]) if key in publishers else None
-        if publisher is not None and key in publisher.published_refs:
-            context[key] = None
-            refs[key] = publisher.published_refs[key]
-        elif publisher is not None and key in publisher.published:
-            context[key] = publisher.published[key]
-        elif key in state["context"]:
-            value = context[key] = state["context"][key]
-            if value is None and key in run_refs:
-                refs[key] = run_refs[key]
-            elif is_big(value):  # edited into the state
-                context[key] = None
-                refs[key] = await values.keep(value)
-    return context, refs
-
-
-def _derive_rests_on(
-    step: Step,
-    needed: Mapping[StepId, StepOutcome],
-    outcomes: Mapping[StepId, StepOutcome],
-    *,
-    publishers: Mapping[str, StepId],
-) -> tuple[StepId, ...]:
-    """Return the degraded facts below a step: its needs', and those behind its context."""
-    sources = dict(needed)
-    for key in step.context:
-        if key in publishers and publishers[key] in outcomes:
-            sources[publishers[key]] = outcomes[publishers[key]]
+def _derive_rests_on(sources: Mapping[StepId, StepOutcome]) -> tuple[StepId, ...]:
+    """Return the degraded facts below a step, given what it needs and what is behind its context."""
     found: dict[StepId, None] = {}
     for source, outcome in sources.items():
         if outcome.status in {"degraded", "skipped"}:

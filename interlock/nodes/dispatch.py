@@ -32,6 +32,7 @@ from interlock.nodes.board import Board, SuspendedError
 from interlock.nodes.kept_values import KeptValues
 from interlock.nodes.live_run import LiveRun
 from interlock.nodes.place import Place
+from interlock.nodes.run_facts import RunFacts
 from interlock.nodes.run_state import RunContext, RunState, as_plain, require_schema_version
 from interlock.nodes.settlement import settle_step
 from interlock.nodes.slots import Slot
@@ -184,7 +185,7 @@ class _Superstep:
     board: Board = field(init=False)
     todo: Mapping[StepId, Step] = field(init=False)
     priority: Mapping[StepId, float] = field(init=False)
-    publishers: Mapping[str, StepId] = field(init=False)
+    facts: RunFacts = field(init=False)
     interrupts: dict[str, Interrupt] = field(default_factory=dict)
     drained: bool = False
 
@@ -195,7 +196,13 @@ class _Superstep:
             step_id: step for step_id, step in self.steps.items() if self._is_open(step_id)
         }
         self.priority = derive_remaining_seconds(self.todo)
-        self.publishers = {key: step.id for step in self.steps.values() for key in step.publishes}
+        self.facts = RunFacts(
+            shared=self.team.spec.context,
+            storage=self.storage,
+            thread_id=self.thread_id,
+            state=self.state,
+            steps=self.steps,
+        )
         for step_id, outcome in self.known.items():
             if not outcome.is_terminal and step_id not in self.todo:
                 self.board.suspend(step_id)
@@ -324,7 +331,7 @@ class _Superstep:
                 state=self.state,
                 values=values,
                 waiting=self.known.get(step.id),
-                publishers=self.publishers,
+                facts=self.facts,
             )
             CURRENT_STEP.set(run)
             await lend_config()
@@ -359,6 +366,7 @@ class _Superstep:
             values=values,
             notes=StepNotes(self.storage, place, limits=policy.scratchpad, now=self.team.clock.now),
             epoch=self.state.get("effect_epoch", 0),
+            spaces=self.state.get("spaces") or {},
             outer_attempt=_find_outer_attempt(self.thread_id),
         )
 

@@ -8,6 +8,12 @@ from langgraph.runtime import Runtime
 from interlock.contracts.big_values import is_big
 from interlock.contracts.errors import ConfigurationError
 from interlock.contracts.plain import Plain, parse_plain
+from interlock.nodes.declared_facts import (
+    refuse_unknown_spaces,
+    require_declared,
+    require_own,
+    require_spaces,
+)
 from interlock.nodes.dispatch import refuse_max_concurrency
 from interlock.nodes.kept_values import KeptValues, fold_values
 from interlock.nodes.place import get_thread_id
@@ -36,6 +42,7 @@ def build_intake_node(team: Team) -> IntakeNode:
                 f"The run was started with the goal {goal!r}. Give it a goal in words."
             )
         context: Mapping[str, Plain] = parse_plain(state.get("context") or {})
+        given = _require_context(team, state, context)
         folded, refs = context, dict(state.get("context_refs") or {})
         if any(is_big(value) for value in context.values()):
             values = KeptValues(await team.open_storage(), get_thread_id(runtime))
@@ -61,6 +68,26 @@ def build_intake_node(team: Team) -> IntakeNode:
             status=None,
             result=None,
         )
+        begun = {**begun, **given}
         return {**begun, "context_refs": refs} if refs else begun
 
     return intake
+
+
+def _require_context(team: Team, state: RunState, context: Mapping[str, Plain]) -> RunState:
+    """Return what the run says of its shared context, once it fits what the team declares.
+
+    A nested team gets what its step was given, and works in the named spaces of the run.
+
+    Raises:
+        ConfigurationError: It does not fit.
+    """
+    shared = team.spec.context
+    spaces = dict(state.get("spaces") or {})
+    if not state.get("scope"):
+        require_declared(shared, context)
+        require_own(shared, context)
+        require_spaces(shared, spaces)
+        refuse_unknown_spaces(shared, spaces)
+    given = RunState(seed_version=state["seed_version"]) if "seed_version" in state else RunState()
+    return {**given, "spaces": spaces} if spaces else given

@@ -89,7 +89,13 @@ def validate_plan(team: Team, plan: TaskGraph, *, context: Mapping[str, Any]) ->
     Raises:
         PlanError: It may not.
     """
-    validate_task_graph(plan, team.spec.workers, inspector=team.criteria, context_keys=context)
+    validate_task_graph(
+        plan,
+        team.spec.workers,
+        inspector=team.criteria,
+        context_keys=context,
+        shared=team.spec.context,
+    )
 
 
 async def _ask(planner: PlannerLike, request: PlanRequest) -> TaskGraph:

@@ -25,10 +25,12 @@ class RunInput(TypedDict, total=False):
     Attributes:
         goal: What the run is for.
         context: The shared context that it starts with.
+        spaces: The named spaces of shared context that the run works in, by role.
     """
 
     goal: str
     context: dict[str, Any]
+    spaces: dict[str, str]
 
 
 class StoredRunInput(RunInput, total=False):
@@ -36,9 +38,11 @@ class StoredRunInput(RunInput, total=False):
 
     Attributes:
         context_refs: Their hashes by key; each is None in `context`.
+        seed_version: The version of the run's own space that its context was written down as.
     """
 
     context_refs: dict[str, PayloadHash]
+    seed_version: int
 
 
 class NestedRunInput(StoredRunInput, total=False):
@@ -61,6 +65,8 @@ class RunState(TypedDict, total=False):
         goal: What the run is for.
         context: The shared context that it was started with; big values are None in it.
         context_refs: The hashes of these, by key; another value in `context` stands.
+        spaces: The named spaces of shared context that the run works in, by role.
+        seed_version: The version of the run's own space that holds `context`; 0 if none does.
         scope: The path of steps above, in nested teams; empty in a run of its own.
         stepwise: Whether dispatch returns after every settled step.
         effect_epoch: Part of every idempotency key. A fork answers from the ledger; one that is to
@@ -85,6 +91,8 @@ class RunState(TypedDict, total=False):
     goal: str
     context: dict[str, Any]
     context_refs: dict[str, PayloadHash]
+    spaces: dict[str, str]
+    seed_version: int
     scope: str
     stepwise: bool
     effect_epoch: int

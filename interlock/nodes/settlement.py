@@ -12,6 +12,7 @@ from interlock.contracts.handoff import Handoff
 from interlock.contracts.ids import derive_handoff_id
 from interlock.contracts.outcome import StepOutcome
 from interlock.contracts.plain import derive_bytes_hash, derive_hash, encode_plain
+from interlock.contracts.promotion import Promotion
 from interlock.contracts.storage import Batch, Storage
 from interlock.nodes.asked_questions import record_question
 from interlock.nodes.place import Place
@@ -28,6 +29,7 @@ async def settle_step(
     handoffs: Sequence[Handoff] = (),
     payloads: Sequence[bytes] = (),
     encoded: bytes | None = None,
+    promotion: Promotion | None = None,
 ) -> StepOutcome:
     """Write an outcome with what goes with it, and return it as it travels in the state.
 
@@ -39,6 +41,10 @@ async def settle_step(
         handoffs: Recorded in the same transaction.
         payloads: Encoded payloads of these handoffs.
         encoded: The value's encoding, if the caller has it.
+        promotion: What the step publishes; decided and written in the same transaction (I2).
+
+    Raises:
+        PromotionRefusedError: It may not enter; nothing was written.
     """
     now = team.clock.now()
     travelling, stored = _put_by_reference(outcome, encoded)
@@ -54,8 +60,11 @@ async def settle_step(
         outcomes=(scoped,),
         questions=(outcome.question,) if outcome.question else (),
         payloads=(*payloads, *stored),
+        promotion=promotion,
     )
-    await storage.commit(place.thread_id, batch)
+    promoted = await storage.commit(place.thread_id, batch)
+    if promoted is not None:
+        travelling = promoted.model_copy(update={"step_id": outcome.step_id})
     if team.is_heard(place.thread_id):
         _tell(team, outcome, recorded, place=place, now=now)
     return travelling

@@ -20,6 +20,7 @@ from interlock.contracts.worker import Worker
 from interlock.criteria import CelError, evaluate_condition
 from interlock.nodes.board import SuspendedError
 from interlock.nodes.effect_answers import take_answer
+from interlock.nodes.promoting import list_uses
 from interlock.nodes.spent import Spent
 from interlock.nodes.step_budget import derive_limit, find_exhausted
 from interlock.nodes.step_effects import ask_about_orphans, list_standing, word_standing
@@ -124,7 +125,8 @@ def record_brief_again(team: Team, state: StepState, run: StepRun) -> None:
     data = encode_plain(build_brief(team, state, run).dump())
     started = datetime.fromisoformat((state["brief"] or {})["started_at"])
     handoff = _record(state, run, data, started=started)
-    run.storage.post(run.thread_id, Batch(handoffs=(handoff,), payloads=(data,)))
+    uses = list_uses(state, run)
+    run.storage.post(run.thread_id, Batch(handoffs=(handoff,), payloads=(data,), uses=uses))
     run.is_briefed = True
 
 
@@ -145,6 +147,7 @@ def _take_up(state: StepState, run: StepRun, *, happened: bool | None) -> StepSt
         approved=False,
         feedback=[],
         supersteps=[],
+        conflicts=0,
         usage=Usage().model_dump(),
         begun_at=run.queued_at.isoformat(),
         output=None,
@@ -320,7 +323,8 @@ def _hand_over(team: Team, state: StepState, run: StepRun) -> StepState:
     begun: StepState = {**state, "attempt": state["attempt"] + 1, "brief": details}
     data = encode_plain(build_brief(team, begun, run).dump())
     handoff = _record(begun, run, data, started=now)
-    run.storage.post(run.thread_id, Batch(handoffs=(handoff,), payloads=(data,)))
+    uses = list_uses(begun, run)
+    run.storage.post(run.thread_id, Batch(handoffs=(handoff,), payloads=(data,), uses=uses))
     run.is_briefed = True
     run.live.count_attempt(run.path, begun["attempt"])
     worker = WorkerName(state["worker"])

@@ -25,6 +25,7 @@ _CARRIED: Final = (
     "supersteps",
     "standing",
     "orphans",
+    "conflicts",
     "usage",
     "begun_at",
     "output",

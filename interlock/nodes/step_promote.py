@@ -1,16 +1,18 @@
-"""The promote node: an accepted output becomes the step's value, in one transaction."""
+"""The promote node: an accepted output becomes the step's value and its facts, in one transaction."""
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from interlock.contracts.ids import PayloadHash, StepId, WorkerName
+from interlock.contracts.context_errors import PromotionRefusedError
+from interlock.contracts.ids import StepId, WorkerName
 from interlock.contracts.outcome import StepOutcome, Usage
 from interlock.contracts.plain import Plain, find_path
-from interlock.nodes.kept_values import fold_values
 from interlock.nodes.output_handoff import record_output
+from interlock.nodes.promoting import build_promotion, list_shown_places
+from interlock.nodes.promotion_refusal import MOST_CONFLICTS, take_refusal
 from interlock.nodes.settlement import settle_step
-from interlock.nodes.step_effects import record_effects, settle_effects
+from interlock.nodes.step_effects import EffectReport, record_effects, settle_effects
 from interlock.nodes.step_run import StepRun, get_step_run
-from interlock.nodes.step_state import StepState
+from interlock.nodes.step_state import PROMOTE, StepState
 from interlock.nodes.team import Team
 
 
@@ -20,50 +22,76 @@ def build_promote_node(team: Team) -> Callable[[StepState], Awaitable[StepState]
     async def promote(state: StepState) -> StepState:
         """Settle the step as accepted, or as degraded if a nested team's result has gaps.
 
-        Reads: output, verdict, attempt, worker, usage, assignment. Writes: outcome. Effects: the
-        outcome and the accepted output are durable, together (I2, I8). Interrupts: none.
+        If what it publishes may not enter the shared context, the attempt is refused instead.
+
+        Reads: output, verdict, attempt, worker, usage, assignment, conflicts. Writes: outcome and
+        route; for a refused attempt what review writes, and a new snapshot of its facts. Effects:
+        the outcome, the accepted output and the facts are durable, together (I2, I8); a refused
+        attempt is on its way to the journal. Interrupts: none.
         """
         run = get_step_run()
         report = await settle_effects(team, state, run, is_accepted=True)
-        outcome = await _build_outcome(state, run, in_vain=report.words)
-        handoff, payloads = record_output(state, run, now=team.clock.now())
-        travelling = await settle_step(
-            team,
-            run.storage,
-            outcome,
-            place=run.place,
-            handoffs=(handoff, *record_effects(team, state, run, report)),
-            payloads=payloads,
-            encoded=payloads[0] if payloads else None,
-        )
-        return StepState(outcome=travelling.model_dump(mode="json"))
+        for tries in range(MOST_CONFLICTS + 1):
+            try:
+                outcome = await _settle(team, state, run, report)
+            except PromotionRefusedError as exc:
+                may_offer_again = tries < MOST_CONFLICTS
+                update = await take_refusal(team, state, run, exc, may_offer_again=may_offer_again)
+                if update["route"] != PROMOTE:
+                    return update
+                state = {**state, **update}
+            else:
+                return StepState(outcome=outcome.model_dump(mode="json"))
+        raise AssertionError  # the last refusal leads away
 
     return promote
 
 
-async def _build_outcome(state: StepState, run: StepRun, *, in_vain: Sequence[str]) -> StepOutcome:
-    output = state["output"] or {}
-    value: Plain = output.get("value")
-    gaps: list[str] = output.get("gaps") or []
-    verdict = state["verdict"] or {}
+async def _settle(
+    team: Team, state: StepState, run: StepRun, report: EffectReport
+) -> StepOutcome:
+    """Write what an accepted attempt comes to, and return it as it travels in the state.
+
+    Raises:
+        PromotionRefusedError: What it publishes may not enter; nothing was written.
+    """
+    now = team.clock.now()
+    value: Plain = (state["output"] or {}).get("value")
     missing, published = _collect_published(run, value)
-    published_refs: dict[str, PayloadHash] = {}
-    if "value_ref" in output:
-        published, published_refs = await fold_values(published, run.values.keep)
-    gaps = [*gaps, *missing, *in_vain]
+    outcome = _build_outcome(state, run, gaps=(*missing, *report.words))
+    promotion = None
+    if published:
+        promotion = build_promotion(team, state, run, published=published, at=now)
+    handoff, payloads = record_output(state, run, now=now)
+    return await settle_step(
+        team,
+        run.storage,
+        outcome,
+        place=run.place,
+        handoffs=(handoff, *record_effects(team, state, run, report)),
+        payloads=payloads,
+        encoded=payloads[0] if payloads else None,
+        promotion=promotion,
+    )
+
+
+def _build_outcome(state: StepState, run: StepRun, *, gaps: Sequence[str]) -> StepOutcome:
+    output = state["output"] or {}
+    nested: list[str] = output.get("gaps") or []
+    verdict = state["verdict"] or {}
+    gap = "; ".join((*nested, *gaps)) or None
     return StepOutcome(
         step_id=run.step.id,
-        status="degraded" if gaps else "accepted",
-        value=value,
+        status="degraded" if gap else "accepted",
+        value=output.get("value"),
         value_ref=output.get("value_ref"),
         worker=WorkerName(state["worker"]),
         attempts=state["attempt"],
-        reason="; ".join(gaps) or None,
-        gap="; ".join(gaps) or None,
+        reason=gap,
+        gap=gap,
         rests_on=tuple(StepId(step) for step in state["assignment"]["rests_on"]),
         findings=tuple(verdict.get("findings", ())),
-        published={key: item for key, item in published.items() if key not in published_refs},
-        published_refs=published_refs,
+        shown_facts=list_shown_places(state),
         approved_by_person=bool(output.get("by_person")) or verdict.get("reason") is not None,
         usage=Usage.model_validate(state["usage"]),
     )

@@ -48,7 +48,7 @@ def build_review_node(team: Team) -> Callable[[StepState], Awaitable[StepState]]
             update = _decide_on_error(team, state, run, error=output["error"])
         else:
             try:
-                findings = await _ask_criteria(team, state, run, output=output)
+                findings = await ask_criteria(team, state, run, output=output)
                 update = _decide_on_findings(state, run, findings)
                 if update["route"] == PROMOTE:
                     asked = await ask_about_orphans(team, state, run)
@@ -61,13 +61,13 @@ def build_review_node(team: Team) -> Callable[[StepState], Awaitable[StepState]]
                 update = _settle_cancelled(run.live.cancel_reason, error=None)
         update["usage"] = counted
         if update["route"] != PROMOTE:
-            _record_refusal(team, {**state, **update}, run)
+            record_refusal(team, {**state, **update}, run)
         return update
 
     return review
 
 
-async def _ask_criteria(
+async def ask_criteria(
     team: Team, state: StepState, run: StepRun, *, output: dict[str, Plain]
 ) -> Sequence[Finding]:
     """Return the findings on an output; a cancel of the run cuts a check off, as it does a worker.
@@ -103,7 +103,7 @@ def _ask_about_effect(effect: EffectRecord) -> StepState:
             "began_at": effect.began_at.isoformat(),
         },
     }
-    return StepState(route=PARK, verdict=_dump("park", (), reason=reason), question=question)
+    return StepState(route=PARK, verdict=dump_verdict("park", (), reason=reason), question=question)
 
 
 def _count_usage(state: StepState, output: dict[str, Plain], run: StepRun) -> dict[str, Plain]:
@@ -125,23 +125,23 @@ def _count_usage(state: StepState, output: dict[str, Plain], run: StepRun) -> di
 def _decide_on_findings(state: StepState, run: StepRun, findings: Sequence[Finding]) -> StepState:
     failed = [finding for finding in findings if not finding.passed]
     if not failed:
-        return StepState(route=PROMOTE, verdict=_dump("accept", findings))
-    words = [_word_finding(finding) for finding in failed]
+        return StepState(route=PROMOTE, verdict=dump_verdict("accept", findings))
+    words = [word_finding(finding) for finding in failed]
     reason = "; ".join(words)
     output = state["output"] or {}
     if output.get("by_person"):
-        verdict = _dump("park", findings, reason=f"the edited output was refused: {reason}")
+        verdict = dump_verdict("park", findings, reason=f"the edited output was refused: {reason}")
         question = {"kind": "output", "reason": verdict["reason"]}
         return StepState(route=PARK, verdict=verdict, question=question)
     feedback = [f"Attempt {state['attempt']}: {line}" for line in words]
     if state["worker_attempts"] < run.retry.max_attempts:
-        verdict = _dump("retry", findings, reason=reason)
+        verdict = dump_verdict("retry", findings, reason=reason)
         return StepState(route=BRIEF, verdict=verdict, feedback=feedback)
-    verdict = _dump(_name_last_resort(state, run), findings, reason=reason)
+    verdict = dump_verdict(name_last_resort(state, run), findings, reason=reason)
     return StepState(route=FALLBACK, verdict=verdict, feedback=feedback)
 
 
-def _word_finding(finding: Finding) -> str:
+def word_finding(finding: Finding) -> str:
     """Return a finding as feedback: what was asked, what was wrong, what was seen."""
     message = finding.message
     if message and finding.criterion.startswith(message):
@@ -164,15 +164,15 @@ def _decide_on_error(
         seconds = _derive_wait_seconds(state, run, error)
         return StepState(
             route=BRIEF,
-            verdict=_dump("retry", (), reason=reason, error=error["type"]),
+            verdict=dump_verdict("retry", (), reason=reason, error=error["type"]),
             feedback=feedback,
             wait_until=(team.clock.now() + timedelta(seconds=seconds)).isoformat(),
         )
-    verdict = _dump(_name_last_resort(state, run), (), reason=reason, error=error["type"])
+    verdict = dump_verdict(name_last_resort(state, run), (), reason=reason, error=error["type"])
     return StepState(route=FALLBACK, verdict=verdict, feedback=feedback)
 
 
-def _name_last_resort(state: StepState, run: StepRun) -> VerdictAction:
+def name_last_resort(state: StepState, run: StepRun) -> VerdictAction:
     """Return what the supervisor does when attempts are used up: a fallback, if one is left."""
     left = run.step.fallback[state["chain"] :]
     return "fallback" if left and not isinstance(left[0], Abandon) else "fail"
@@ -180,7 +180,7 @@ def _name_last_resort(state: StepState, run: StepRun) -> VerdictAction:
 
 def _settle_cancelled(reason: str, *, error: str | None) -> StepState:
     settlement = {"status": "cancelled", "reason": reason}
-    verdict = _dump("fail", (), reason=reason, error=error)
+    verdict = dump_verdict("fail", (), reason=reason, error=error)
     return StepState(route=DEGRADE, verdict=verdict, settlement=settlement)
 
 
@@ -191,19 +191,21 @@ def _derive_wait_seconds(state: StepState, run: StepRun, error: dict[str, Plain]
     return max(backoff, float(error.get("retry_after_seconds") or 0.0))
 
 
-def _dump(
+def dump_verdict(
     action: VerdictAction,
     findings: Sequence[Finding],
     *,
     reason: str | None = None,
     error: str | None = None,
 ) -> dict[str, Plain]:
+    """Return a verdict as the state holds it."""
     verdict = Verdict(action=action, findings=tuple(findings), reason=reason, error=error)
     dumped: dict[str, Plain] = verdict.model_dump(mode="json")
     return dumped
 
 
-def _record_refusal(team: Team, state: StepState, run: StepRun) -> None:
+def record_refusal(team: Team, state: StepState, run: StepRun) -> None:
+    """Put a refused attempt on its way to the journal, and tell who listens."""
     now = team.clock.now()
     handoff, payloads = record_output(state, run, now=now)
     run.storage.post(run.thread_id, Batch(handoffs=(handoff,), payloads=payloads))

@@ -4,8 +4,9 @@ It travels in a context variable because LangGraph's config reaches the worker a
 The worker node clears it before the worker runs (I4).
 """
 
+from collections.abc import Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from interlock.contracts.errors import ContractError
@@ -35,6 +36,7 @@ class StepRun:
         values: The big values that it works with.
         notes: Its workers' scratchpads.
         epoch: The run's effect epoch.
+        spaces: The named spaces of shared context that the run works in, by role.
         outer_attempt: The attempt of the step above, by path, in nested teams.
         is_briefed: Whether this process queued the journal's record of the current brief.
     """
@@ -49,6 +51,7 @@ class StepRun:
     values: KeptValues
     notes: StepNotes
     epoch: int = 0
+    spaces: Mapping[str, str] = field(default_factory=dict)
     outer_attempt: str = ""
     is_briefed: bool = False
 

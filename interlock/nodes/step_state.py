@@ -31,6 +31,8 @@ class StepState(TypedDict, total=False):
         standing: What earlier attempts changed outside and still stands, in words.
         orphans: What a person decided about effects that stand in vain: `stand` or `gap`, why, and
             the keys that were shown.
+        conflicts: Attempts that were refused only because somebody else had changed the shared
+            context meanwhile; they do not count against the worker's number.
         wait_until: No attempt before this instant, ISO 8601.
         brief: This attempt's brief without inputs and context: deadline, hash, times.
         output: Envelope of what came back: `value`, or `error` with its class and words.
@@ -53,6 +55,7 @@ class StepState(TypedDict, total=False):
     supersteps: list[str]
     standing: list[str]
     orphans: dict[str, Any]
+    conflicts: int
     wait_until: str | None
     brief: dict[str, Any] | None
     output: dict[str, Any] | None

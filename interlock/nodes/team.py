@@ -7,6 +7,7 @@ from interlock.contracts.clock import Clock
 from interlock.contracts.errors import ConfigurationError
 from interlock.contracts.ids import ThreadId, WorkerName
 from interlock.contracts.policy import RunPolicy
+from interlock.contracts.shared_context import OPEN_CONTEXT, SharedContext
 from interlock.contracts.storage import Storage
 from interlock.contracts.worker import Check, PlannerLike, Worker, WorkerCard
 from interlock.criteria import CriteriaEngine
@@ -26,12 +27,14 @@ class TeamSpec:
         planner: A fixed plan, a planner, or a function.
         policy: What holds for a run.
         checks: Registered checks by name.
+        context: The shared context as declared.
     """
 
     workers: Mapping[WorkerName, Worker]
     planner: PlannerLike
     policy: RunPolicy
     checks: Mapping[str, Check]
+    context: SharedContext = OPEN_CONTEXT
 
 
 @dataclass(slots=True, kw_only=True)

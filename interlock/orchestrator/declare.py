@@ -7,14 +7,17 @@ from langgraph.pregel import Pregel
 from pydantic import PydanticUserError
 
 from interlock.contracts.clock import Clock, SystemClock
+from interlock.contracts.encryption import Encryption
 from interlock.contracts.errors import ConfigurationError
 from interlock.contracts.ids import WorkerName
 from interlock.contracts.policy import RunPolicy
+from interlock.contracts.shared_context import SharedContext
 from interlock.contracts.storage import Storage
 from interlock.contracts.worker import Check, PlannerLike, Worker
 from interlock.criteria.json_schemas import find_schema_problem
 from interlock.graphs.run_graph import RunGraph, build_graph
 from interlock.nodes.team import Team, TeamSpec
+from interlock.orchestrator.context_declaration import require_context
 from interlock.orchestrator.lazy_storage import LazyStorage
 
 Checks = Mapping[str, Check] | Sequence[Callable[..., Any]]
@@ -29,7 +32,9 @@ def build_run_graph(
     policy: RunPolicy | None = None,
     storage: str | Storage = DEFAULT_STORAGE,
     checks: Checks = (),
+    context: SharedContext | None = None,
     clock: Clock | None = None,
+    encryption: Encryption | None = None,
 ) -> RunGraph:
     """Return a team's run graph, not compiled: for Studio, and for those who compile it.
 
@@ -43,13 +48,17 @@ def build_run_graph(
         policy: What holds for a run.
         storage: A URL, opened on first use, or an opened storage.
         checks: Registered checks: by name, or functions whose own names count.
+        context: The shared context as declared; left out, any key may be published.
         clock: Time; the machine's if left out.
+        encryption: The keys of a storage that is named by its URL and sealed; None if plain.
 
     Raises:
         ConfigurationError: The declaration cannot work; the message says why.
     """
-    spec = build_spec(workers=workers, planner=planner, policy=policy, checks=checks)
-    source = LazyStorage(storage, clock=clock)
+    spec = build_spec(
+        workers=workers, planner=planner, policy=policy, checks=checks, context=context
+    )
+    source = LazyStorage(storage, clock=clock, encryption=encryption)
     return build_graph(Team.build(spec, open_storage=source.open, clock=clock or SystemClock()))
 
 
@@ -59,6 +68,7 @@ def build_spec(
     planner: PlannerLike,
     policy: RunPolicy | None,
     checks: Checks,
+    context: SharedContext | None = None,
 ) -> TeamSpec:
     """Return a team's declaration.
 
@@ -82,6 +92,7 @@ def build_spec(
         planner=planner,
         policy=policy or RunPolicy(),
         checks=_name_checks(checks),
+        context=require_context(context),
     )
 
 

@@ -38,6 +38,7 @@ from interlock.nodes.run_state import RunState, as_plain
 from interlock.nodes.team import Team
 from interlock.nodes.worker_questions import derive_resume_value, list_questions
 from interlock.orchestrator.lease_keeper import LeaseKeeper
+from interlock.orchestrator.run_request import SEED_VERSION, select_own
 from interlock.telemetry.events import HandoffRecorded, RunStarted
 
 RunGraphCompiled = CompiledStateGraph[Any, Any, Any, Any]
@@ -204,10 +205,7 @@ class Drive:
     async def _choose_first_input(self, snapshot: StateSnapshot) -> Any:  # noqa: ANN401 - LangGraph's
         """Return how to go on: from the start, with answers, from the checkpoint, or not."""
         if not snapshot.values:
-            values = KeptValues(self._storage, self._thread_id)
-            context, refs = await fold_values(self._record.context, values.keep)
-            begun = RunState(goal=self._record.goal, context=context)
-            return {**begun, **RunState(context_refs=refs)} if refs else begun
+            return await self._build_input()
         resume = await self._collect_resume(snapshot.interrupts)
         if resume:
             return Command(resume=resume)
@@ -215,6 +213,20 @@ class Drive:
         if self._record.status == "waiting" and snapshot.interrupts and not is_asked_to_stop:
             return _NOTHING
         return None
+
+    async def _build_input(self) -> RunState:
+        """Return what the run graph starts from; facts of named spaces stay where they are."""
+        values = KeptValues(self._storage, self._thread_id)
+        own = select_own(self._record, shared=self._team.spec.context)
+        context, refs = await fold_values(own, values.keep)
+        begun = RunState(goal=self._record.goal, context=context)
+        if refs:
+            begun["context_refs"] = refs
+        if self._record.spaces:
+            begun["spaces"] = dict(self._record.spaces)
+        if own:
+            begun["seed_version"] = SEED_VERSION
+        return begun
 
     async def _collect_resume(self, interrupts: Sequence[Interrupt]) -> dict[str, Any]:
         """Return resume values by interrupt id, for interrupts whose answers are recorded."""

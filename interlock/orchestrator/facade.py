@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any, Self
 
 from interlock.contracts.clock import Clock, SystemClock
+from interlock.contracts.encryption import Encryption
 from interlock.contracts.errors import (
     ConfigurationError,
     InvalidAnswerError,
@@ -18,7 +19,9 @@ from interlock.contracts.outcome import TERMINAL_RUN_STATUSES, RunResult
 from interlock.contracts.plan import TaskGraph
 from interlock.contracts.policy import RunPolicy
 from interlock.contracts.question import Answer
+from interlock.contracts.retention import PruneReport, Retention
 from interlock.contracts.run_record import RunRecord
+from interlock.contracts.shared_context import SharedContext
 from interlock.contracts.storage import Storage
 from interlock.contracts.worker import PlannerLike, Worker
 from interlock.graphs.run_graph import build_graph
@@ -36,7 +39,7 @@ from interlock.orchestrator.drive import (
     resolve_outputs,
 )
 from interlock.orchestrator.lazy_storage import LazyStorage
-from interlock.orchestrator.run_request import build_record
+from interlock.orchestrator.run_request import build_record, build_seeds
 from interlock.orchestrator.status import ThreadStatus
 from interlock.orchestrator.thread_views import ThreadViews
 from interlock.telemetry.events import Event, RunStopped
@@ -49,7 +52,7 @@ class Orchestrator(ThreadViews):
     `invoke`, which does both.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one declaration, every part by name
         self,
         *,
         workers: Sequence[Worker],
@@ -57,8 +60,10 @@ class Orchestrator(ThreadViews):
         storage: str | Storage = DEFAULT_STORAGE,
         policy: RunPolicy | None = None,
         checks: Checks = (),
+        context: SharedContext | None = None,
         clock: Clock | None = None,
         lease_ttl: timedelta = timedelta(seconds=15),
+        encryption: Encryption | None = None,
     ) -> None:
         """Declare a team; nothing is opened yet.
 
@@ -68,18 +73,21 @@ class Orchestrator(ThreadViews):
             storage: `sqlite:///path`, `memory://`, or an opened storage.
             policy: What holds for a run.
             checks: Registered checks: by name, or functions whose own names count.
+            context: The shared context as declared; left out, any key may be published.
             clock: Time; the machine's if left out.
             lease_ttl: How long a thread stays this process's after its last sign of life.
+            encryption: The keys of a storage that is named by its URL and sealed; None if plain.
 
         Raises:
             ConfigurationError: The declaration cannot work; the message says why.
         """
         self.team_spec: TeamSpec = build_spec(
-            workers=workers, planner=planner, policy=policy, checks=checks
+            workers=workers, planner=planner, policy=policy, checks=checks, context=context
         )
         self._given_storage = storage
         self._given_clock = clock
-        self._source = LazyStorage(storage, clock=clock)
+        self._given_encryption = encryption
+        self._source = LazyStorage(storage, clock=clock, encryption=encryption)
         self._clock = clock or SystemClock()
         self._ttl = lease_ttl
         self._team = Team.build(self.team_spec, open_storage=self._source.open, clock=self._clock)
@@ -123,8 +131,24 @@ class Orchestrator(ThreadViews):
         given = self._given_storage
         return given if isinstance(given, str) else given.url
 
-    def copy_with(self, *, storage: str | None = None, planner: PlannerLike | None = None) -> Self:
-        """Return a team like this one with another storage or planner; nothing is opened.
+    @property
+    def is_storage_named(self) -> bool:
+        """Whether its storage was given as a URL, not opened."""
+        return isinstance(self._given_storage, str)
+
+    @property
+    def encryption(self) -> Encryption | None:
+        """The keys that it was declared with."""
+        return self._given_encryption
+
+    def copy_with(
+        self,
+        *,
+        storage: str | None = None,
+        planner: PlannerLike | None = None,
+        encryption: Encryption | None = None,
+    ) -> Self:
+        """Return a team like this one with another storage, planner or keys; nothing is opened.
 
         Raises:
             ConfigurationError: The URL is unknown.
@@ -136,8 +160,10 @@ class Orchestrator(ThreadViews):
             storage=storage if storage is not None else self._given_storage,
             policy=spec.policy,
             checks=spec.checks,
+            context=spec.context,
             clock=self._given_clock,
             lease_ttl=self._ttl,
+            encryption=encryption if encryption is not None else self._given_encryption,
         )
 
     @property
@@ -155,6 +181,7 @@ class Orchestrator(ThreadViews):
         *,
         thread_id: str,
         context: Mapping[str, object] | None = None,
+        spaces: Mapping[str, str] | None = None,
         stepwise: bool = False,
     ) -> RunResult:
         """Start a run on a new thread and drive it until it is finished or waits for a person.
@@ -163,9 +190,12 @@ class Orchestrator(ThreadViews):
             goal: What the run is for.
             thread_id: Names the run; new.
             context: The shared context that it starts with.
+            spaces: Which named space its facts live in, by the name that they declare.
             stepwise: Return to the supervisor after every settled step.
 
         Raises:
+            ConfigurationError: Context or spaces are not what the team declares.
+            PromotionRefusedError: The context may not enter; nothing was started.
             UnfinishedRunError: The thread has a run under way; go on with aresume.
             FinishedRunError: The thread's run has ended.
             PlanError: The team's fixed plan cannot run; nothing was started.
@@ -173,10 +203,18 @@ class Orchestrator(ThreadViews):
             LeaseLostError: Another process took the thread over.
         """
         record = build_record(
-            goal, thread_id, context=context, stepwise=stepwise, now=self._clock.now()
+            goal,
+            thread_id,
+            context=context,
+            spaces=spaces,
+            stepwise=stepwise,
+            now=self._clock.now(),
+        )
+        seeds = build_seeds(
+            record, shared=self.team_spec.context, criteria=self._team.criteria
         )
         self._require_plan(record)
-        await self._open_storage.accept_run(record)
+        await self._open_storage.accept_run(record, seeds=seeds)
         return await self._drive(record, is_resumed=False)
 
     async def aresume(self, thread_id: str) -> RunResult:
@@ -226,6 +264,7 @@ class Orchestrator(ThreadViews):
         thread_id: str,
         context: Mapping[str, object] | None = None,
         answers: Mapping[str, Answer] | None = None,
+        spaces: Mapping[str, str] | None = None,
         stepwise: bool = False,
     ) -> AsyncIterator[Event]:
         """Do what ainvoke does, and yield what happens as it happens; the last is `RunStopped`.
@@ -242,7 +281,9 @@ class Orchestrator(ThreadViews):
         listeners.append(events.put_nowait)
         call: Coroutine[Any, Any, RunResult]
         if goal is not None:
-            call = self.ainvoke(goal, thread_id=thread_id, context=context, stepwise=stepwise)
+            call = self.ainvoke(
+                goal, thread_id=thread_id, context=context, spaces=spaces, stepwise=stepwise
+            )
         elif answers is not None:
             call = self.aanswer(thread_id, answers)
         else:
@@ -282,6 +323,20 @@ class Orchestrator(ThreadViews):
                     await self._drive(record, is_resumed=True)
         return await self.astatus(thread_id)
 
+    async def aprune(
+        self, retention: Retention | None = None, *, dry_run: bool = False
+    ) -> PruneReport:
+        """Delete what is old and no resume needs from the storage, or count it.
+
+        Threads under way go on as if nothing had happened; those that somebody is running, also
+        here, are left alone. Safe to stop anywhere and to repeat.
+
+        Args:
+            retention: What may go; by default what is older than 30 days.
+            dry_run: Count only.
+        """
+        return await self._open_storage.prune(retention or Retention(), dry_run=dry_run)
+
     def drain(self, reason: str = "asked to stop") -> None:
         """Let running workers end their attempts, start nothing more, and stop all runs.
 
@@ -302,7 +357,12 @@ class Orchestrator(ThreadViews):
             self._drain_timer = loop.call_later(grace, self._abort_all)
 
     def invoke(
-        self, goal: str, *, thread_id: str, context: Mapping[str, object] | None = None
+        self,
+        goal: str,
+        *,
+        thread_id: str,
+        context: Mapping[str, object] | None = None,
+        spaces: Mapping[str, str] | None = None,
     ) -> RunResult:
         """Do what ainvoke does, from sync code: opens the storage, runs, and closes it.
 
@@ -312,7 +372,10 @@ class Orchestrator(ThreadViews):
             ConfigurationError: There is a running event loop; await ainvoke there.
         """
         return self._run_sync(
-            lambda desk: desk.ainvoke(goal, thread_id=thread_id, context=context), name="ainvoke"
+            lambda desk: desk.ainvoke(
+                goal, thread_id=thread_id, context=context, spaces=spaces
+            ),
+            name="ainvoke",
         )
 
     def resume(self, thread_id: str) -> RunResult:

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from tests.acceptance.frozen_worker import CALL
-from tests.raw_database import dump_rows
 from tests.acceptance.zygote import Zygote, open_zygotes
 from tests.postgres.waiting_until import wait_until
+from tests.raw_database import dump_rows
 
 MOMENTS = ("before the tool", "in the tool", "after the effect", "after the tool")
 

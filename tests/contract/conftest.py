@@ -82,6 +82,11 @@ def file_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/storage.db"
 
 
+def is_postgres(storage: SqlStorage) -> bool:
+    """Return whether a storage lies on PostgreSQL."""
+    return storage.url.startswith("postgresql://")
+
+
 def build_url(kind: str, request: pytest.FixtureRequest, folder: Path) -> str:
     """Return the URL of a fresh storage of a kind; a server is started for the first of its kind."""
     if kind == "postgresql":

@@ -196,10 +196,10 @@ async def test_lock_held_too_long_is_a_typed_error(
     file_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A database locked for longer than the patience is reported as busy; writing goes on."""
-    from interlock.checkpoints import sqlite_file
+    from interlock.checkpoints.sqlite import database_file
     from interlock.contracts.errors import StorageBusyError
 
-    monkeypatch.setattr(sqlite_file, "BUSY_SECONDS", 0.05)
+    monkeypatch.setattr(database_file, "BUSY_SECONDS", 0.05)
     async with open_storage(file_url) as storage:
         other = sqlite3.connect(tmp_path / "storage.db", isolation_level=None)
         other.execute("BEGIN IMMEDIATE")

@@ -21,6 +21,7 @@ from interlock.contracts.errors import (
 )
 from interlock.contracts.ids import PayloadHash, ThreadId
 from interlock.contracts.storage import Batch
+from tests.contract.conftest import is_postgres
 
 
 async def refuse(path: Path, error: type[Exception], match: str) -> None:
@@ -95,7 +96,7 @@ async def test_missing_folder_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["postgresql://x/y", "mysql://x", "storage.db", "sqlite://storage.db", "sqlite:///", ""]
+    "url", ["mysql://x", "storage.db", "sqlite://storage.db", "sqlite:///", ""]
 )
 def test_unknown_urls_are_refused_with_the_known_ones(url: str) -> None:
     """A URL that cannot be used is answered with those that can."""
@@ -164,7 +165,10 @@ async def test_read_only_places_are_named(open_place: Path, what: str) -> None:
 async def test_connection_that_turns_read_only_is_a_typed_error(storage: SqlStorage) -> None:
     """A database that cannot be written any more says so, and reading goes on."""
     await storage._database.read(lambda c: None)
-    await storage._database.write(lambda c: c.execute("PRAGMA query_only = ON") and None)
+    statement = "PRAGMA query_only = ON"
+    if is_postgres(storage):
+        statement = "REVOKE INSERT ON payloads FROM current_user"
+    await storage._database.write(lambda c: c.execute(statement) and None, lane="t")
     with pytest.raises(StorageReadOnlyError):
         await storage.commit("t", Batch(payloads=[b"1"]))
     assert await storage.list_runs() == []

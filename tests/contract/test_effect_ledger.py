@@ -1,6 +1,5 @@
 """The ledger of effects (I5), on every kind of storage."""
 
-import sqlite3
 import subprocess
 import sys
 from datetime import timedelta
@@ -13,6 +12,7 @@ import pytest
 from interlock.checkpoints import SqlStorage, open_storage
 from interlock.checkpoints.named_sql import load_migrations
 from interlock.checkpoints.process_identity import ProcessIdentity
+from interlock.checkpoints.sqlite.database_file import APPLICATION_ID
 from interlock.contracts.effect_errors import (
     EffectSettledError,
     KeyReusedError,
@@ -29,6 +29,7 @@ from interlock.contracts.errors import LeaseLostError, StorageError
 from interlock.contracts.ids import IdempotencyKey, StepId, ThreadId
 from tests.contract.conftest import ManualClock
 from tests.contract.effect_calls import build_call, end, list_all, reserve
+from tests.raw_database import REFUSED, open_raw
 
 TTL = timedelta(seconds=30)
 
@@ -290,13 +291,16 @@ async def test_an_undo_is_linked_to_what_it_undoes(storage: SqlStorage) -> None:
 
 FORBIDDEN = {
     "an ended effect moves": "UPDATE effects SET state = 'started' WHERE tool = 'ended'",
-    "an ended answer changes": "UPDATE effects SET answer = x'00' WHERE tool = 'ended'",
+    "an ended answer changes": "UPDATE effects SET answer = NULL WHERE tool = 'ended'",
     "a state goes back": "UPDATE effects SET state = 'intended' WHERE tool = 'begun'",
     "a try is skipped": "UPDATE effects SET tries = 3, state = 'intended' WHERE tool = 'begun'",
     "a try goes back": "UPDATE effects SET tries = 0 WHERE tool = 'begun'",
     "a key stands for another call": "UPDATE effects SET arguments = '{}' WHERE tool = 'begun'",
     "an open effect is deleted": "DELETE FROM effects WHERE tool = 'begun'",
-    "an effect is replaced": "INSERT OR REPLACE INTO effects SELECT * FROM effects",
+    "an effect is replaced": {
+        "sqlite": "INSERT OR REPLACE INTO effects SELECT * FROM effects",
+        "postgresql": "INSERT INTO effects OVERRIDING SYSTEM VALUE SELECT * FROM effects",
+    },
     "a use changes": "UPDATE effect_uses SET key = 'x'",
     "a use is deleted": "DELETE FROM effect_uses",
     "a move changes": "UPDATE effect_moves SET note = 'x'",
@@ -307,50 +311,70 @@ FORBIDDEN = {
 
 
 @pytest.mark.parametrize("what", FORBIDDEN)
-async def test_i05_plain_sql_cannot_break_the_ledger(
-    what: str, file_url: str, tmp_path: Path
-) -> None:
+async def test_i05_plain_sql_cannot_break_the_ledger(what: str, lasting_url: str) -> None:
     """I5: the database itself refuses what would let an effect happen twice or be forgotten."""
-    async with open_storage(file_url) as storage:
+    async with open_storage(lasting_url) as storage:
         ended = await storage.ledger.apply(reserve("ended"))
         await storage.ledger.apply(end(ended.record))
         await storage.ledger.apply(reserve("begun"))
-    connection = sqlite3.connect(tmp_path / "storage.db")
-    try:
-        with pytest.raises(sqlite3.IntegrityError):
-            connection.execute(FORBIDDEN[what])
-    finally:
-        connection.close()
+    statement = FORBIDDEN[what]
+    with open_raw(lasting_url) as raw:
+        if not isinstance(statement, str):
+            statement = statement["postgresql" if raw.is_postgres else "sqlite"]
+        before = raw.dump()
+        with pytest.raises(REFUSED):
+            raw.execute(statement)
+        assert raw.dump() == before
 
 
-async def test_a_database_without_a_ledger_gets_one_and_keeps_its_runs(
-    file_url: str, tmp_path: Path, make_run: Any
-) -> None:
-    """A file of the first schema is brought up to date; what it held is still there."""
-    path = tmp_path / "storage.db"
-    async with open_storage(file_url) as storage:
-        await storage.accept_run(make_run())
-    connection = sqlite3.connect(path, isolation_level=None)
-    for table in ("effects", "effect_uses", "effect_moves", "ledger_identity"):
-        connection.execute(f"DROP TABLE {table}")
-    connection.execute("PRAGMA user_version = 1")
-    connection.close()
-    async with open_storage(file_url) as storage:
+@pytest.mark.parametrize("table", ["effects", "effect_uses", "effect_moves", "ledger_identity"])
+async def test_i05_plain_sql_cannot_empty_the_ledger(table: str, postgres_url: str) -> None:
+    """I5: PostgreSQL's TRUNCATE, which asks no row, is refused too."""
+    async with open_storage(postgres_url) as storage:
+        await storage.ledger.apply(end((await storage.ledger.apply(reserve("ended"))).record))
+    with open_raw(postgres_url) as raw, pytest.raises(REFUSED):
+        raw.execute(f"TRUNCATE {table} CASCADE")
+
+
+def make_first_schema(url: str) -> None:
+    """Make the database that the first release left, with an unfinished run in it."""
+    with open_raw(url) as raw:
+        dialect = "postgresql" if raw.is_postgres else "sqlite"
+        script = load_migrations(dialect)[0].script
+        if raw.is_postgres:
+            raw.run_script(
+                f"CREATE SCHEMA {raw.schema}; CREATE TABLE interlock_schema_version (version BIGINT);"
+                f"INSERT INTO interlock_schema_version VALUES (1); {script}"
+            )
+        else:
+            mark = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 1"
+            raw.run_script(f"{mark}; {script}")
+        raw.execute(
+            "INSERT INTO runs (thread_id, goal, context, status, accepted_at, updated_at, result,"
+            " stepwise) VALUES ('t', 'report', '{}', 'running', ?, ?, 'null', "
+            + ("false)" if raw.is_postgres else "0)"),
+            ("2026-01-01T12:00:00+00:00", "2026-01-01T12:00:00+00:00"),
+        )
+
+
+async def test_a_database_without_a_ledger_gets_one_and_keeps_its_runs(lasting_url: str) -> None:
+    """A database of the first schema is brought up to date; what it held is still there."""
+    make_first_schema(lasting_url)
+    async with open_storage(lasting_url) as storage:
         run = await storage.load_run(ThreadId("t"))
         assert run is not None
+        assert run.goal == "report"
         assert (await storage.ledger.apply(reserve())).decision == "run"
-    assert len(load_migrations("sqlite")) == 2
 
 
-async def test_an_answer_that_is_gone_is_said(file_url: str, tmp_path: Path) -> None:
+async def test_an_answer_that_is_gone_is_said(lasting_url: str) -> None:
     """A big answer whose payload somebody deleted is an error that names it, not None."""
-    async with open_storage(file_url) as storage:
+    async with open_storage(lasting_url) as storage:
         one = await storage.ledger.apply(reserve())
         await storage.ledger.apply(end(one.record, "x" * 50_000))
-    connection = sqlite3.connect(tmp_path / "storage.db", isolation_level=None)
-    connection.execute("DELETE FROM payloads")
-    connection.close()
-    async with open_storage(file_url) as storage:
+    with open_raw(lasting_url) as raw:
+        raw.execute("DELETE FROM payloads")
+    async with open_storage(lasting_url) as storage:
         with pytest.raises(StorageError, match="is gone"):
             await storage.ledger.apply(reserve(attempt="a2"))
 

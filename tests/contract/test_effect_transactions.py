@@ -6,7 +6,8 @@ import pytest
 
 import interlock as il
 from interlock.checkpoints import SqlStorage
-from tests.contract.conftest import CountingHook, ManualClock
+from interlock.checkpoints.named_sql import number_parameters
+from tests.contract.conftest import CountingHook, ManualClock, is_postgres
 from tests.contract.effect_calls import list_all
 
 
@@ -17,6 +18,12 @@ async def shop(storage: SqlStorage) -> SqlStorage:
     return storage
 
 
+def run(tx: il.Transaction, statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
+    """Run a statement with `?` for parameters, as the database that lends itself writes them."""
+    is_numbered = "postgresql" in type(tx).__module__
+    return tx.execute(number_parameters(statement) if is_numbered else statement, parameters)
+
+
 async def read_paid(storage: SqlStorage) -> list[Any]:
     """Return what was paid."""
     return await storage.transact(lambda tx: tx.execute("SELECT id, cents FROM paid"))
@@ -25,7 +32,7 @@ async def read_paid(storage: SqlStorage) -> list[Any]:
 @il.idempotent()
 def pay(order: str, cents: int, *, key: il.IdempotencyKey, tx: il.Transaction) -> dict[str, Any]:
     """Pay, in the storage's own transaction."""
-    tx.execute("INSERT INTO paid VALUES (?, ?)", (order, cents))
+    run(tx, "INSERT INTO paid VALUES (?, ?)", order, cents)
     return {"key": key, "cents": cents}
 
 
@@ -61,7 +68,7 @@ async def test_an_error_takes_back_what_was_written(shop: SqlStorage) -> None:
 
     @il.idempotent()
     def fail(order: str, *, tx: il.Transaction) -> None:
-        tx.execute("INSERT INTO paid VALUES (?, 1)", (order,))
+        run(tx, "INSERT INTO paid VALUES (?, 1)", order)
         raise errors[0]
 
     for state, kind in (("intended", ConnectionError), ("failed", ValueError)):
@@ -80,29 +87,58 @@ REFUSED = {
     "begin": "BEGIN",
     "commit": "COMMIT",
     "savepoint": "SAVEPOINT mine",
-    "attach": "ATTACH ':memory:' AS other",
-    "pragma": "PRAGMA synchronous = OFF",
     "own rows": "DELETE FROM handoffs",
     "own effects": "UPDATE effects SET state = 'done'",
+    "settings": {
+        "sqlite": "PRAGMA synchronous = OFF",
+        "postgresql": "SET synchronous_commit = off",
+    },
+}
+REFUSED_BY_SQLITE = {
+    "attach": "ATTACH ':memory:' AS other",
     "own tables": "DROP TABLE runs",
     "own triggers": "DROP TRIGGER effects_absorb",
     "a trigger on ours": "CREATE TRIGGER mine AFTER INSERT ON effects BEGIN SELECT 1; END",
     "the schema itself": "DELETE FROM sqlite_master",
 }
+REFUSED_BY_POSTGRESQL = {
+    "all rows": "TRUNCATE effects CASCADE",
+    "a comment before": "/* x */ -- y\n COMMIT",
+    "two statements": "SELECT 1; COMMIT",
+}
+
+
+async def require_refusal(statement: str, shop: SqlStorage) -> None:
+    """Expect that a statement is refused inside a transaction, of which then nothing is kept."""
+
+    def misbehave(tx: il.Transaction) -> None:
+        tx.execute("INSERT INTO paid VALUES ('before', 1)")
+        tx.execute(statement)
+
+    with pytest.raises((il.StorageError, Exception)) as caught:
+        await shop.transact(misbehave)
+    words = ("refused", "may not be modified", "cannot insert multiple commands")
+    assert any(word in str(caught.value) for word in words), caught.value
+    assert await read_paid(shop) == []
 
 
 @pytest.mark.parametrize("what", REFUSED)
 async def test_a_tool_is_kept_to_tables_of_its_own(what: str, shop: SqlStorage) -> None:
-    """What would touch interlock's tables, the transaction or settings is refused, and nothing kept."""
+    """What would touch interlock's rows, the transaction or settings is refused, and nothing kept."""
+    statement = REFUSED[what]
+    if not isinstance(statement, str):
+        statement = statement["postgresql" if is_postgres(shop) else "sqlite"]
+    await require_refusal(statement, shop)
 
-    def misbehave(tx: il.Transaction) -> None:
-        tx.execute("INSERT INTO paid VALUES ('before', 1)")
-        tx.execute(REFUSED[what])
 
-    with pytest.raises((il.StorageError, Exception)) as caught:
-        await shop.transact(misbehave)
-    assert "refused" in str(caught.value) or "may not be modified" in str(caught.value)
-    assert await read_paid(shop) == []
+@pytest.mark.parametrize("what", [*REFUSED_BY_SQLITE, *REFUSED_BY_POSTGRESQL])
+async def test_a_tool_is_kept_to_tables_of_its_own_by_each_database(
+    what: str, shop: SqlStorage
+) -> None:
+    """So is what only one of the databases could be made to do."""
+    known = REFUSED_BY_POSTGRESQL if is_postgres(shop) else REFUSED_BY_SQLITE
+    if what in known:
+        await require_refusal(known[what], shop)
 
 
 async def test_interlocks_tables_can_be_read(shop: SqlStorage) -> None:
@@ -174,7 +210,7 @@ async def test_a_tool_in_the_transaction_cannot_wait_for_the_storage(shop: SqlSt
 
     @il.idempotent()
     def outer(order: str, *, tx: il.Transaction) -> None:
-        tx.execute("INSERT INTO paid VALUES (?, 1)", (order,))
+        run(tx, "INSERT INTO paid VALUES (?, 1)", order)
         pay(order, 5)
 
     with il.effects(ledger=shop, scope="t"), pytest.raises(il.StorageError, match="was lent"):
@@ -193,6 +229,8 @@ async def test_a_table_of_the_users_may_have_any_other_name(url: str, clock: Man
         fresh = SqlStorage(url, clock=clock)
         await fresh.connect()
         if url != "memory://":
-            await fresh.transact(lambda tx: tx.execute("INSERT OR IGNORE INTO state VALUES ('a')"))
+            await fresh.transact(
+                lambda tx: tx.execute("INSERT INTO state VALUES ('a') ON CONFLICT DO NOTHING")
+            )
         await fresh.aclose()
         await storage.aclose()

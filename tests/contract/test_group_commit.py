@@ -1,16 +1,26 @@
 import asyncio
-import sqlite3
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 
 from interlock.checkpoints import SqlStorage, open_storage
+from interlock.checkpoints.connection import Connection
+from interlock.checkpoints.storage_url import DEFAULT_POOL_SIZE
 from interlock.contracts.errors import StorageError, StorageFullError
 from interlock.contracts.handoff import Handoff
 from interlock.contracts.run_record import RunRecord
 from interlock.contracts.storage import Batch
+from tests.contract.conftest import is_postgres
+
+INSERT = "INSERT INTO payloads (thread_id, hash, size, data) VALUES ('t', ?, 1, ?)"
+NO_ROOM = """
+CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RAISE EXCEPTION 'no space left on device' USING ERRCODE = '53100'; END $$
+"""
+"""What PostgreSQL says when its disk is full, said without a full disk."""
 
 
 async def test_concurrent_writes_share_commits(
@@ -45,19 +55,17 @@ async def test_write_that_fails_half_way_leaves_the_others_whole(storage: SqlSto
     """An operation that raises after writing is undone alone; its neighbours are kept."""
 
     def good(number: int) -> Any:
-        def operation(connection: sqlite3.Connection) -> Any:
-            connection.execute(
-                "INSERT INTO payloads VALUES ('t', ?, 1, x'00', NULL)", (f"{number:064d}",)
-            )
+        def operation(connection: Connection) -> Any:
+            connection.execute(INSERT, (f"{number:064d}", b"0"))
             return number
 
         return operation
 
-    def bad(connection: sqlite3.Connection) -> None:
-        connection.execute("INSERT INTO payloads VALUES ('t', 'half', 1, x'00', NULL)")
+    def bad(connection: Connection) -> None:
+        connection.execute(INSERT, ("half", b"0"))
         raise ValueError("half-way")
 
-    write = storage._database.write
+    write = partial(storage._database.write, lane="t")
     results = await asyncio.gather(
         write(good(1)), write(bad), write(good(2)), return_exceptions=True
     )
@@ -87,16 +95,25 @@ async def test_failed_commit_fails_its_batch_and_nothing_later(
 
 
 async def test_full_database_is_a_typed_error_and_passes(storage: SqlStorage) -> None:
-    """SQLITE_FULL fails the writes that do not fit; with room again, writing goes on."""
+    """No room fails the writes that do not fit; with room again, writing goes on."""
 
-    def limit(connection: sqlite3.Connection) -> None:
+    def limit(connection: Connection) -> None:
+        if is_postgres(storage):
+            connection.execute(NO_ROOM)
+            connection.execute(
+                "CREATE TRIGGER no_room BEFORE INSERT ON payloads EXECUTE FUNCTION no_room()"
+            )
+            return
         pages = connection.execute("PRAGMA page_count").fetchone()[0]
         connection.execute(f"PRAGMA max_page_count = {pages + 3}")
 
-    await storage._database.write(limit)
+    await storage._database.write(limit, lane="t")
     with pytest.raises(StorageFullError):
         await storage.commit("t", Batch(payloads=[b"1" * 1_000_000]))
-    await storage._database.write(lambda c: c.execute("PRAGMA max_page_count = 100000") and None)
+    more = "PRAGMA max_page_count = 100000"
+    if is_postgres(storage):
+        more = "DROP TRIGGER no_room ON payloads"
+    await storage._database.write(lambda c: c.execute(more) and None, lane="t")
     await storage.commit("t", Batch(payloads=[b"2" * 1_000_000]))
 
 
@@ -163,8 +180,9 @@ async def test_lazy_users_may_connect_at_once(url: str) -> None:
     storage = SqlStorage(url)
     saver = storage.checkpointer
     await asyncio.gather(*(storage.connect() for _ in range(5)))
-    names = [thread.name for thread in threading.enumerate() if url in thread.name]
-    assert len(names) == (1 if url == "memory://" else 2)
+    names = [thread.name for thread in threading.enumerate() if storage.url in thread.name]
+    wanted = {"memory": 1, "sqlite": 2, "postgresql": DEFAULT_POOL_SIZE}
+    assert len(names) == wanted[url.partition(":")[0]]
     assert await saver.aget_tuple({"configurable": {"thread_id": "t"}}) is None
     await storage.aclose()
 

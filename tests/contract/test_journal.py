@@ -4,11 +4,14 @@ from typing import Any
 import pytest
 
 from interlock.checkpoints import SqlStorage
+from interlock.checkpoints.connection import Connection
+from interlock.checkpoints.named_sql import load_statements
 from interlock.contracts.errors import StorageError
 from interlock.contracts.handoff import Handoff, Verdict
 from interlock.contracts.outcome import StepOutcome
 from interlock.contracts.plain import derive_hash, encode_plain
 from interlock.contracts.storage import Batch, OpenAttempt
+from tests.contract.conftest import is_postgres
 
 
 async def test_handoffs_are_read_back_oldest_first(
@@ -104,11 +107,31 @@ async def test_counts_equal_what_was_written(
 
 async def test_counting_reads_no_whole_table(storage: SqlStorage) -> None:
     """Counting a thread uses indexes, however many other threads there are."""
-    from interlock.checkpoints.named_sql import load_statements
+    names = ("count_handoffs", "sum_tokens", "count_settled", "load_open_attempts")
 
-    for name in ("count_handoffs", "sum_tokens", "count_settled", "load_open_attempts"):
-        statement = "EXPLAIN QUERY PLAN " + load_statements("sqlite")[name]
-        plan = await storage._database.read(
-            lambda c, statement=statement: c.execute(statement, ("t", "")).fetchall()
-        )
-        assert not [row for row in plan if row[3].startswith(("SCAN h", "SCAN o", "SCAN b"))], plan
+    def explain(connection: Connection) -> list[str]:
+        if not is_postgres(storage):
+            statements = load_statements("sqlite")
+            plans = [
+                connection.execute(f"EXPLAIN QUERY PLAN {statements[name]}", ("t", "")).fetchall()
+                for name in names
+            ]
+            return [row[3] for plan in plans for row in plan]
+        connection.execute("SET LOCAL enable_seqscan = off")  # tables this small are read whole
+        statements = load_statements("postgresql")
+        plans = [
+            connection.execute(f"EXPLAIN {inline(statements[name], 't', '')}").fetchall()
+            for name in names
+        ]
+        return [row[0] for plan in plans for row in plan]
+
+    lines = await storage._database.read(explain)
+    whole = ("SCAN h", "SCAN o", "SCAN b")
+    assert not [line for line in lines if line.startswith(whole) or "Seq Scan" in line], lines
+
+
+def inline(statement: str, *texts: str) -> str:
+    """Return a statement with texts in the place of its parameters."""
+    for number, text in enumerate(texts, start=1):
+        statement = statement.replace(f"${number}", f"'{text}'")
+    return statement

@@ -233,7 +233,8 @@ async def test_forged_row_in_the_database_is_blocked(storage: SqlStorage, tmp_pa
     config = {"configurable": {"thread_id": "t", "checkpoint_ns": ""}}
     await storage.checkpointer.aput(config, checkpoint, {}, {"a": "1"})
     await storage._database.write(
-        lambda c: c.execute("UPDATE channel_values SET data = ?", (forged,)) and None
+        lambda c: c.execute("UPDATE channel_values SET data = ?", (forged,)) and None,
+        lane="t",
     )
     found = await storage.checkpointer.aget_tuple(config)
     assert found.checkpoint["channel_values"] == {"a": f"touch {marker}"}

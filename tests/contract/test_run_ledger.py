@@ -55,7 +55,9 @@ async def test_absorption_is_held_by_the_database_too(
     """I9: even a statement that forgets the condition cannot change an ended run."""
     await storage.accept_run(make_run(status="completed"))
     with pytest.raises(Exception, match="I9"):
-        await storage._database.write(lambda c: c.execute("UPDATE runs SET status = 'running'"))
+        await storage._database.write(
+            lambda c: c.execute("UPDATE runs SET status = 'running'"), lane="t"
+        )
     assert (await storage.load_run("t")).status == "completed"
 
 

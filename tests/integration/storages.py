@@ -7,6 +7,7 @@ from typing import Any
 
 from interlock.checkpoints import SqlStorage
 from interlock.contracts.ids import ThreadId
+from interlock.contracts.outcome import StepOutcome
 from interlock.contracts.storage import Batch, Lease
 
 Wants = Callable[[Batch], bool]
@@ -41,16 +42,17 @@ class StagedStorage(SqlStorage):
         await super().release_lease(lease)
         await self._act("after_release")
 
-    async def commit(self, thread_id: ThreadId, batch: Batch) -> None:
+    async def commit(self, thread_id: ThreadId, batch: Batch) -> StepOutcome | None:
         """Act before the wanted commit, or after it if so set."""
         act: Act | None = None
         if self.around_commit is not None and self.around_commit[0](batch):
             act, self.around_commit = self.around_commit[1], None
         if act is not None and not self.is_committed_first:
             await act()
-        await super().commit(thread_id, batch)
+        outcome = await super().commit(thread_id, batch)
         if act is not None and self.is_committed_first:
             await act()
+        return outcome
 
     async def _act(self, moment: str) -> None:
         act: Act | None = getattr(self, moment)

@@ -45,9 +45,8 @@ _STARTS_AGAIN: Final = frozenset({"40001", "40P01"})
 _SERVER_AWAY: Final = frozenset({"57P01", "57P02", "57P03", "57P05", "25P03", "53300", "08P01"})
 _CONNECTION_CLASS: Final = "08"
 _UNREACHABLE: Final = (
-    StorageError,
     "cannot be reached. Is the server up, and are host, port, user and password right? Once it is "
-    "back, resume",
+    "back, resume"
 )
 
 
@@ -82,8 +81,9 @@ def translate_error(error: Exception, *, place: str) -> Exception:
         return refused
     if not isinstance(error, (psycopg.Error, PoolTimeout, PoolClosed, TooManyRequests)):
         return error
+    kind: type[InterlockError] = StorageError
     if is_connection_lost(error):
-        kind, words = _UNREACHABLE
+        words = _UNREACHABLE
     else:
         state = getattr(error, "sqlstate", None)
         kind, words = _KINDS.get(state or "", (StorageError, "could not do what was asked of it"))

@@ -9,6 +9,7 @@ from typing import Any, Final
 import psycopg
 
 from interlock.checkpoints.named_sql import load_migrations
+from interlock.checkpoints.postgresql.driver_connection import Driver, run_script
 from interlock.contracts.errors import StorageError
 
 _FIRST_WORD: Final = re.compile(r"^(?:\s|--[^\n]*\n|/\*.*?\*/)*(\w+)", re.DOTALL)
@@ -43,9 +44,9 @@ _NOT_THE_TOOLS: Final = "IL002"
 class LentTransaction:
     """Implements `contracts.effect_ledger.Transaction` on a connection."""
 
-    def __init__(self, driver: "psycopg.Connection[tuple[Any, ...]]") -> None:
+    def __init__(self, driver: Driver) -> None:
         """Lend a connection that is inside a transaction."""
-        self._driver: psycopg.Connection[tuple[Any, ...]] | None = driver
+        self._driver: Driver | None = driver
 
     def execute(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run one SQL statement, with placeholders `$1`, and return its rows.
@@ -83,7 +84,7 @@ class LentTransaction:
 
 @contextmanager
 def lend_transaction(
-    driver: "psycopg.Connection[tuple[Any, ...]]",
+    driver: Driver,
     *,
     schema: str,
     ended_by: Callable[[Exception], bool],
@@ -97,10 +98,11 @@ def lend_transaction(
         schema: Of interlock's own tables.
         ended_by: Says of an error whether the transaction is over with it.
     """
-    driver.execute(
+    run_script(
+        driver,
         "SAVEPOINT lent; SET LOCAL search_path TO DEFAULT; "
         f"SELECT set_config('search_path', current_setting('search_path') || ', \"{schema}\"', true), "
-        "set_config('interlock.lent', 'on', true); SAVEPOINT one"
+        "set_config('interlock.lent', 'on', true); SAVEPOINT one",
     )
     lent = LentTransaction(driver)
     try:
@@ -111,9 +113,10 @@ def lend_transaction(
             driver.execute("ROLLBACK TO SAVEPOINT lent; RELEASE SAVEPOINT lent")
         raise
     lent.end()
-    driver.execute(
+    run_script(
+        driver,
         f"SELECT set_config('interlock.lent', 'off', true); SET LOCAL search_path TO \"{schema}\"; "
-        "RELEASE SAVEPOINT lent"
+        "RELEASE SAVEPOINT lent",
     )
 
 

@@ -1,21 +1,29 @@
 """A connection to PostgreSQL with named statements (`checkpoints.connection.Connection`)."""
 
 import hashlib
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Final, TypeAlias
+from functools import cache
+from typing import Final
 
-import psycopg
 from psycopg.pq import TransactionStatus
 
 from interlock.checkpoints.database import LENT
 from interlock.checkpoints.named_sql import load_statements, number_parameters
+from interlock.checkpoints.postgresql.driver_connection import (
+    Driver,
+    DriverCursor,
+    run_script,
+)
 from interlock.checkpoints.postgresql.driver_errors import is_connection_lost, starts_again
 from interlock.checkpoints.postgresql.lent_transaction import LentTransaction, lend_transaction
 
 DIALECT: Final = "postgresql"
-Driver: TypeAlias = psycopg.Connection[tuple[Any, ...]]
-DriverCursor: TypeAlias = psycopg.Cursor[tuple[Any, ...]]
+_ROWS_A_MESSAGE: Final = 64
+_PLAIN_INSERT: Final = re.compile(
+    r"(INSERT INTO .*?VALUES )\(([$0-9, ]+)\)((?:\s+ON CONFLICT .*)?)", re.DOTALL
+)
 
 
 class PostgresConnection:
@@ -23,6 +31,7 @@ class PostgresConnection:
 
     Attributes:
         changes: How many statements were run that may write.
+        noted: What the open transaction has found out.
     """
 
     def __init__(self, driver: Driver, schema: str) -> None:
@@ -34,27 +43,34 @@ class PostgresConnection:
         """
         self._driver = driver
         self._schema = schema
-        self._statements = load_statements(DIALECT)
+        self._statements = _prepare_statements()
         self.changes = 0
+        self.noted: set[object] = set()
 
     def run(self, name: str, parameters: Sequence[object] = ()) -> DriverCursor:
         """Run a named statement."""
-        return self._execute(self._statements[name], parameters)
+        return self._execute(*self._statements[name], parameters)
 
     def run_many(self, name: str, rows: Sequence[Sequence[object]]) -> None:
-        """Run a named statement once for each row of parameters."""
-        statement = self._statements[name]
-        for row in rows:
-            self._execute(statement, row)
+        """Run a named statement once for each row of parameters; inserts in one message."""
+        statement, is_write = self._statements[name]
+        for begin in range(0, len(rows), _ROWS_A_MESSAGE):
+            part = rows[begin : begin + _ROWS_A_MESSAGE]
+            insert = _derive_insert(name, len(part)) if len(part) > 1 else None
+            if insert is not None:
+                self._execute(insert, is_write, [value for row in part for value in row])
+                continue
+            for row in part:
+                self._execute(statement, is_write, row)
 
     def execute(self, statement: str, parameters: Sequence[object] = ()) -> DriverCursor:
         """Run a statement by its text."""
-        return self._execute(number_parameters(statement), parameters)
+        return self._execute(*_prepare(number_parameters(statement)), parameters)
 
     def lock(self, name: str) -> None:
         """Keep every other writer away from a name until the transaction ends."""
         key = derive_lock_key(self._schema, name)
-        self._driver.execute(f"SELECT pg_advisory_xact_lock({key:d})")
+        run_script(self._driver, f"SELECT pg_advisory_xact_lock({key:d})")
 
     def lend(self) -> AbstractContextManager[LentTransaction]:
         """Lend the transaction; what is written in the block is kept only if nothing is raised."""
@@ -71,11 +87,40 @@ class PostgresConnection:
         """Whether a transaction is open and can go on."""
         return self._driver.info.transaction_status == TransactionStatus.INTRANS
 
-    def _execute(self, statement: str, parameters: Sequence[object]) -> DriverCursor:
-        if not statement.startswith("SELECT"):
-            self.changes += 1
-        cursor = self._driver.cursor(binary=True)
-        return cursor.execute(statement.encode(), parameters)
+    def _execute(
+        self,
+        statement: bytes,
+        is_write: bool,  # noqa: FBT001 - unpacked with the statement
+        parameters: Sequence[object],
+    ) -> DriverCursor:
+        self.changes += is_write
+        return self._driver.cursor(binary=True).execute(statement, parameters)
+
+
+@cache
+def _derive_insert(name: str, rows: int) -> bytes | None:
+    """Return a named statement as one INSERT of so many rows, if it is a plain one."""
+    found = _PLAIN_INSERT.fullmatch(_prepare_statements()[name][0].decode())
+    if found is None:
+        return None
+    width = len(found[2].split(","))
+    if found[2].replace(" ", "") != ",".join(f"${number}" for number in range(1, width + 1)):
+        return None
+    numbers = iter(range(1, rows * width + 1))
+    lines = ("(" + ", ".join(f"${next(numbers)}" for _ in range(width)) + ")" for _ in range(rows))
+    return f"{found[1]}{', '.join(lines)}{found[3]}".encode()
+
+
+@cache
+def _prepare_statements() -> Mapping[str, tuple[bytes, bool]]:
+    return {name: _prepare(text) for name, text in load_statements(DIALECT).items()}
+
+
+def _prepare(statement: str) -> tuple[bytes, bool]:
+    """Return a statement without its comments, as it is sent, and whether it may write."""
+    lines = [line for line in statement.splitlines() if not line.startswith("--")]
+    text = "\n".join(lines)
+    return text.encode(), not text.startswith("SELECT")
 
 
 def derive_lock_key(schema: str, name: str) -> int:

@@ -15,6 +15,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout, TooManyRequests
 from interlock.checkpoints.connection import Operation
 from interlock.checkpoints.database import MANY, WriteKey
 from interlock.checkpoints.kept_back import KeptBack
+from interlock.checkpoints.postgresql.driver_connection import Driver
 from interlock.checkpoints.postgresql.driver_errors import (
     is_connection_lost,
     starts_again,
@@ -22,7 +23,6 @@ from interlock.checkpoints.postgresql.driver_errors import (
     typed_errors,
 )
 from interlock.checkpoints.postgresql.lanes import Lanes
-from interlock.checkpoints.postgresql.postgres_connection import Driver
 from interlock.checkpoints.postgresql.postgres_transactions import (
     CommitMark,
     CountedHook,
@@ -137,7 +137,7 @@ class PostgresDatabase:
         self._lanes.stop()
         with contextlib.suppress(psycopg.Error, PoolTimeout), self._pool.connection() as driver:
             driver.execute(
-                f'DELETE FROM "{self._url.schema}".commit_marks WHERE writer LIKE $1',  # noqa: S608
+                f'DELETE FROM "{self._url.schema}".commit_marks WHERE writer LIKE $1'.encode(),  # noqa: S608 - a checked name
                 (f"{self._name}/%",),
             )
         self._pool.close()

@@ -14,9 +14,9 @@ from typing import Final
 import psycopg
 from psycopg.pq import TransactionStatus
 
+from interlock.checkpoints.postgresql.driver_connection import Driver, run_script
 from interlock.checkpoints.postgresql.driver_errors import is_connection_lost
 from interlock.checkpoints.postgresql.postgres_connection import (
-    Driver,
     PostgresConnection,
     derive_lock_key,
 )
@@ -107,15 +107,17 @@ class PostgresTransactions:
     def begin(self, *, is_write: bool) -> None:
         """Begin a transaction; one that writes waits until it has the lane for itself."""
         self._changes_before = self.changes
+        self.connection.noted.clear()
         path = f'SET LOCAL search_path TO "{self._schema}"'
         if not is_write:
-            self._driver.execute(f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {path}")
+            run_script(self._driver, f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {path}")
             return
-        self._driver.execute(
+        run_script(
+            self._driver,
             f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {path}; "
             f"SET LOCAL lock_timeout TO '{_LOCK_SECONDS}s'; "
             f"SET LOCAL idle_in_transaction_session_timeout TO '{_IDLE_SECONDS}s'; "
-            f"SELECT pg_advisory_xact_lock({self._lock_key:d})"
+            f"SELECT pg_advisory_xact_lock({self._lock_key:d})",
         )
 
     def commit(self, *, is_write: bool) -> None:
@@ -132,9 +134,7 @@ class PostgresTransactions:
 
     def roll_back(self) -> None:
         """Undo the open transaction, if one is."""
-        if self._driver.closed or (
-            self._driver.info.transaction_status == TransactionStatus.IDLE
-        ):
+        if self._driver.closed or (self._driver.info.transaction_status == TransactionStatus.IDLE):
             return
         with suppress(psycopg.Error):
             self._driver.execute("ROLLBACK")
@@ -145,6 +145,7 @@ class PostgresTransactions:
 
     def undo(self) -> None:
         """Undo what was done since the savepoint."""
+        self.connection.noted.clear()
         self._driver.execute("ROLLBACK TO SAVEPOINT operation")
 
     def release(self) -> None:
@@ -173,10 +174,12 @@ class PostgresTransactions:
         mark = self._mark
         mark.number += 1
         try:
-            self._driver.execute(
-                "INSERT INTO commit_marks (writer, number, at) "
+            # One message, so that it costs no turn of its own; the name is hexadecimal digits.
+            run_script(
+                self._driver,
+                "INSERT INTO commit_marks (writer, number, at) "  # noqa: S608
                 f"VALUES ('{mark.writer}', {mark.number:d}, now()) ON CONFLICT (writer) "
-                "DO UPDATE SET number = excluded.number, at = excluded.at; COMMIT"
+                "DO UPDATE SET number = excluded.number, at = excluded.at; COMMIT",
             )
         except psycopg.Error as exc:
             mark.is_in_doubt = self._driver.closed or is_connection_lost(exc)

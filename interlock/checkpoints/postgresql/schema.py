@@ -1,18 +1,16 @@
 """Our schema in a PostgreSQL database: is it ours, can it be used, is it the newest?"""
 
-from typing import Any, Final
-
-import psycopg
+from typing import Final
 
 from interlock.checkpoints.named_sql import load_migrations
-from interlock.checkpoints.postgresql.postgres_connection import DIALECT, Driver, derive_lock_key
+from interlock.checkpoints.postgresql.driver_connection import Driver, run_script
+from interlock.checkpoints.postgresql.postgres_connection import DIALECT, derive_lock_key
 from interlock.checkpoints.storage_url import StorageUrl
 from interlock.contracts.errors import StorageSchemaError
 
 _MIGRATING: Final = "migrations"
 _OLDEST_SERVER: Final = 130000
 _VERSION_TABLE: Final = "interlock_schema_version"
-_OLD_MARKS: Final = "30 days"
 
 
 def migrate(driver: Driver, url: StorageUrl) -> None:
@@ -29,10 +27,10 @@ def migrate(driver: Driver, url: StorageUrl) -> None:
     _check_server(driver, url)
     schema = url.schema
     with driver.transaction():
-        driver.execute(f"SELECT pg_advisory_xact_lock({derive_lock_key(schema, _MIGRATING):d})")
+        run_script(driver, f"SELECT pg_advisory_xact_lock({derive_lock_key(schema, _MIGRATING):d})")
         if not _find(driver, "SELECT 1 FROM pg_namespace WHERE nspname = $1", schema):
-            driver.execute(f'CREATE SCHEMA "{schema}"')
-        driver.execute(f'SET LOCAL search_path TO "{schema}"')
+            run_script(driver, f'CREATE SCHEMA "{schema}"')
+        run_script(driver, f'SET LOCAL search_path TO "{schema}"')
         version = _load_version(driver, url)
         migrations = load_migrations(DIALECT)
         if version > len(migrations):
@@ -42,11 +40,11 @@ def migrate(driver: Driver, url: StorageUrl) -> None:
                 "schema with ?interlock_schema=name."
             )
         for migration in migrations[version:]:
-            driver.execute(migration.script.encode())
+            run_script(driver, migration.script)
         if version < len(migrations):
             _guard_tables(driver, schema)
-            driver.execute(f"UPDATE {_VERSION_TABLE} SET version = {len(migrations):d}")
-        driver.execute(f"DELETE FROM commit_marks WHERE at < now() - interval '{_OLD_MARKS}'")
+            driver.execute("UPDATE interlock_schema_version SET version = $1", (len(migrations),))
+        driver.execute("DELETE FROM commit_marks WHERE at < now() - interval '30 days'")
 
 
 def _check_server(driver: Driver, url: StorageUrl) -> None:
@@ -59,8 +57,7 @@ def _check_server(driver: Driver, url: StorageUrl) -> None:
     (encoding,) = driver.execute("SHOW server_encoding").fetchone() or ("",)
     if encoding != "UTF8":
         raise StorageSchemaError(
-            f"The database {url.text} has the encoding {encoding}. Create one with "
-            "ENCODING 'UTF8'."
+            f"The database {url.text} has the encoding {encoding}. Create one with ENCODING 'UTF8'."
         )
 
 
@@ -72,8 +69,8 @@ def _load_version(driver: Driver, url: StorageUrl) -> int:
     """
     tables = "SELECT 1 FROM pg_tables WHERE schemaname = $1"
     if not _find(driver, tables, url.schema):
-        driver.execute(f"CREATE TABLE {_VERSION_TABLE} (version BIGINT NOT NULL)")
-        driver.execute(f"INSERT INTO {_VERSION_TABLE} VALUES (0)")
+        driver.execute("CREATE TABLE interlock_schema_version (version BIGINT NOT NULL)")
+        driver.execute("INSERT INTO interlock_schema_version VALUES (0)")
         return 0
     if not _find(driver, f"{tables} AND tablename = $2", url.schema, _VERSION_TABLE):
         raise StorageSchemaError(
@@ -81,12 +78,15 @@ def _load_version(driver: Driver, url: StorageUrl) -> int:
             "tables, but not interlock's mark. It was left untouched. Name another schema with "
             "?interlock_schema=name."
         )
-    (version,) = driver.execute(f"SELECT version FROM {_VERSION_TABLE}").fetchone() or (0,)  # noqa: S608
+    (version,) = driver.execute("SELECT version FROM interlock_schema_version").fetchone() or (0,)
     return int(version)
 
 
 def _guard_tables(driver: Driver, schema: str) -> None:
-    """Let no function that the transaction is lent to write to our tables."""
+    """Let no function that the transaction is lent to write to our tables, and nobody empty one.
+
+    TRUNCATE asks no row, so it would pass by what each row refuses.
+    """
     rows = driver.execute(
         "SELECT tablename FROM pg_tables WHERE schemaname = $1 AND NOT EXISTS ("
         "SELECT 1 FROM pg_trigger WHERE tgname = 'not_when_lent' AND tgrelid = "
@@ -94,11 +94,17 @@ def _guard_tables(driver: Driver, schema: str) -> None:
         (schema,),
     ).fetchall()
     for (table,) in rows:
-        driver.execute(
+        run_script(
+            driver,
             f'CREATE TRIGGER not_when_lent BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON "{table}" '
-            "FOR EACH STATEMENT EXECUTE FUNCTION refuse_when_lent()"
+            "FOR EACH STATEMENT EXECUTE FUNCTION refuse_when_lent()",
+        )
+        run_script(
+            driver,
+            f'CREATE TRIGGER not_emptied BEFORE TRUNCATE ON "{table}" FOR EACH STATEMENT '
+            "EXECUTE FUNCTION refuse('rows are deleted one by one, so that each can refuse')",
         )
 
 
-def _find(driver: "psycopg.Connection[tuple[Any, ...]]", statement: str, *parameters: str) -> bool:
-    return driver.execute(statement, parameters).fetchone() is not None
+def _find(driver: Driver, statement: str, *parameters: str) -> bool:
+    return driver.execute(statement.encode(), parameters).fetchone() is not None

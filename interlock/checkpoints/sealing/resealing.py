@@ -6,8 +6,9 @@ moment and be run again. A row that somebody changes meanwhile is left alone and
 pass; the last pass finds nothing.
 """
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from interlock.checkpoints.connection import Connection
@@ -21,7 +22,12 @@ from interlock.checkpoints.sealing.envelope import (
     find_key_id,
 )
 from interlock.checkpoints.sealing.sealed_columns import SealedTable, list_sealed_columns
-from interlock.checkpoints.sealing.sealing_state import LANE, Sealing, load_sealing
+from interlock.checkpoints.sealing.sealing_state import (
+    LANE,
+    Resealed,
+    Sealing,
+    load_sealing,
+)
 from interlock.checkpoints.sealing.unlocking import (
     begin_sealing,
     check_guards,
@@ -33,21 +39,6 @@ from interlock.contracts.sealing_errors import SealedStorageError
 
 PAGE: Final = 100
 """Values in one transaction."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Resealed:
-    """How far it has come.
-
-    Attributes:
-        table: The table.
-        column: The column.
-        count: How many of its values were sealed in this page.
-    """
-
-    table: str
-    column: str
-    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +86,7 @@ class _Column:
         return self.sealer.seal(value, place)
 
 
-async def rotate_keys(database: Database, encryption: Encryption) -> AsyncIterator[Resealed]:
+async def rotate_keys(database: Database, encryption: Encryption) -> AsyncGenerator[Resealed]:
     """Seal every value with the active key, then forget the other keys' ids.
 
     Others may use the database meanwhile, if they have all keys. Safe to run again after a crash.
@@ -121,20 +112,25 @@ async def rotate_keys(database: Database, encryption: Encryption) -> AsyncIterat
     )
 
 
-async def seal_database(database: Database, encryption: Encryption) -> AsyncIterator[Resealed]:
+async def seal_database(
+    database: Database, encryption: Encryption, *, now: datetime
+) -> AsyncGenerator[Resealed]:
     """Turn a plain database into a sealed one; from the first moment on it takes no plain value.
 
     Nobody else can use the database until it is done. Safe to run again after a crash. Plain values
-    are left in free pages, write-ahead logs and backups: see `docs/storage.md`.
+    are left in free pages, write-ahead logs and backups.
 
     Args:
         database: Opened, and not wrapped for sealing.
         encryption: The keys.
+        now: Leases that are held beyond it refuse the sealing.
 
     Raises:
         SealedStorageError: It is being sealed with other keys, or a thread is being run.
     """
-    sealing = await database.write(lambda connection: _begin(connection, encryption), lane=LANE)
+    sealing = await database.write(
+        lambda connection: _begin(connection, encryption, now), lane=LANE
+    )
     if sealing.state == "sealing":
         sealer = Sealer(encryption, salt=sealing.salt)
         async for done in _reseal_all(database, sealer, is_plain_allowed=True):
@@ -174,9 +170,15 @@ def _list_columns(sealer: Sealer, *, is_plain_allowed: bool) -> Iterator[_Column
         yield _Column(table, name, sealer, is_plain_allowed)
 
 
-def _begin(connection: Connection, encryption: Encryption) -> Sealing:
+def _begin(connection: Connection, encryption: Encryption, now: datetime) -> Sealing:
     sealing = load_sealing(connection)
     if sealing is None:
+        held = connection.run("find_held_thread", (now.timestamp(),)).fetchone()
+        if held is not None:
+            raise SealedStorageError(
+                f"Thread {held[0]!r} is being run by {held[1]}, so the database was not sealed. "
+                "Nothing was changed. Stop every process that uses it, and seal it then."
+            )
         return begin_sealing(connection, encryption, state="sealing")
     require_keys(sealing, encryption)
     return sealing

@@ -31,6 +31,11 @@ class SealingConnection:
         self._sealer = sealer
         self._seals = seals
 
+    @property
+    def noted(self) -> set[object]:
+        """What the open transaction has found out."""
+        return self._connection.noted
+
     def run(self, name: str, parameters: Sequence[object] = ()) -> Cursor:
         """Run a named statement."""
         seals = self._seals.get(name)

@@ -33,6 +33,21 @@ class Sealing:
     proofs: Mapping[str, bytes]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resealed:
+    """How far it has come.
+
+    Attributes:
+        table: The table.
+        column: The column.
+        count: How many of its values were sealed in this page.
+    """
+
+    table: str
+    column: str
+    count: int
+
+
 def load_sealing(connection: Connection) -> Sealing | None:
     """Return what a database says of itself; None if it is plain."""
     row = connection.run("load_sealing").fetchone()

@@ -16,13 +16,18 @@ DIALECT: Final = "sqlite"
 
 
 class SqliteConnection:
-    """Runs named statements on a connection of the driver's."""
+    """Runs named statements on a connection of the driver's.
+
+    Attributes:
+        noted: What the open transaction has found out.
+    """
 
     def __init__(self, driver: sqlite3.Connection) -> None:
         """Use a connection, whose transactions are somebody else's matter."""
         self._driver = driver
         self._statements = load_statements(DIALECT)
         self._own_tables: frozenset[str] | None = None
+        self.noted: set[object] = set()
 
     def run(self, name: str, parameters: Sequence[object] = ()) -> sqlite3.Cursor:
         """Run a named statement."""

@@ -35,6 +35,7 @@ class SqliteTransactions:
 
     def begin(self, *, is_write: bool) -> None:
         """Begin a transaction; one that writes has the whole database for itself."""
+        self.connection.noted.clear()
         self._driver.execute("BEGIN IMMEDIATE" if is_write else "BEGIN")
 
     def commit(self, *, is_write: bool) -> None:
@@ -59,6 +60,7 @@ class SqliteTransactions:
 
     def undo(self) -> None:
         """Undo what was done since the savepoint."""
+        self.connection.noted.clear()
         self._driver.execute("ROLLBACK TO operation")
 
     def release(self) -> None:

@@ -7,8 +7,10 @@ import pytest
 
 import interlock as il
 from interlock.contracts.ids import StepId, ThreadId
+from interlock.contracts.shared_context import OPEN_CONTEXT
 from interlock.nodes.assignment import MissingInputError, build_assignment, find_unmet_need
 from interlock.nodes.kept_values import KeptValues
+from interlock.nodes.run_facts import RunFacts
 from tests.integration.teams import build_step
 
 SETTLED: Mapping[str, Any] = {
@@ -28,17 +30,39 @@ SETTLED: Mapping[str, Any] = {
 OUTCOMES = {StepId(key): il.StepOutcome(step_id=StepId(key), **row) for key, row in SETTLED.items()}
 
 
+class NothingHeld:
+    """A storage whose shared context no person has touched."""
+
+    @property
+    def context(self) -> Any:
+        """Itself."""
+        return self
+
+    async def load_snapshot(self, asked: Any) -> dict[str, Any]:
+        """Hold nothing."""
+        return {}
+
+
 async def assign(step: il.Step, waiting: il.StepOutcome | None = None) -> dict[str, Any]:
     """Return what a step is given when all of OUTCOMES has settled."""
-    nowhere: Any = None  # nothing here is big
+    nowhere: Any = NothingHeld()  # nothing here is big
+    state: Any = {"context": {"customer": "Ada", "other": 1}, "answers": {}, "scope": ""}
+    shop = build_step("shop", publishes={"region": "output", "secret": "output"})
+    steps = [shop, build_step("guess", publishes={"mood": "output"}), step]
     return await build_assignment(
         step,
         {need.step: OUTCOMES[need.step] for need in step.needs},
         outcomes=OUTCOMES,
-        state={"context": {"customer": "Ada", "other": 1}, "answers": {}, "scope": ""},
+        state=state,
         values=KeptValues(nowhere, ThreadId("t")),
         waiting=waiting,
-        publishers={"region": StepId("shop"), "secret": StepId("shop"), "mood": StepId("guess")},
+        facts=RunFacts(
+            shared=OPEN_CONTEXT,
+            storage=nowhere,
+            thread_id=ThreadId("t"),
+            state=state,
+            steps={one.id: one for one in steps},
+        ),
     )
 
 

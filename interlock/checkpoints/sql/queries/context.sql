@@ -163,4 +163,5 @@ WHERE p.thread_id = ?1
 ORDER BY m.space, m.key, m.version, m.cause_space, m.cause_key, m.cause_version;
 
 -- name: load_outcome
+-- open: 1 outcomes.outcome (?1, ?2, ?3)
 SELECT outcome FROM outcomes WHERE thread_id = ?1 AND superstep = ?2 AND step_id = ?3;

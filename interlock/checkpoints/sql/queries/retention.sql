@@ -25,7 +25,7 @@ DELETE FROM checkpoints WHERE thread_id = ? AND ns = ? AND checkpoint_id = ?;
 DELETE FROM task_writes WHERE thread_id = ? AND ns = ? AND checkpoint_id = ?;
 
 -- name: list_channel_versions
-SELECT ns, channel, version FROM channel_values WHERE thread_id = ?;
+SELECT ns, channel, version, format FROM channel_values WHERE thread_id = ?;
 
 -- name: delete_channel_value
 DELETE FROM channel_values WHERE thread_id = ? AND ns = ? AND channel = ? AND version = ?;
@@ -76,4 +76,7 @@ SELECT thread_id, id, question, answer FROM questions WHERE thread_id = ?1;
 
 -- name: list_named_hashes
 SELECT answer_hash FROM effects WHERE thread_id = ?1 AND answer_hash IS NOT NULL
-UNION SELECT payload_hash FROM handoffs WHERE thread_id = ?1;
+UNION SELECT payload_hash FROM handoffs WHERE thread_id = ?1
+UNION SELECT context_facts.value_hash FROM context_facts JOIN context_versions USING (space, version)
+  WHERE context_versions.thread_id = ?1 AND context_facts.value_hash IS NOT NULL
+UNION SELECT brief_hash FROM context_versions WHERE thread_id = ?1 AND brief_hash IS NOT NULL;

@@ -46,6 +46,15 @@ WHERE thread_id = ? AND ns = ? ORDER BY checkpoint_id DESC LIMIT 1;
 SELECT checkpoint_id, parent_id, format, document FROM checkpoints
 WHERE thread_id = ? AND ns = ? AND checkpoint_id = ?;
 
+-- name: load_channel_chain
+-- open: 3 channel_values.data (?1, ?2, ?3, 1, 2)
+-- open: 5 blobs.data (?1, 4)
+SELECT held.version, held.format, held.data, held.blob_hash, blobs.data
+FROM channel_values AS held
+LEFT JOIN blobs ON blobs.thread_id = held.thread_id AND blobs.hash = held.blob_hash
+WHERE held.thread_id = ?1 AND held.ns = ?2 AND held.channel = ?3
+  AND held.version >= ?4 AND held.version <= ?5;
+
 -- name: load_writes
 -- open: 5 task_writes.data (?1, ?2, ?3, 1, 4, 2, 3)
 -- open: 7 blobs.data (?1, 6)

@@ -21,3 +21,6 @@ INSERT INTO resealing (one) VALUES (1);
 
 -- name: end_resealing
 DELETE FROM resealing;
+
+-- name: find_held_thread
+SELECT thread_id, owner FROM leases WHERE expires_at > ? ORDER BY thread_id LIMIT 1;

@@ -69,3 +69,9 @@ WHEN NOT EXISTS (SELECT 1 FROM prunings WHERE thread_id = OLD.thread_id)
 BEGIN
   SELECT RAISE(ABORT, 'I10: questions stay');
 END;
+
+-- A blob goes when the last value that names it goes.
+CREATE INDEX channel_values_by_blob ON channel_values (thread_id, blob_hash)
+WHERE blob_hash IS NOT NULL;
+CREATE INDEX task_writes_by_blob ON task_writes (thread_id, blob_hash)
+WHERE blob_hash IS NOT NULL;

@@ -6,3 +6,13 @@ FROM json_each(?3) AS wanted
 JOIN channel_values AS held ON held.thread_id = ?1 AND held.ns = ?2
   AND held.channel = wanted.key AND held.version = wanted.value
 LEFT JOIN blobs ON blobs.thread_id = ?1 AND blobs.hash = held.blob_hash;
+
+-- name: insert_channel_tail
+-- seal: ?6 channel_values.data (?1, ?2, ?3, ?4, ?5)
+INSERT INTO channel_values
+  (thread_id, ns, channel, version, format, data, blob_hash)
+SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7
+WHERE EXISTS (SELECT 1 FROM channel_values
+              WHERE thread_id = ?1 AND ns = ?2 AND channel = ?3 AND version = ?8)
+ON CONFLICT (thread_id, ns, channel, version) DO UPDATE SET
+  format = excluded.format, data = excluded.data, blob_hash = excluded.blob_hash;

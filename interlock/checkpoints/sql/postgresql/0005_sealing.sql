@@ -1,0 +1,47 @@
+-- Is this database sealed? One row if it is; `salt` goes into every key that is derived for it.
+CREATE TABLE sealing (
+  one    BIGINT NOT NULL PRIMARY KEY CHECK (one = 1),
+  format BIGINT NOT NULL,
+  salt   BYTEA NOT NULL,
+  state  TEXT COLLATE "C" NOT NULL CHECK (state IN ('sealing', 'sealed'))
+);
+
+CREATE TRIGGER sealing_keeps_its_salt BEFORE UPDATE ON sealing FOR EACH ROW
+WHEN (NEW.salt <> OLD.salt OR NEW.format <> OLD.format OR OLD.state = 'sealed')
+EXECUTE FUNCTION refuse('a sealed database stays sealed');
+
+CREATE TRIGGER sealing_stays BEFORE DELETE ON sealing FOR EACH ROW
+EXECUTE FUNCTION refuse('a sealed database stays sealed');
+
+-- The keys that rows may be sealed with, by id; a proof tells a wrong key and nothing of the right one.
+CREATE TABLE sealing_keys (
+  id    TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+  proof BYTEA NOT NULL
+);
+
+-- A row lives here in the transaction that seals rows anew, and nowhere else. It lets the very same
+-- values be written into rows that never change.
+CREATE TABLE resealing (
+  one BIGINT NOT NULL PRIMARY KEY CHECK (one = 1)
+);
+
+CREATE FUNCTION refuse_unless_sealed() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM sealing) THEN
+    RAISE EXCEPTION USING MESSAGE = 'this database is not sealed', ERRCODE = 'IL001';
+  END IF;
+  RETURN NEW;
+END
+$$;
+
+CREATE TRIGGER resealing_is_of_sealed_values BEFORE INSERT ON resealing FOR EACH ROW
+EXECUTE FUNCTION refuse_unless_sealed();
+
+CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP = 'UPDATE' AND TG_TABLE_NAME <> 'sealing' AND EXISTS (SELECT 1 FROM resealing) THEN
+    RETURN NEW;
+  END IF;
+  RAISE EXCEPTION USING MESSAGE = TG_ARGV[0], ERRCODE = 'IL001';
+END
+$$;
