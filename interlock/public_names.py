@@ -8,6 +8,13 @@ from interlock.checkpoints import REVIVABLE, open_storage
 from interlock.checkpoints.strict_msgpack import switch_on_strict_msgpack
 from interlock.contracts.brief import Brief, Scratchpad
 from interlock.contracts.clock import Clock, SystemClock
+from interlock.contracts.context_errors import (
+    PromotionProblem,
+    PromotionRefusedError,
+    UnknownFactError,
+)
+from interlock.contracts.context_records import FactMark, FactRecord
+from interlock.contracts.context_view import ContextView
 from interlock.contracts.criteria import Finding, check, expr, rubric, schema
 from interlock.contracts.effect_errors import (
     AttemptOverError,
@@ -66,6 +73,7 @@ from interlock.contracts.run_record import RunRecord
 from interlock.contracts.scratchpad import Note, scratchpad
 from interlock.contracts.scratchpad_errors import ScratchpadFullError, ScratchpadOverError
 from interlock.contracts.sealing_errors import SealedRowError, SealedStorageError
+from interlock.contracts.shared_context import Fact, SharedContext
 from interlock.contracts.storage import Storage
 from interlock.contracts.worker import Planner, PlanRequest, Worker, WorkerCard
 from interlock.orchestrator import (
@@ -92,6 +100,7 @@ __all__ = [
     "Budget",
     "Clock",
     "ConfigurationError",
+    "ContextView",
     "ContractError",
     "DrainedError",
     "EffectBusyError",
@@ -100,6 +109,9 @@ __all__ = [
     "EffectSettledError",
     "EffectUnknownError",
     "Encryption",
+    "Fact",
+    "FactMark",
+    "FactRecord",
     "Finding",
     "FinishedRunError",
     "Handoff",
@@ -121,6 +133,8 @@ __all__ = [
     "PlanProblem",
     "PlanRequest",
     "Planner",
+    "PromotionProblem",
+    "PromotionRefusedError",
     "PruneReport",
     "Pruned",
     "Question",
@@ -139,6 +153,7 @@ __all__ = [
     "ScratchpadPolicy",
     "SealedRowError",
     "SealedStorageError",
+    "SharedContext",
     "StaleAnswerError",
     "Step",
     "StepOutcome",
@@ -158,6 +173,7 @@ __all__ = [
     "TransientError",
     "UnfinishedRunError",
     "UnknownEffectError",
+    "UnknownFactError",
     "UnknownQuestionError",
     "UnknownThreadError",
     "Usage",

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from interlock.checkpoints.connection import Connection
-from interlock.checkpoints.context_promotion import amend, load_fact
+from interlock.checkpoints.context_promotion import amend, list_resting, load_fact
 from interlock.checkpoints.context_rows import (
     name_lane,
     parse_fact,
@@ -76,6 +76,10 @@ class SqlContextLedger:
             return [_trace_back(connection, fact, uses=uses, marks=marks) for fact in facts]
 
         return await self._database.read(operation)
+
+    async def load_resting(self, fact: FactRef) -> Sequence[FactRef]:
+        """Return the facts that rest on one, directly or not, without itself, in order."""
+        return await self._database.read(lambda connection: list_resting(connection, fact)[1:])
 
     async def load_thread_uses(self, thread_id: ThreadId) -> Sequence[FactUse]:
         """Return what the attempts of a thread were shown."""

@@ -96,7 +96,9 @@ def amend(connection: Connection, promotion: Promotion, *, key: str) -> FactReco
         made=version,
     )
     insert_fact(connection, fact)
-    _trace(connection, before.ref, by_version=version.version)
+    resting = list_resting(connection, before.ref, does_lock=True) if before.is_held else []
+    marks = [(*one, *before.ref, version.version) for one in resting]
+    connection.run_many("insert_fact_mark", marks)
     return fact
 
 
@@ -195,25 +197,32 @@ def _note_sources(
     connection.run_many("insert_fact_mark", marks)
 
 
-def _trace(connection: Connection, cause: FactRef, *, by_version: int) -> None:
-    """Mark a fact that was taken back, and all facts that rest on it, directly or not.
+def list_resting(
+    connection: Connection, fact: FactRef, *, does_lock: bool = False
+) -> list[FactRef]:
+    """Return a fact and all that rest on it, directly or not, the nearest first.
 
-    Locks each space before it looks for what rests on its facts, so that a promotion under way is
-    either seen here, or sees the mark. Costs a look-up a fact and a version that rest on it.
+    Costs a look-up a fact and a version that rest on it.
+
+    Args:
+        connection: In a transaction.
+        fact: Where to begin.
+        does_lock: Whether each space is locked before its facts are looked at, so that a promotion
+            under way there is either seen here, or sees what is written here.
     """
-    seen = {cause}
-    todo = [cause]
-    while todo:
-        fact = todo.pop()
-        connection.run("insert_fact_mark", (*fact, *cause, by_version))
-        for space, version in connection.run("load_versions_resting_on", tuple(fact)).fetchall():
-            (thread_id,) = connection.run("load_thread_of_version", (space, version)).fetchone()
-            connection.lock(name_lane(space, thread_id))
+    found = {fact: None}
+    todo = [fact]
+    for here in todo:
+        for space, version in connection.run("load_versions_resting_on", tuple(here)).fetchall():
+            if does_lock:
+                (thread_id,) = connection.run("load_thread_of_version", (space, version)).fetchone()
+                connection.lock(name_lane(space, thread_id))
             for (key,) in connection.run("load_keys_of_version", (space, version)).fetchall():
                 resting = FactRef(space, key, version)
-                if resting not in seen:
-                    seen.add(resting)
+                if resting not in found:
+                    found[resting] = None
                     todo.append(resting)
+    return list(found)
 
 
 def _keep_published(

@@ -274,9 +274,8 @@ def _is_extended(known: _Known, value: Any) -> bool:  # noqa: ANN401 - a list or
 
 
 def _find_tail(known: _Known, items: _Items) -> Tail | None:
-    added = len(items.body) - known.size
-    # A value that has more than doubled is stored whole, so that what grows fast has short chains.
-    if known.is_dict != items.is_dict or items.count < known.count or not 0 <= added < known.size:
+    is_shorter = items.count < known.count or len(items.body) < known.size
+    if is_shorter or known.is_dict != items.is_dict:
         return None
     if hashlib.sha256(items.body[: known.size]).digest() != known.hash.digest():
         return None

@@ -8,6 +8,7 @@ from interlock.contracts.context_records import (
     ContextVersion,
     FactMark,
     FactRecord,
+    FactRef,
     Facts,
     FactUse,
     Provenance,
@@ -33,6 +34,10 @@ class ContextLedger(Protocol):
 
     async def load_history(self, space: str, key: str) -> Sequence[Provenance]:
         """Return every version of one fact, oldest first, with what it rests on and its uses."""
+        ...
+
+    async def load_resting(self, fact: FactRef) -> Sequence[FactRef]:
+        """Return the facts that rest on one, directly or not, without itself, in order."""
         ...
 
     async def load_thread_uses(self, thread_id: ThreadId) -> Sequence[FactUse]:

@@ -26,6 +26,9 @@
        +- ConfigurationError     a setting that cannot work; says which to use
        +- SchemaVersionError     the checkpoint was written by another version
 
+Those about the shared context stand in `context_errors`: PromotionRefusedError is permanent,
+UnknownFactError a RunError.
+
 Those about tool calls stand in `effect_errors`, each below one of these: transient are
 NotAppliedError (with AttemptOverError), EffectBusyError and OutcomeOpenError; permanent are
 EffectUnknownError, KeyReusedError, RecordedEffectError and RequestRefusedError; about answers are

@@ -58,9 +58,7 @@ def find_value_problem(value: Plain, json_schema: Mapping[str, Any]) -> str | No
     return None if finding.passed else finding.message
 
 
-def review_schema(
-    value: Plain, json_schema: Mapping[str, Any], *, name: str = "output"
-) -> Finding:
+def review_schema(value: Plain, json_schema: Mapping[str, Any], *, name: str = "output") -> Finding:
     """Return the finding of one schema on one value; the most telling error becomes the message."""
     try:
         error = best_match(_compile(json.dumps(json_schema, sort_keys=True)).iter_errors(value))

@@ -1,16 +1,19 @@
 """The finish node: says honestly how a run ended (I7)."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Literal
 
 from langgraph.runtime import Runtime
 
+from interlock.contracts.context_records import FactMark
 from interlock.contracts.ids import PayloadHash, StepId, ThreadId
 from interlock.contracts.outcome import RunResult, StepOutcome, Usage
 from interlock.contracts.plain import Plain
 from interlock.contracts.plan import TaskGraph
-from interlock.contracts.storage import Batch, RunUpdate
+from interlock.contracts.storage import Batch, RunUpdate, Storage
 from interlock.nodes.place import get_thread_id
+from interlock.nodes.resting import load_resting
 from interlock.nodes.run_state import RunContext, RunState, as_plain, require_schema_version
 from interlock.nodes.team import Team
 
@@ -23,14 +26,15 @@ def build_finish_node(team: Team) -> FinishNode:
     async def finish(state: RunState, runtime: Runtime[RunContext]) -> RunState:
         """Sum up the run.
 
-        Reads: plan, outcomes, failure. Writes: status, result. Effects: the run's status is in
+        Reads: plan, outcomes, failure, and what was taken back of the facts behind them. Writes: status, result. Effects: the run's status is in
         the ledger, unless it is a nested team's. Interrupts: none.
         """
         require_schema_version(state)
         thread_id = get_thread_id(runtime)
         storage = await team.open_storage()
         cancel_reason = team.find_live(thread_id, state["scope"]).cancel_reason
-        result = build_result(state, thread_id, cancel_reason=cancel_reason)
+        resting = await _load_resting(storage, state, thread_id)
+        result = build_result(state, thread_id, cancel_reason=cancel_reason, resting=resting)
         team.forget_live(thread_id, state["scope"])
         dumped = as_plain(result)
         if not state["scope"]:
@@ -50,6 +54,29 @@ def build_finish_node(team: Team) -> FinishNode:
         return RunState(status=result.status, result=summary)
 
     return finish
+
+
+async def _load_resting(
+    storage: Storage, state: RunState, thread_id: ThreadId
+) -> Mapping[StepId, FactMark]:
+    """Return the steps that rest on a fact that a person has taken back meanwhile."""
+    if not state.get("plan"):
+        return {}
+    plan = TaskGraph.model_validate(state["plan"])
+    return await load_resting(
+        storage,
+        thread_id,
+        steps=plan.index_steps(),
+        outcomes=_parse_outcomes(state),
+        scope=state["scope"],
+    )
+
+
+def _parse_outcomes(state: RunState) -> dict[StepId, StepOutcome]:
+    return {
+        StepId(step): StepOutcome.model_validate(raw)
+        for step, raw in state.get("outcomes", {}).items()
+    }
 
 
 def list_final_steps(state: RunState) -> list[StepId]:
@@ -79,22 +106,31 @@ def _collect_outputs(
 
 
 def build_result(
-    state: RunState, thread_id: ThreadId, *, cancel_reason: str | None = None
+    state: RunState,
+    thread_id: ThreadId,
+    *,
+    cancel_reason: str | None = None,
+    resting: Mapping[StepId, FactMark] = MappingProxyType({}),
 ) -> RunResult:
-    """Return how a run stands; values that travel by reference are left out of `outputs`."""
-    outcomes = {
-        StepId(step): StepOutcome.model_validate(raw)
-        for step, raw in state.get("outcomes", {}).items()
-    }
+    """Return how a run stands; values that travel by reference are left out of `outputs`.
+
+    Args:
+        state: The run's.
+        thread_id: The thread.
+        cancel_reason: Why it was asked to stop, if it was.
+        resting: Steps that rest on a fact which a person has taken back.
+    """
+    outcomes = _parse_outcomes(state)
+    status = _derive_status(state, outcomes, is_cancelled=cancel_reason is not None)
     return RunResult(
-        status=_derive_status(state, outcomes, is_cancelled=cancel_reason is not None),
+        status="degraded" if status == "completed" and resting else status,
         outputs={
             step: outcome.value
             for step, outcome in outcomes.items()
             if outcome.status in {"accepted", "degraded"} and outcome.value_ref is None
         },
         outcomes=outcomes,
-        gaps=tuple(_word_gaps(outcomes)),
+        gaps=(*_word_gaps(outcomes), *_word_resting(resting)),
         usage=sum((outcome.usage for outcome in outcomes.values()), Usage()),
         thread_id=thread_id,
         reason=state.get("failure") or cancel_reason,
@@ -136,3 +172,10 @@ def _word_gaps(outcomes: Mapping[StepId, StepOutcome]) -> list[str]:
             names = ", ".join(repr(step) for step in outcome.rests_on)
             gaps.append(f"step {step_id!r} rests on degraded facts from {names}")
     return gaps
+
+
+def _word_resting(resting: Mapping[StepId, FactMark]) -> list[str]:
+    return [
+        f"step {step_id!r} rests on the fact {mark.describe_cause()}"
+        for step_id, mark in resting.items()
+    ]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from interlock.contracts.context_records import AskedFact, ContextVersion, Facts, FactRef, FactUse
+from interlock.contracts.context_records import AskedFact, ContextVersion, FactRef, Facts, FactUse
 from interlock.contracts.criteria import Finding
 from interlock.contracts.ids import WorkerName
 from interlock.contracts.plain import Plain
@@ -116,10 +116,11 @@ async def look_again(state: StepState, run: StepRun) -> tuple[StepState, tuple[s
     ]
     held = await run.storage.context.load_snapshot(asked)
     context: dict[str, Plain] = dict(state["assignment"]["context"])
-    changed: list[str] = []
-    for key in run.step.context:
-        if _update(key, held, context=context, base=int(facts["base"].get(key, 0))):
-            changed.append(key)
+    changed = [
+        key
+        for key in run.step.context
+        if _update(key, held, context=context, base=int(facts["base"].get(key, 0)))
+    ]
     base = {
         key: held[key].version if key in held else version for key, version in facts["base"].items()
     }

@@ -68,9 +68,7 @@ async def take_refusal(
 def _list_findings(error: PromotionRefusedError) -> list[Finding]:
     """Return why a promotion was refused, as findings."""
     return [
-        Finding(
-            criterion="may enter the shared context", passed=False, message=problem.message
-        )
+        Finding(criterion="may enter the shared context", passed=False, message=problem.message)
         for problem in error.problems
     ]
 

@@ -138,7 +138,7 @@ class Offer:
         except PlainValueError as exc:
             words = f"the function {name!r} merged {held.key!r} to what cannot be stored: {exc}"
             raise _RefusedKeyError("merge", held.key, words) from exc
-        except Exception as exc:  # noqa: BLE001 - the user's own function
+        except Exception as exc:  # the user's own function
             words = (
                 f"the function {name!r} could not merge {held.key!r}: "
                 f"{type(exc).__name__}: {word_error(exc, 300)}"

@@ -6,13 +6,15 @@ output that holds a published fact stands for that fact: what is read beside it 
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TypeAlias
 
 from interlock.contracts.context_records import FactMark, FactRef
-from interlock.contracts.ids import StepId
+from interlock.contracts.ids import StepId, ThreadId
 from interlock.contracts.outcome import StepOutcome
 from interlock.contracts.plan import Step
 from interlock.contracts.plan_order import derive_topological_order
+from interlock.contracts.storage import Storage
 
 Path: TypeAlias = tuple[str, ...]
 Outcomes: TypeAlias = Mapping[StepId, StepOutcome]
@@ -73,8 +75,41 @@ class _Resting:
     parts: tuple[Path, ...] | None
 
 
+async def load_resting(
+    storage: Storage,
+    thread_id: ThreadId,
+    *,
+    steps: Mapping[StepId, Step],
+    outcomes: Outcomes,
+    scope: str = "",
+) -> Mapping[StepId, FactMark]:
+    """Return the steps of a run whose output rests on a fact that was taken back, each with a mark.
+
+    Args:
+        storage: Where facts lie.
+        thread_id: The thread.
+        steps: Of the plan.
+        outcomes: Of one branch.
+        scope: The path of steps above, in nested teams.
+    """
+    marks = await storage.context.load_marks(thread_id)
+    if not marks:
+        return {}
+    by_ref = {mark.ref: mark for mark in marks}
+    nested: dict[StepId, FactMark] = {}
+    for use in await storage.context.load_thread_uses(thread_id):
+        inner = use.step_id.removeprefix(scope)
+        if use.ref in by_ref and use.step_id.startswith(scope) and "/" in inner:
+            nested[StepId(inner.split("/")[0])] = by_ref[use.ref]
+    return find_resting(steps, outcomes, marks, nested=nested)
+
+
 def find_resting(
-    steps: Mapping[StepId, Step], outcomes: Outcomes, marks: Sequence[FactMark]
+    steps: Mapping[StepId, Step],
+    outcomes: Outcomes,
+    marks: Sequence[FactMark],
+    *,
+    nested: Mapping[StepId, FactMark] = MappingProxyType({}),
 ) -> Mapping[StepId, FactMark]:
     """Return the steps whose output rests on a fact that was taken back, each with one such mark.
 
@@ -82,9 +117,8 @@ def find_resting(
         steps: Of the plan.
         outcomes: Of one branch.
         marks: On any facts.
+        nested: Steps in whose teams a marked fact was shown.
     """
-    if not marks:
-        return {}
     by_ref = {mark.ref: mark for mark in marks}
     resting: dict[StepId, _Resting] = {}
     for step_id in derive_topological_order(steps):
@@ -92,6 +126,8 @@ def find_resting(
         if outcome is None or outcome.status not in {"accepted", "degraded"}:
             continue
         why = _find_reason(steps[step_id], outcome, by_ref=by_ref, resting=resting)
+        if step_id in nested:
+            why = _Resting(nested[step_id], None)
         if why is not None:
             resting[step_id] = why
     return {step_id: why.mark for step_id, why in resting.items()}

@@ -28,7 +28,6 @@ async def settle_step(
     place: Place,
     handoffs: Sequence[Handoff] = (),
     payloads: Sequence[bytes] = (),
-    encoded: bytes | None = None,
     promotion: Promotion | None = None,
 ) -> StepOutcome:
     """Write an outcome with what goes with it, and return it as it travels in the state.
@@ -39,15 +38,14 @@ async def settle_step(
         outcome: With its value inline; a `value_ref` beside it says that it is stored already.
         place: Where the outcome belongs.
         handoffs: Recorded in the same transaction.
-        payloads: Encoded payloads of these handoffs.
-        encoded: The value's encoding, if the caller has it.
+        payloads: Encoded payloads of these handoffs; the first is the value's own encoding.
         promotion: What the step publishes; decided and written in the same transaction (I2).
 
     Raises:
         PromotionRefusedError: It may not enter; nothing was written.
     """
     now = team.clock.now()
-    travelling, stored = _put_by_reference(outcome, encoded)
+    travelling, stored = _put_by_reference(outcome, payloads[0] if payloads else None)
     recorded = list(handoffs)
     if outcome.status != "accepted":
         recorded.append(_record_settlement(outcome, place, now))

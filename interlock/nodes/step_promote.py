@@ -47,9 +47,7 @@ def build_promote_node(team: Team) -> Callable[[StepState], Awaitable[StepState]
     return promote
 
 
-async def _settle(
-    team: Team, state: StepState, run: StepRun, report: EffectReport
-) -> StepOutcome:
+async def _settle(team: Team, state: StepState, run: StepRun, report: EffectReport) -> StepOutcome:
     """Write what an accepted attempt comes to, and return it as it travels in the state.
 
     Raises:
@@ -70,7 +68,6 @@ async def _settle(
         place=run.place,
         handoffs=(handoff, *record_effects(team, state, run, report)),
         payloads=payloads,
-        encoded=payloads[0] if payloads else None,
         promotion=promotion,
     )
 

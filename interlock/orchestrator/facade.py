@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any, Self
 
 from interlock.contracts.clock import Clock, SystemClock
+from interlock.contracts.context_records import FactRecord
 from interlock.contracts.encryption import Encryption
 from interlock.contracts.errors import (
     ConfigurationError,
@@ -29,6 +30,11 @@ from interlock.nodes.answer_shapes import find_answer_problem
 from interlock.nodes.planner import validate_plan
 from interlock.nodes.run_state import StoredRunInput
 from interlock.nodes.team import Team, TeamSpec
+from interlock.orchestrator.context_reading import (
+    build_correction,
+    correct_fact,
+    retract_fact,
+)
 from interlock.orchestrator.declare import DEFAULT_STORAGE, Checks, build_spec
 from interlock.orchestrator.drive import (
     Drive,
@@ -210,9 +216,7 @@ class Orchestrator(ThreadViews):
             stepwise=stepwise,
             now=self._clock.now(),
         )
-        seeds = build_seeds(
-            record, shared=self.team_spec.context, criteria=self._team.criteria
-        )
+        seeds = build_seeds(record, shared=self.team_spec.context, criteria=self._team.criteria)
         self._require_plan(record)
         await self._open_storage.accept_run(record, seeds=seeds)
         return await self._drive(record, is_resumed=False)
@@ -337,6 +341,41 @@ class Orchestrator(ThreadViews):
         """
         return await self._open_storage.prune(retention or Retention(), dry_run=dry_run)
 
+    async def aretract(self, thread_id: str, key: str, *, why: str) -> FactRecord:
+        """Take a fact of the shared context back: no step is shown it any more.
+
+        What rests on it is marked, also on other threads; runs that go on say so in their gaps.
+
+        Args:
+            thread_id: A thread that sees the fact.
+            key: The fact.
+            why: What is wrong with it; recorded.
+
+        Raises:
+            UnknownThreadError: No run was ever started there.
+            UnknownFactError: The thread's context holds no such fact.
+        """
+        now = self._clock.now()
+        return await retract_fact(self._open_storage, thread_id, key, why=why, at=now)
+
+    async def acorrect(self, thread_id: str, key: str, *, value: object, why: str) -> FactRecord:
+        """Put another value in the place of a fact; what rests on the old one is marked.
+
+        Args:
+            thread_id: A thread that sees the fact.
+            key: The fact.
+            value: The right value; its type and the invariants hold for people too.
+            why: What was wrong; recorded.
+
+        Raises:
+            UnknownThreadError: No run was ever started there.
+            UnknownFactError: The thread's context holds no such fact.
+            PromotionRefusedError: The value may not enter.
+        """
+        shared, criteria = self.team_spec.context, self._team.criteria
+        offer = build_correction(thread_id, key, value, shared=shared, criteria=criteria)
+        return await correct_fact(self._open_storage, offer, why=why, at=self._clock.now())
+
     def drain(self, reason: str = "asked to stop") -> None:
         """Let running workers end their attempts, start nothing more, and stop all runs.
 
@@ -372,9 +411,7 @@ class Orchestrator(ThreadViews):
             ConfigurationError: There is a running event loop; await ainvoke there.
         """
         return self._run_sync(
-            lambda desk: desk.ainvoke(
-                goal, thread_id=thread_id, context=context, spaces=spaces
-            ),
+            lambda desk: desk.ainvoke(goal, thread_id=thread_id, context=context, spaces=spaces),
             name="ainvoke",
         )
 

@@ -88,9 +88,7 @@ def build_seeds(
     own = name_own_space(record.thread_id)
     looked_at = [fact.name for fact in shared.facts] if shared.invariants else []
     others = {
-        key: space
-        for key in looked_at
-        if (space := find_space(key, record, shared=shared)) != own
+        key: space for key in looked_at if (space := find_space(key, record, shared=shared)) != own
     }
     offer = Offer(
         shared=shared, criteria=criteria, thread_id=record.thread_id, values=record.context

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
+from interlock.contracts.context_view import ContextView
 from interlock.contracts.effect_ledger import ListEffects
 from interlock.contracts.effects import EffectRecord
 from interlock.contracts.errors import UnknownThreadError
@@ -13,6 +14,7 @@ from interlock.contracts.question import Question
 from interlock.contracts.run_record import RunRecord
 from interlock.contracts.scratchpad import Note
 from interlock.contracts.storage import Storage
+from interlock.orchestrator.context_reading import load_context
 from interlock.orchestrator.status import ThreadStatus
 from interlock.orchestrator.thread_reading import load_status
 
@@ -89,6 +91,19 @@ class ThreadViews(ABC):
         """
         record = await self._load(thread_id)
         return await self._open_storage.load_notes(record.thread_id, step_id=StepId(step))
+
+    async def acontext(self, thread_id: str, version: int | None = None) -> ContextView:
+        """Return a thread's shared context for people: facts, who made them, what rests on what.
+
+        Args:
+            thread_id: The thread.
+            version: As it stood at this version of the thread's own space; now, if left out.
+
+        Raises:
+            UnknownThreadError: No run was ever started there.
+            ConfigurationError: There is no such version.
+        """
+        return await load_context(self._open_storage, thread_id, version=version)
 
     async def _load(self, thread_id: str) -> RunRecord:
         record = await self._open_storage.load_run(ThreadId(thread_id))

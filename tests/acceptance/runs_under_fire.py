@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import interlock as il
-from interlock.checkpoints import SqlStorage
 from interlock.contracts.ids import ThreadId
 from tests.acceptance.six_step_results import require_same
 from tests.acceptance.six_steps import build_plan, build_workers, write_result
@@ -16,7 +15,7 @@ MOST_LIVES = 200
 AT_ONCE = 8
 
 
-async def drive(storage: SqlStorage, thread_id: str, folder: Path) -> int:
+async def drive(storage: il.Storage, thread_id: str, folder: Path) -> int:
     """Drive a run until it ends, resuming it whenever the database fails; return its lives."""
     folder.mkdir()
     desk = il.Orchestrator(
@@ -37,22 +36,16 @@ async def drive(storage: SqlStorage, thread_id: str, folder: Path) -> int:
     raise AssertionError(f"{thread_id} does not get on between failures")
 
 
-async def drive_all(url: str, folder: Path, *, runs: int, storages: int = 2) -> list[int]:
+async def drive_all(storages: Sequence[il.Storage], folder: Path, *, runs: int) -> list[int]:
     """Drive many runs, some at once, spread over storages as over processes; return their lives."""
     room = asyncio.Semaphore(AT_ONCE)
-    opened = [SqlStorage(url) for _ in range(storages)]
 
     async def drive_one(number: int) -> int:
         async with room:
-            return await drive(opened[number % storages], f"t{number}", folder / f"t{number}")
+            storage = storages[number % len(storages)]
+            return await drive(storage, f"t{number}", folder / f"t{number}")
 
-    try:
-        for storage in opened:
-            await storage.connect()
-        return list(await asyncio.gather(*map(drive_one, range(runs))))
-    finally:
-        for storage in opened:
-            await storage.aclose()
+    return list(await asyncio.gather(*map(drive_one, range(runs))))
 
 
 async def run_under_fire(
@@ -71,13 +64,13 @@ async def run_under_fire(
     """
     whole = folder / "whole"
     async with il.open_storage("memory://") as quiet:
-        assert isinstance(quiet, SqlStorage)
         await drive(quiet, "t", whole)
-    running = asyncio.create_task(drive_all(url, folder, runs=runs))
     draw = random.Random(runs)
-    while not running.done():
-        await disturb(draw)
-    lives = await running
+    async with il.open_storage(url) as first, il.open_storage(url) as second:
+        running = asyncio.create_task(drive_all([first, second], folder, runs=runs))
+        while not running.done():
+            await disturb(draw)
+        lives = await running
     for number, count in enumerate(lives):
         require_same(folder / f"t{number}", whole, kills=count - 1)
     return lives

@@ -209,5 +209,6 @@ async def write_result(
         "commits": commits,
     }
     half = path.with_suffix(".half")
-    await asyncio.to_thread(half.write_text, json.dumps(said))
+    text = json.dumps(said).replace(f"thread/{result.thread_id}", "thread/this")
+    await asyncio.to_thread(half.write_text, text)
     half.replace(path)

@@ -130,9 +130,9 @@ class StoredShop:
                 await self._storage.transact(lambda tx: self._call(tx, tool, arguments)),
             )
 
-        async def change(brief: il.Brief) -> Any:
+        def change(brief: il.Brief) -> Any:
             tool, arguments = brief.inputs["tool"], brief.dump()["inputs"]["arguments"]
-            return parse_answer(tool, await writes[tool](**arguments))
+            return parse_answer(tool, writes[tool](**arguments))
 
         return [
             il.Worker(name=RECORDS, agent=look_up),
@@ -142,7 +142,7 @@ class StoredShop:
 
     def _build_write(self, name: str) -> Any:
         @il.idempotent(name=name)
-        async def write(*, tx: il.Transaction, **arguments: object) -> str:
+        def write(*, tx: il.Transaction, **arguments: object) -> str:
             return self._call(tx, name, arguments)
 
         return write

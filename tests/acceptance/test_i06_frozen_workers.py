@@ -39,6 +39,11 @@ def read_end(folder: Path, name: str) -> dict[str, Any]:
     return said
 
 
+def dump_without_marks(url: str) -> dict[str, list[str]]:
+    """Return every row but those with which PostgreSQL connections count their own commits."""
+    return {name: rows for name, rows in dump_rows(url).items() if name != "commit_marks"}
+
+
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_frozen_process_that_was_taken_over_changes_nothing(
     zygotes: Sequence[Zygote], tmp_path: Path, url: str, moment: str
@@ -50,7 +55,7 @@ def test_a_frozen_process_that_was_taken_over_changes_nothing(
     os.kill(pid, signal.SIGSTOP)
     try:
         assert second.run(CALL, directory=str(tmp_path), url=url, name="B") == 0
-        before = dump_rows(url)
+        before = dump_without_marks(url)
     finally:
         (tmp_path / "go").touch()
         os.kill(pid, signal.SIGCONT)
@@ -67,7 +72,7 @@ def test_a_frozen_process_that_was_taken_over_changes_nothing(
             "last": "made by B",
         },
     }
-    after = dump_rows(url)
+    after = dump_without_marks(url)
     if moment == "in the tool":  # its answer came late: that is a fact, and noted beside the first
         assert any("late answer" in row for row in after["effect_moves"])
         before, after = ({**rows, "effect_moves": []} for rows in (before, after))

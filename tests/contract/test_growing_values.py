@@ -143,6 +143,7 @@ class Play:
         storage: The storage.
         random: Draws what is done.
         thread_id: The thread.
+        steadiness: The share of items that cannot be changed in place.
         expected: The value of every checkpoint that must be readable, by its id.
         held: What a graph in this process would hold: revived values, changed in place at times.
         versions: The version of every checkpoint's value.
@@ -152,6 +153,7 @@ class Play:
     storage: SqlStorage
     random: Random
     thread_id: str
+    steadiness: float = 0.5
     expected: dict[str, Any] = field(default_factory=dict)
     held: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
@@ -259,8 +261,10 @@ class Play:
     def make_item(self) -> Any:
         """Return an item: small, big, or one that can be changed in place."""
         number = self.random.randrange(10**6)
+        unchanging = [f"{number} " + "x" * TEXT, number, "w" * 5000, None]
+        changing = [{"n": number, "t": "z" * TEXT}]
         return self.random.choice(
-            [f"{number} " + "x" * TEXT, number, {"n": number, "t": "z" * TEXT}, "w" * 5000, None]
+            unchanging if self.random.random() < self.steadiness else changing
         )
 
     async def check(self, thread_id: str) -> None:
@@ -280,12 +284,12 @@ class Play:
             assert repr(found.checkpoint["channel_values"]["v"]) == repr(value)
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(9))
 async def test_whatever_happens_every_checkpoint_reads_as_it_was_put(
     storage: SqlStorage, seed: int
 ) -> None:
     """Growth, forks, changes in place, other processes, pruning, deleting and copying agree."""
-    play = Play(storage, Random(seed), f"t{seed}")
+    play = Play(storage, Random(seed), f"t{seed}", steadiness=(0.5, 1, 0.95)[seed % 3])
     for _ in range(60):
         await play.step()
     await play.check(play.thread_id)

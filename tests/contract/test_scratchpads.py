@@ -1,9 +1,8 @@
 """Scratchpads in every storage: each note once, in order, and there to stay."""
 
-import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ from interlock.contracts.errors import LeaseLostError
 from interlock.contracts.scratchpad import Note, derive_note_id
 from interlock.contracts.storage import Batch, RunUpdate
 from tests.contract.conftest import NOON, ManualClock
+from tests.raw_database import REFUSED, open_raw
 
 MakeRun = Callable[..., Any]
 
@@ -71,11 +71,12 @@ async def test_notes_are_found_by_thread_and_step(storage: SqlStorage) -> None:
     assert list(await storage.load_notes("t", step_id="none")) == []
 
 
-async def test_who_lost_the_thread_notes_nothing(url: str, clock: ManualClock) -> None:
+async def test_who_lost_the_thread_notes_nothing(lasting_url: str, clock: ManualClock) -> None:
     """A note of a process that was taken over is not stored: its lease is checked with it."""
-    if url == "memory://":
-        pytest.skip("two processes cannot meet in one memory")
-    async with open_storage(url, clock=clock) as first, open_storage(url, clock=clock) as second:
+    async with (
+        open_storage(lasting_url, clock=clock) as first,
+        open_storage(lasting_url, clock=clock) as second,
+    ):
         await first.acquire_lease("t", ttl=timedelta(seconds=5))
         clock.advance(60)
         await second.acquire_lease("t", ttl=timedelta(seconds=5))
@@ -87,29 +88,26 @@ async def test_who_lost_the_thread_notes_nothing(url: str, clock: ManualClock) -
 
 
 async def test_notes_are_append_only(
-    file_url: str, tmp_path: Path, make_run: MakeRun, clock: ManualClock
+    lasting_url: str, make_run: MakeRun, clock: ManualClock
 ) -> None:
     """While a run is under way no SQL by hand changes, replaces or deletes a note."""
-    async with open_storage(file_url, clock=clock) as storage:
+    async with open_storage(lasting_url, clock=clock) as storage:
         await storage.accept_run(make_run())
         await storage.commit("t", Batch(notes=[make_note("kept")]))
-        connection = sqlite3.connect(tmp_path / "storage.db", isolation_level=None)
-        try:
+        with open_raw(lasting_url) as raw:
             for statement in (
-                "UPDATE scratchpad_notes SET note = x'00'",
+                "UPDATE scratchpad_notes SET attempt = 2",
                 "UPDATE scratchpad_notes SET worker = 'other'",
                 "DELETE FROM scratchpad_notes",
             ):
-                with pytest.raises(sqlite3.IntegrityError):
-                    connection.execute(statement)
-            copied = (
-                "SELECT seq, id, thread_id, superstep, step_id, 'other', attempt, size, noted_at, "
-                "note FROM scratchpad_notes"
-            )
-            connection.execute(f"INSERT OR REPLACE INTO scratchpad_notes {copied}")
+                with pytest.raises(REFUSED):
+                    raw.execute(statement)
+            columns = "id, thread_id, superstep, step_id, attempt, size, noted_at, note"
+            copied = f"SELECT 'other', {columns} FROM scratchpad_notes"
+            verb = "INSERT" if raw.is_postgres else "INSERT OR REPLACE"
+            with suppress(*REFUSED):
+                raw.execute(f"{verb} INTO scratchpad_notes (worker, {columns}) {copied}")
             assert list(await storage.load_notes("t")) == [make_note("kept")]
             await storage.commit("t", Batch(run=RunUpdate(status="completed")))
-            connection.execute("DELETE FROM scratchpad_notes")
-            assert list(await storage.load_notes("t")) == []
-        finally:
-            connection.close()
+            raw.execute("DELETE FROM scratchpad_notes")
+        assert list(await storage.load_notes("t")) == []

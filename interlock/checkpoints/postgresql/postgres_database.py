@@ -44,6 +44,13 @@ _FIRST_PAUSE_SECONDS: Final = 0.02
 _LONGEST_PAUSE_SECONDS: Final = 1.0
 _FRESH_SECONDS: Final = 1.0
 """A connection that was used so short a time ago is taken without being asked whether it lives."""
+_CONNECTION_SETTINGS: Final[dict[str, Any]] = {
+    "autocommit": True,
+    "prepare_threshold": None,  # a transaction pooler may stand in between
+    "cursor_factory": psycopg.RawCursor,
+    "client_encoding": "utf8",
+    "application_name": "interlock",
+}
 
 
 class _PooledConnection(psycopg.Connection[tuple[Any, ...]]):
@@ -77,24 +84,7 @@ class PostgresDatabase:
         self._opening = asyncio.Lock()
         self._is_open = False
         self._is_closed = False
-        self._pool = ConnectionPool(
-            url.conninfo,
-            connection_class=_PooledConnection,
-            kwargs={
-                "autocommit": True,
-                "prepare_threshold": None,  # a transaction pooler may stand in between
-                "cursor_factory": psycopg.RawCursor,
-                "client_encoding": "utf8",
-                "application_name": "interlock",
-            },
-            min_size=1,
-            max_size=url.pool_size,
-            open=False,
-            configure=register_adapters,
-            check=_check,
-            timeout=_CONNECT_SECONDS,
-            name=f"interlock {self._name}",
-        )
+        self._pool: ConnectionPool[_PooledConnection] | None = None
 
     async def connect(self) -> None:
         """Open connections and bring the schema up to date; safe to repeat.
@@ -110,18 +100,31 @@ class PostgresDatabase:
                 self._is_open = True
 
     def _open(self) -> None:
-        with typed_errors(self._url.text):
+        url = self._url
+        with typed_errors(url.text):
             # Not from the pool: it would try to connect again and again and keep the reason back.
             with psycopg.connect(
-                self._url.conninfo,
-                autocommit=True,
-                prepare_threshold=None,
-                cursor_factory=psycopg.RawCursor,
-                client_encoding="utf8",
-                connect_timeout=int(_CONNECT_SECONDS),
+                url.conninfo, connect_timeout=int(_CONNECT_SECONDS), **_CONNECTION_SETTINGS
             ) as driver:
-                migrate(driver, self._url)
-            self._pool.open(wait=True, timeout=_CONNECT_SECONDS)
+                migrate(driver, url)
+            pool = ConnectionPool(
+                url.conninfo,
+                connection_class=_PooledConnection,
+                kwargs=_CONNECTION_SETTINGS,
+                min_size=1,
+                max_size=url.pool_size,
+                open=False,
+                configure=register_adapters,
+                check=_check,
+                timeout=_CONNECT_SECONDS,
+                name=f"interlock {self._name}",
+            )
+            try:
+                pool.open(wait=True, timeout=_CONNECT_SECONDS)
+            except BaseException:
+                pool.close()
+                raise
+        self._pool = pool
         self._lanes.start()
 
     async def aclose(self) -> None:
@@ -135,12 +138,13 @@ class PostgresDatabase:
 
     def _close(self) -> None:
         self._lanes.stop()
-        with contextlib.suppress(psycopg.Error, PoolTimeout), self._pool.connection() as driver:
+        pool = self._use_pool()
+        with contextlib.suppress(psycopg.Error, PoolTimeout), pool.connection() as driver:
             driver.execute(
                 f'DELETE FROM "{self._url.schema}".commit_marks WHERE writer LIKE $1'.encode(),  # noqa: S608 - a checked name
                 (f"{self._name}/%",),
             )
-        self._pool.close()
+        pool.close()
 
     @property
     def is_open(self) -> bool:
@@ -279,12 +283,17 @@ class PostgresDatabase:
 
     @contextlib.contextmanager
     def _borrow(self) -> Iterator[Driver]:
-        driver = self._pool.getconn()
+        pool = self._use_pool()
+        driver = pool.getconn()
         try:
             yield driver
         finally:
             driver.used_at = time.monotonic()
-            self._pool.putconn(driver)
+            pool.putconn(driver)
+
+    def _use_pool(self) -> "ConnectionPool[_PooledConnection]":
+        assert self._pool is not None  # noqa: S101 - its threads run only while it is open
+        return self._pool
 
     def _is_away(self, error: Exception) -> bool:
         return isinstance(error, (_LostError, TooManyRequests)) or is_connection_lost(error)

@@ -24,8 +24,10 @@ from interlock.checkpoints.write_hook import WriteHook
 
 _LOCK_SECONDS: Final = 30
 """How long a transaction waits for a lock."""
-_IDLE_SECONDS: Final = 30
-"""How long one of a frozen process keeps its locks: then the server ends it."""
+_IDLE_SECONDS: Final = 15
+"""How long one of a frozen process keeps its locks: then the server ends it.
+
+Shorter than others wait for them, so that these go on."""
 
 
 class CommitMark:

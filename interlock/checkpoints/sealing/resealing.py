@@ -30,7 +30,6 @@ from interlock.checkpoints.sealing.sealing_state import (
 )
 from interlock.checkpoints.sealing.unlocking import (
     begin_sealing,
-    check_guards,
     require_keys,
     unlock,
 )
@@ -186,7 +185,6 @@ def _begin(connection: Connection, encryption: Encryption, now: datetime) -> Sea
 
 def _end(connection: Connection) -> None:
     connection.run("end_sealing")
-    check_guards(connection)
 
 
 def _forget_others(connection: Connection, active: str) -> None:

@@ -61,7 +61,7 @@ def require_keys(sealing: Sealing, encryption: Encryption) -> None:
 
 
 def begin_sealing(connection: Connection, encryption: Encryption, *, state: SealState) -> Sealing:
-    """Write down that a plain database is sealed; from here on it takes no plain value."""
+    """Write down that a database is sealed; from here on it takes no plain value."""
     salt = os.urandom(_SALT_BYTES)
     proof = derive_proof(encryption, encryption.active, salt=salt)
     connection.run("insert_sealing", (salt, state))
@@ -69,8 +69,6 @@ def begin_sealing(connection: Connection, encryption: Encryption, *, state: Seal
     for table, column in list_sealed_columns():
         connection.run(f"guard_inserts_{table.name}_{column}")
         connection.run(f"guard_updates_{table.name}_{column}")
-    if state == "sealed":
-        check_guards(connection)
     return Sealing(salt, state, {encryption.active: proof})
 
 
@@ -78,25 +76,20 @@ def _enter(connection: Connection, encryption: Encryption) -> Sealing:
     """Seal a database that has no rows yet, or note a new active key."""
     sealing = load_sealing(connection)
     if sealing is None:
-        if _has_values(connection):
+        sealing = begin_sealing(connection, encryption, state="sealed")
+        if _has_values(connection):  # asked once nobody can add any more: all is rolled back
             raise SealedStorageError(
                 "This database is not sealed and has rows, and encryption keys were given. Nothing "
                 "was changed. Seal it with `interlock keys seal --storage URL`, or open it without "
                 "keys."
             )
-        return begin_sealing(connection, encryption, state="sealed")
+        return sealing
     require_keys(sealing, encryption)
     if encryption.active in sealing.proofs:
         return sealing
     proof = derive_proof(encryption, encryption.active, salt=sealing.salt)
     connection.run("insert_sealing_key", (encryption.active, proof))
     return Sealing(sealing.salt, sealing.state, {**sealing.proofs, encryption.active: proof})
-
-
-def check_guards(connection: Connection) -> None:
-    """Have the database check that what it holds is sealed, where it can."""
-    for table, column in list_sealed_columns():
-        connection.run(f"check_guard_{table.name}_{column}")
 
 
 def _has_values(connection: Connection) -> bool:

@@ -37,6 +37,14 @@ $$;
 CREATE TRIGGER resealing_is_of_sealed_values BEFORE INSERT ON resealing FOR EACH ROW
 EXECUTE FUNCTION refuse_unless_sealed();
 
+-- What a sealed database does with a plain value; its triggers are made when it becomes sealed.
+CREATE FUNCTION refuse_plain_value() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION USING
+    MESSAGE = 'this database is sealed: open it with its encryption keys', ERRCODE = 'IL001';
+END
+$$;
+
 CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF TG_OP = 'UPDATE' AND TG_TABLE_NAME <> 'sealing' AND EXISTS (SELECT 1 FROM resealing) THEN

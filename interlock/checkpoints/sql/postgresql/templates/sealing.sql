@@ -1,10 +1,10 @@
 -- Once for every sealed column, when a database becomes sealed: no plain value gets in.
 -- name: guard_inserts_{table}_{column}
-ALTER TABLE {table} ADD CONSTRAINT {table}_{column}_is_sealed
-CHECK (substr({column}, 1, {mark_length}) = {postgresql_mark}) NOT VALID;
+CREATE TRIGGER {table}_{column}_is_sealed BEFORE INSERT ON {table} FOR EACH ROW
+WHEN (substr(NEW.{column}, 1, {mark_length}) <> {postgresql_mark})
+EXECUTE FUNCTION refuse_plain_value();
 
 -- name: guard_updates_{table}_{column}
-SELECT 1;
-
--- name: check_guard_{table}_{column}
-ALTER TABLE {table} VALIDATE CONSTRAINT {table}_{column}_is_sealed;
+CREATE TRIGGER {table}_{column}_stays_sealed BEFORE UPDATE OF {column} ON {table} FOR EACH ROW
+WHEN (substr(NEW.{column}, 1, {mark_length}) <> {postgresql_mark})
+EXECUTE FUNCTION refuse_plain_value();

@@ -12,6 +12,3 @@ WHEN NEW.{column} IS NOT NULL AND substr(NEW.{column}, 1, {mark_length}) <> {sql
 BEGIN
   SELECT RAISE(ABORT, 'this database is sealed: open it with its encryption keys');
 END;
-
--- name: check_guard_{table}_{column}
-SELECT 1;

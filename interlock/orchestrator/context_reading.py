@@ -1,0 +1,284 @@
+"""The shared context for people: looked at, traced, corrected. Needs a storage, and no lease."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from interlock.contracts.context_errors import UnknownFactError
+from interlock.contracts.context_records import (
+    ContextVersion,
+    FactMark,
+    FactRecord,
+    FactUse,
+    Provenance,
+    VersionKind,
+)
+from interlock.contracts.context_view import ContextView, FactStory
+from interlock.contracts.errors import ConfigurationError, UnknownThreadError
+from interlock.contracts.ids import StepId, ThreadId
+from interlock.contracts.outcome import StepOutcome
+from interlock.contracts.plain import Plain, parse_plain
+from interlock.contracts.plan import Step, TaskGraph
+from interlock.contracts.promotion import Promotion
+from interlock.contracts.run_record import RunRecord
+from interlock.contracts.shared_context import (
+    SharedContext,
+    name_own_space,
+    name_shared_space,
+)
+from interlock.contracts.storage import Storage
+from interlock.criteria import CriteriaEngine
+from interlock.nodes.promotion_rules import Offer
+from interlock.nodes.resting import load_resting
+from interlock.nodes.run_state import RunState
+
+
+async def load_context(
+    storage: Storage, thread_id: str, *, version: int | None = None
+) -> ContextView:
+    """Return a thread's shared context, as it stands or stood.
+
+    Args:
+        storage: Where it lies.
+        thread_id: The thread.
+        version: Of the thread's own space. Facts of named spaces are shown as they stood when it
+            was made.
+
+    Raises:
+        UnknownThreadError: No run was ever started there.
+        ConfigurationError: There is no such version.
+    """
+    record = await _load_record(storage, thread_id)
+    own = name_own_space(record.thread_id)
+    versions = await storage.context.load_versions(own)
+    newest = versions[-1].version if versions else 0
+    if version is not None and not 1 <= version <= newest:
+        raise ConfigurationError(
+            f"The shared context of thread {thread_id!r} has no version {version}. "
+            f"{f'It has 1 to {newest}.' if newest else 'It has none yet.'}"
+        )
+    until = versions[version - 1].at if version is not None else None
+    facts: dict[str, FactRecord] = {}
+    marks: dict[str, list[FactMark]] = {}
+    for space in _list_spaces(record):
+        upto = version if space == own else await _find_version(storage, space, until=until)
+        found = {fact.ref: fact for fact in await storage.context.load_facts(space, version=upto)}
+        facts.update({fact.key: fact for fact in found.values()})
+        for mark in await storage.context.load_space_marks(space):
+            if mark.ref in found:
+                marks.setdefault(mark.key, []).append(mark)
+    return ContextView(
+        thread_id=record.thread_id,
+        version=newest if version is None else version,
+        newest=newest,
+        facts=dict(sorted(facts.items())),
+        marks={key: tuple(entries) for key, entries in marks.items()},
+        resting=await _load_resting_now(storage, record.thread_id),
+    )
+
+
+async def load_story(storage: Storage, thread_id: str, key: str) -> FactStory:
+    """Return where every version of a fact comes from, and what rests on it.
+
+    Raises:
+        UnknownThreadError: No run was ever started there.
+        UnknownFactError: The thread's context holds no such fact.
+    """
+    fact = await _find_fact(storage, thread_id, key)
+    versions = await storage.context.load_history(fact.space, key)
+    plans: dict[ThreadId, Mapping[StepId, Step]] = {}
+    for entry in versions:
+        for name in {entry.fact.made.thread_id, *(use.thread_id for use in entry.uses)}:
+            if name not in plans:
+                plans[name] = (await load_thread_steps(storage, name))[0]
+    return FactStory(
+        thread_id=ThreadId(thread_id),
+        key=key,
+        versions=tuple(versions),
+        outputs={entry.fact.version: _list_outputs(entry, plans) for entry in versions},
+        dependents={entry.fact.version: _list_dependents(entry.uses, plans) for entry in versions},
+        facts={
+            entry.fact.version: tuple(await storage.context.load_resting(entry.fact.ref))
+            for entry in versions
+        },
+    )
+
+
+async def retract_fact(
+    storage: Storage, thread_id: str, key: str, *, why: str, at: datetime
+) -> FactRecord:
+    """Take a fact back: no step is shown it any more, and what rests on it is marked.
+
+    Raises:
+        UnknownThreadError: No run was ever started there.
+        UnknownFactError: The thread's context holds no such fact.
+        ConfigurationError: No reason is given.
+    """
+    promotion = await _build_amendment(storage, thread_id, key, kind="retraction", why=why, at=at)
+    return await storage.context.amend(promotion, key=key)
+
+
+async def correct_fact(storage: Storage, offer: Offer, *, why: str, at: datetime) -> FactRecord:
+    """Put a person's value in the place of a fact; what rests on the old one is marked.
+
+    Args:
+        storage: Where it lies.
+        offer: The right value, of one fact: type and invariants hold for people too.
+        why: What was wrong.
+        at: Now.
+
+    Raises:
+        UnknownThreadError: No run was ever started there.
+        UnknownFactError: The thread's context holds no such fact.
+        PromotionRefusedError: The value may not enter.
+        ConfigurationError: No reason is given.
+    """
+    (key,) = offer.values
+    promotion = await _build_amendment(
+        storage, offer.thread_id, key, kind="correction", why=why, at=at, offer=offer
+    )
+    return await storage.context.amend(promotion, key=key)
+
+
+def build_correction(
+    thread_id: str, key: str, value: object, *, shared: SharedContext, criteria: CriteriaEngine
+) -> Offer:
+    """Return a person's value as it is offered in the place of a fact.
+
+    Raises:
+        PlainValueError: It cannot be stored.
+    """
+    plain: Plain = parse_plain(value, name=key)
+    return Offer(
+        shared=shared,
+        criteria=criteria,
+        thread_id=ThreadId(thread_id),
+        values={key: plain},
+        replaces=True,
+    )
+
+
+async def load_thread_steps(
+    storage: Storage, thread_id: ThreadId
+) -> tuple[Mapping[StepId, Step], Mapping[StepId, StepOutcome]]:
+    """Return the steps of a thread's plan and what has settled, from its newest checkpoint."""
+    saved = await storage.checkpointer.aget_tuple({"configurable": {"thread_id": thread_id}})
+    if saved is None:
+        return {}, {}
+    state: RunState = saved.checkpoint["channel_values"]
+    plan = state.get("plan")
+    steps = TaskGraph.model_validate(plan).index_steps() if plan else {}
+    known = {
+        StepId(step): StepOutcome.model_validate(raw)
+        for step, raw in (state.get("outcomes") or {}).items()
+    }
+    superstep = saved.config["configurable"]["checkpoint_id"]
+    return steps, {**known, **await storage.load_outcomes(thread_id, superstep=superstep)}
+
+
+async def _load_record(storage: Storage, thread_id: str) -> RunRecord:
+    record = await storage.load_run(ThreadId(thread_id))
+    if record is None:
+        raise UnknownThreadError(thread_id=thread_id)
+    return record
+
+
+def _list_spaces(record: RunRecord) -> list[str]:
+    named = (name_shared_space(role, name) for role, name in record.spaces.items())
+    return [name_own_space(record.thread_id), *named]
+
+
+async def _find_version(storage: Storage, space: str, *, until: datetime | None) -> int | None:
+    """Return the version of a named space at an instant; None for the newest."""
+    if until is None:
+        return None
+    versions = await storage.context.load_versions(space)
+    return max((one.version for one in versions if one.at <= until), default=0)
+
+
+async def _load_facts_now(storage: Storage, record: RunRecord) -> dict[str, FactRecord]:
+    return {
+        fact.key: fact
+        for space in _list_spaces(record)
+        for fact in await storage.context.load_facts(space)
+    }
+
+
+async def _find_fact(storage: Storage, thread_id: str, key: str) -> FactRecord:
+    facts = await _load_facts_now(storage, await _load_record(storage, thread_id))
+    if key not in facts:
+        raise UnknownFactError(key=key, thread_id=thread_id, known=sorted(facts))
+    return facts[key]
+
+
+async def _build_amendment(
+    storage: Storage,
+    thread_id: str,
+    key: str,
+    *,
+    kind: VersionKind,
+    why: str,
+    at: datetime,
+    offer: Offer | None = None,
+) -> Promotion:
+    if not isinstance(why, str) or not why.strip():  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigurationError(
+            f"The reason for the {kind} of {key!r} is {why!r}. Say why, in words: it is recorded."
+        )
+    record = await _load_record(storage, thread_id)
+    facts = await _load_facts_now(storage, record)
+    if key not in facts:
+        known = sorted(name for name, fact in facts.items() if fact.is_held)
+        raise UnknownFactError(key=key, thread_id=thread_id, known=known)
+    reason: str = parse_plain(why, name="the reason")
+    made = ContextVersion(kind=kind, thread_id=record.thread_id, why=reason, at=at)
+    return Promotion(
+        made=made,
+        spaces={name: fact.space for name, fact in facts.items()},
+        base={},
+        decide=offer.decide if offer is not None else lambda held: {},  # noqa: ARG005
+    )
+
+
+async def _load_resting_now(storage: Storage, thread_id: ThreadId) -> Mapping[StepId, FactMark]:
+    steps, outcomes = await load_thread_steps(storage, thread_id)
+    return await load_resting(storage, thread_id, steps=steps, outcomes=outcomes)
+
+
+def _list_outputs(
+    entry: Provenance, plans: Mapping[ThreadId, Mapping[StepId, Step]]
+) -> tuple[StepId, ...]:
+    """Return the steps whose outputs the maker of a version was given."""
+    made = entry.fact.made
+    step = plans[made.thread_id].get(made.step_id or StepId(""))
+    if step is None:
+        return ()
+    if step.inputs is None:
+        return tuple(need.step for need in step.needs)
+    return tuple(dict.fromkeys(StepId(path.split(".")[0]) for path in step.inputs.values()))
+
+
+def _list_dependents(
+    uses: Sequence[FactUse], plans: Mapping[ThreadId, Mapping[StepId, Step]]
+) -> tuple[tuple[ThreadId, StepId], ...]:
+    """Return the steps that wait, directly or not, for those that were shown a fact."""
+    shown = {(use.thread_id, StepId(use.step_id.split("/")[0])) for use in uses}
+    found: dict[tuple[ThreadId, StepId], None] = {}
+    for thread_id, steps in plans.items():
+        reached = {step_id for name, step_id in shown if name == thread_id}
+        is_growing = bool(reached)
+        while is_growing:
+            more = {
+                step.id
+                for step in steps.values()
+                if step.id not in reached and any(need.step in reached for need in step.needs)
+            }
+            reached |= more
+            is_growing = bool(more)
+        found.update(
+            dict.fromkeys(
+                (thread_id, step_id)
+                for step_id in steps
+                if step_id in reached and (thread_id, step_id) not in shown
+            )
+        )
+    return tuple(found)

@@ -1,0 +1,123 @@
+"""Opening a PostgreSQL database: ours or not, reachable or not, never half migrated."""
+
+import asyncio
+import socket
+
+import psycopg
+import pytest
+
+import interlock as il
+from interlock.checkpoints import SqlStorage
+from interlock.checkpoints.named_sql import load_migrations
+from interlock.checkpoints.storage_url import parse_storage_url
+from interlock.contracts.ids import PayloadHash, ThreadId
+from tests.postgres.postgres_server import PostgresServer
+
+
+def run(url: str, *statements: str) -> list[tuple[object, ...]]:
+    """Run statements on the database of a URL; returns the rows of the last."""
+    parsed = parse_storage_url(url)
+    with psycopg.connect(parsed.conninfo, autocommit=True) as driver:
+        for statement in statements:
+            cursor = driver.execute(statement.format(schema=parsed.schema).encode())
+        return cursor.fetchall() if cursor.description else []
+
+
+def find_dead_port() -> int:
+    """Return a port on which nothing listens."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+async def test_a_server_that_is_not_there_is_a_typed_error_without_the_password() -> None:
+    """The error says what cannot be reached, and shows no password."""
+    url = f"postgresql://me:hush@127.0.0.1:{find_dead_port()}/db"
+    storage = SqlStorage(url)
+    for _ in range(2):  # and it may be tried again
+        with pytest.raises(il.StorageError, match="cannot be reached") as caught:
+            await storage.connect()
+        assert "hush" not in str(caught.value)
+    assert "hush" not in storage.url
+    await storage.aclose()
+
+
+async def test_many_that_open_an_empty_database_at_once_all_succeed(postgres_url: str) -> None:
+    """Replicas that start together migrate one after another, once."""
+    storages = [SqlStorage(postgres_url) for _ in range(6)]
+    await asyncio.gather(*(storage.connect() for storage in storages))
+    for storage in storages:
+        assert await storage.list_runs() == []
+        await storage.aclose()
+    rows = run(postgres_url, "SELECT version FROM {schema}.interlock_schema_version")
+    assert rows == [(len(load_migrations("postgresql")),)]
+
+
+async def test_a_schema_of_somebody_elses_is_left_untouched(postgres_url: str) -> None:
+    """Tables without our mark are not ours: nothing is added to them."""
+    run(postgres_url, "CREATE SCHEMA {schema}", "CREATE TABLE {schema}.runs (theirs INTEGER)")
+    with pytest.raises(il.StorageSchemaError, match="belongs to another application"):
+        await SqlStorage(postgres_url).connect()
+    tables = "SELECT tablename FROM pg_tables WHERE schemaname = '{schema}'"
+    assert run(postgres_url, tables) == [("runs",)]
+
+
+async def test_a_schema_of_a_newer_release_is_left_untouched(postgres_url: str) -> None:
+    """What this release does not know it does not write to."""
+    storage = SqlStorage(postgres_url)
+    await storage.connect()
+    await storage.aclose()
+    run(postgres_url, "UPDATE {schema}.interlock_schema_version SET version = 99")
+    with pytest.raises(il.StorageSchemaError, match="version 99"):
+        await SqlStorage(postgres_url).connect()
+
+
+async def test_an_older_schema_is_brought_up_to_date_and_keeps_its_rows(postgres_url: str) -> None:
+    """The migrations that are missing are applied, each once, in order."""
+    schema = parse_storage_url(postgres_url).schema
+    run(
+        postgres_url,
+        "CREATE SCHEMA {schema}",
+        "CREATE TABLE {schema}.interlock_schema_version (version BIGINT NOT NULL)",
+        "INSERT INTO {schema}.interlock_schema_version VALUES (1)",
+    )
+    first = load_migrations("postgresql")[0].script
+    with psycopg.connect(parse_storage_url(postgres_url).conninfo) as driver:
+        driver.execute(f'SET LOCAL search_path TO "{schema}"'.encode())
+        driver.execute(first.encode())
+        driver.execute("INSERT INTO payloads VALUES ('t', 'h', 1, '1', NULL)")
+    storage = SqlStorage(postgres_url)
+    await storage.connect()
+    assert await storage.load_payload(ThreadId("t"), PayloadHash("h")) == 1
+    await storage.aclose()
+    rows = run(postgres_url, "SELECT version FROM {schema}.interlock_schema_version")
+    assert rows == [(len(load_migrations("postgresql")),)]
+
+
+async def test_a_database_with_another_encoding_is_refused(postgres: PostgresServer) -> None:
+    """Texts of any language must fit."""
+    name = f"ascii_{postgres.name_schema()}"
+    url = postgres.build_url("t_encoding")
+    database = parse_storage_url(url).conninfo.partition("?")[0].rpartition("/")[2]
+    with postgres.connect() as driver:
+        made = f"CREATE DATABASE {name} ENCODING 'SQL_ASCII' LOCALE 'C' TEMPLATE template0"
+        driver.execute(made.encode())
+    with pytest.raises(il.StorageSchemaError, match="SQL_ASCII"):
+        await SqlStorage(url.replace(f"/{database}", f"/{name}", 1)).connect()
+    with postgres.connect() as driver:
+        driver.execute(f"DROP DATABASE {name}".encode())
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("postgresql://h/d?interlock_schema=Bad-Name", "no name for a schema"),
+        ("postgresql://h/d?interlock_pool_size=0", "no number of connections"),
+        ("postgresql://h/d?interlock_pool_size=many", "no number of connections"),
+        ("postgresql://[h/d", "cannot be read"),
+    ],
+)
+def test_a_url_that_cannot_be_meant_is_refused(url: str, words: str) -> None:
+    """Each part of the URL is checked before anything is opened."""
+    with pytest.raises(il.ConfigurationError, match=words):
+        SqlStorage(url)
