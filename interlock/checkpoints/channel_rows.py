@@ -6,7 +6,7 @@ through a task write and two channels is stored once. A value that grows is stor
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
@@ -48,18 +48,24 @@ class ValueRow:
     packed: Packed
     encoded: Encoded
 
-    def insert(self, connection: Connection) -> None:
-        """Store the value; a tail whose base is not there any more, as a whole."""
-        if self.encoded.tail is None:
-            connection.run("insert_channel_value", (*self.key, *self.packed))
-            return
-        parameters = (*self.key, *self.packed, self.encoded.tail.base)
-        if connection.run("insert_channel_tail", parameters).rowcount == 1:
-            return
-        blobs: list[Row] = []
-        whole = pack_value(*self.encoded.encode_whole(), self.key[0], blobs=blobs)
-        connection.run_many("insert_blob", blobs)
-        connection.run("insert_channel_value", (*self.key, *whole))
+
+def insert_values(connection: Connection, rows: Sequence[ValueRow]) -> None:
+    """Store values; a tail whose base is not there any more, as a whole."""
+    whole = [(*row.key, *row.packed) for row in rows if row.encoded.tail is None]
+    connection.run_many("insert_channel_value", whole)
+    for row in rows:
+        if row.encoded.tail is not None:
+            _insert_tail(connection, row, row.encoded.tail)
+
+
+def _insert_tail(connection: Connection, row: ValueRow, tail: Tail) -> None:
+    parameters = (*row.key, *row.packed, tail.base)
+    if connection.run("insert_channel_tail", parameters).rowcount == 1:
+        return
+    blobs: list[Row] = []
+    whole = pack_value(*row.encoded.encode_whole(), row.key[0], blobs=blobs)
+    connection.run_many("insert_blob", blobs)
+    connection.run("insert_channel_value", (*row.key, *whole))
 
 
 def pack_value(format_: str, data: bytes, thread_id: str, *, blobs: list[Row]) -> Packed:

@@ -20,7 +20,13 @@ from langgraph.checkpoint.base import (
 )
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
-from interlock.checkpoints.channel_rows import Row, ValueReader, ValueRow, pack_value
+from interlock.checkpoints.channel_rows import (
+    Row,
+    ValueReader,
+    ValueRow,
+    insert_values,
+    pack_value,
+)
 from interlock.checkpoints.connection import Connection
 from interlock.checkpoints.growing_values import GrowingValues
 
@@ -65,8 +71,7 @@ class EncodedRows:
             connection.run_many("insert_blob", self.blobs)
         if self.checkpoint is not None:
             connection.run("insert_checkpoint", self.checkpoint)
-        for value in self.values:
-            value.insert(connection)
+        insert_values(connection, self.values)
         for name, is_special in (("insert_write", False), ("replace_write", True)):
             connection.run_many(
                 name, [row for special, row in self.writes if special is is_special]

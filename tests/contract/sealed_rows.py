@@ -48,7 +48,18 @@ def list_writes(thread: str, n: int) -> list[Call]:
         ("insert_write", (thread, "", "cp1", "", "task", n + 2, "ch", "msgpack", None, hash_)),
         (
             "replace_write",
-            (thread, "", "cp1", "", "task", -n, "ch", "msgpack", say(thread, n, "r").encode(), None),
+            (
+                thread,
+                "",
+                "cp1",
+                "",
+                "task",
+                -n,
+                "ch",
+                "msgpack",
+                say(thread, n, "r").encode(),
+                None,
+            ),
         ),
         (
             "insert_effect",

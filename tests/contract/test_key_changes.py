@@ -54,14 +54,15 @@ class SqlContext:
 
 
 async def read_all(url: str, encryption: Encryption | None) -> dict[str, list[Any]]:
-    """Return the rows of every statement that opens something."""
+    """Return the rows of every statement that opens something, in one order."""
     async with SqlContext(url, encryption) as storage:
-        return {
+        found = {
             name: await storage._database.read(
                 lambda connection, call=(name, parameters): connection.run(*call).fetchall()
             )
             for name, parameters in READS.items()
         }
+    return {name: sorted(rows, key=repr) for name, rows in found.items()}
 
 
 async def find_key_ids(url: str, encryption: Encryption) -> set[str | None]:

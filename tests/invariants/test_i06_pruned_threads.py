@@ -18,10 +18,13 @@ from interlock.checkpoints import SqlStorage
 from interlock.testing import ManualClock
 from tests.invariants.example_settings import draw_examples
 from tests.invariants.outcome_model import PERSON_VALUE, PlannedStep
-from tests.invariants.random_plans import QUICK_FAULTS, Cast, build_clock, build_plan, fates
+from tests.invariants.random_plans import Cast, build_clock, build_plan, fates
 
 FAR = datetime(2100, 1, 1, tzinfo=UTC)
 """When every lease has run out, and every checkpoint is old."""
+
+FAULTS = ("ok", "transient", "permanent", "garbage")
+"""Those whose words are the same in every run."""
 
 ALL = il.Retention(older_than=timedelta(0))
 
@@ -92,7 +95,8 @@ async def live(
             saver = desk.graph.checkpointer
             assert [one async for one in saver.alist({"configurable": {"thread_id": "t"}})] == []
             assert await desk.aresume("t") == result
-        return result.model_dump(exclude={"questions"})
+        dumped = result.model_dump(exclude={"questions"})
+        return {**dumped, "gaps": sorted(dumped["gaps"])}  # in whatever order steps settled
 
 
 async def live_and_die(steps: Sequence[PlannedStep], moments: Collection[int]) -> None:
@@ -123,7 +127,7 @@ async def live_and_die(steps: Sequence[PlannedStep], moments: Collection[int]) -
 
 
 @given(
-    steps=fates(7, QUICK_FAULTS),
+    steps=fates(7, FAULTS),
     moments=st.sets(st.integers(4, 60), min_size=2, max_size=3),
 )
 @draw_examples(40, derandomize=False)
@@ -168,7 +172,7 @@ async def live_under_the_broom(steps: Sequence[PlannedStep]) -> None:
     assert len(starts) == len(set(starts))
 
 
-@given(steps=fates(7, QUICK_FAULTS))
+@given(steps=fates(7, FAULTS))
 @draw_examples(25, derandomize=False)
 def test_i06_a_thread_pruned_under_its_runner_ends_the_same(
     steps: tuple[PlannedStep, ...],

@@ -164,7 +164,10 @@ class SqliteFile:
 
 def _holds_data(path: Path, suffix: str) -> bool:
     beside = path.with_name(path.name + suffix)
-    return beside.exists() and beside.stat().st_size > 0
+    try:
+        return beside.stat().st_size > 0
+    except FileNotFoundError:  # or another process removed it just now
+        return False
 
 
 def _has_tables(path: Path) -> bool:
