@@ -23,6 +23,7 @@ def postgres_url(postgres: PostgresServer) -> Iterator[str]:
     schema = postgres.name_schema()
     yield postgres.build_url(schema)
     postgres.drop_schema(schema)
+    postgres.empty_public()
 
 
 @pytest.fixture(scope="session")

@@ -228,9 +228,9 @@ async def _run_within(
     limit: Limit,
 ) -> Elapsed:
     """Run a graph until its end or the limit of time, whichever comes first."""
-    stopwatch = Stopwatch()
+    stopwatch, room = Stopwatch(), asyncio.timeout(limit.seconds)
     try:
-        async with asyncio.timeout(limit.seconds) as room:
+        async with room:
             ended = await compiled.ainvoke(begun, _THREAD, durability="sync")
     except TimeoutError:
         if not room.expired():

@@ -68,8 +68,10 @@ def build_intake_node(team: Team) -> IntakeNode:
             status=None,
             result=None,
         )
-        begun = {**begun, **given}
-        return {**begun, "context_refs": refs} if refs else begun
+        merged: RunState = {**begun, **given}
+        if refs:
+            merged["context_refs"] = refs
+        return merged
 
     return intake
 

@@ -81,11 +81,8 @@ class PostgresServer:
         return f"t_{next(self._numbers)}"
 
     def drop_schema(self, schema: str) -> None:
-        """Delete a schema and whatever users made beside it, cutting off who still uses them."""
-        statement = sql.SQL(
-            "DROP SCHEMA IF EXISTS {} CASCADE; DROP SCHEMA IF EXISTS public CASCADE;"
-            " CREATE SCHEMA public AUTHORIZATION {}"
-        ).format(sql.Identifier(schema), sql.Identifier(USER))
+        """Delete a schema and all in it, cutting off whoever still uses it."""
+        statement = sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema))
         with self.connect() as connection:
             connection.execute("SET lock_timeout = '2s'")
             try:
@@ -93,6 +90,14 @@ class PostgresServer:
             except psycopg.errors.LockNotAvailable:
                 self.cut_connections()
                 connection.execute(statement)
+
+    def empty_public(self) -> None:
+        """Delete the tables that users made for themselves, beside a storage's schema."""
+        self.drop_schema("public")
+        with self.connect() as connection:
+            connection.execute(
+                sql.SQL("CREATE SCHEMA public AUTHORIZATION {}").format(sql.Identifier(USER))
+            )
 
     def connect(self, schema: str | None = None, **options: Any) -> psycopg.Connection[Any]:
         """Open a plain connection of the test's own, in autocommit mode, as the superuser."""

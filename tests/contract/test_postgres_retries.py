@@ -1,0 +1,89 @@
+"""What PostgreSQL asks to be run again is run again, and kept once."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+
+import psycopg
+import pytest
+
+import interlock as il
+from interlock.checkpoints import SqlStorage
+from interlock.checkpoints.storage_url import parse_storage_url
+from tests.postgres.postgres_server import PostgresServer
+
+
+@pytest.fixture
+async def bank(postgres_url: str, postgres: PostgresServer) -> AsyncIterator[SqlStorage]:
+    """Return an open storage, with accounts of a user's own beside it."""
+    storage = SqlStorage(postgres_url)
+    await storage.connect()
+    schema = parse_storage_url(postgres_url).schema
+    with postgres.connect(schema) as driver:
+        driver.execute("CREATE TABLE accounts (name TEXT PRIMARY KEY, cents BIGINT NOT NULL)")
+        driver.execute("INSERT INTO accounts VALUES ('a', 0), ('b', 0)")
+        driver.execute("GRANT ALL ON accounts TO PUBLIC")
+    yield storage
+    await storage.aclose()
+
+
+async def test_the_victim_of_a_deadlock_is_run_again(
+    bank: SqlStorage, postgres_url: str, postgres: PostgresServer
+) -> None:
+    """A function that another program's transaction deadlocks with is run once more, kept once."""
+    holds, wants = threading.Event(), threading.Event()
+    runs: list[int] = []
+
+    def pay(tx: il.Transaction) -> None:
+        runs.append(1)
+        tx.execute("UPDATE accounts SET cents = cents + 1 WHERE name = $1", ("a",))
+        if len(runs) == 1:
+            holds.set()
+            wants.wait(10)
+        tx.execute("UPDATE accounts SET cents = cents + 1 WHERE name = $1", ("b",))
+
+    def interfere() -> None:
+        connection = postgres.connect(parse_storage_url(postgres_url).schema)
+        with connection as other, other.transaction():
+            other.execute("SET LOCAL deadlock_timeout = '1h'")  # so that it is never the victim
+            other.execute("UPDATE accounts SET cents = cents + 10 WHERE name = 'b'")
+            holds.wait(10)
+            wants.set()
+            other.execute("UPDATE accounts SET cents = cents + 10 WHERE name = 'a'")
+
+    await asyncio.gather(bank.transact(pay), asyncio.to_thread(interfere))
+    found = await bank._database.read(
+        lambda c: c.execute("SELECT name, cents FROM accounts ORDER BY name").fetchall()
+    )
+    assert found == [("a", 11), ("b", 11)]
+    assert len(runs) == 2
+
+
+async def test_a_statement_that_fails_can_be_caught(bank: SqlStorage) -> None:
+    """As on SQLite, a function goes on after a statement that failed, and the rest is kept."""
+
+    def add(tx: il.Transaction) -> str:
+        tx.execute("INSERT INTO accounts VALUES ('c', 1)")
+        try:
+            tx.execute("INSERT INTO accounts VALUES ('a', 1)")
+        except psycopg.errors.UniqueViolation:
+            tx.execute("INSERT INTO accounts VALUES ('d', 1)")
+        return "went on"
+
+    assert await bank.transact(add) == "went on"
+    names = await bank._database.read(
+        lambda c: [row[0] for row in c.execute("SELECT name FROM accounts ORDER BY name")]
+    )
+    assert names == ["a", "b", "c", "d"]
+
+
+async def test_two_functions_never_overwrite_each_other(bank: SqlStorage) -> None:
+    """Functions that the transaction is lent to run one at a time, as on SQLite: none is lost."""
+
+    def add_one(tx: il.Transaction) -> None:
+        ((cents,),) = tx.execute("SELECT cents FROM accounts WHERE name = 'a'")
+        tx.execute("UPDATE accounts SET cents = $1 WHERE name = 'a'", (cents + 1,))
+
+    await asyncio.gather(*(bank.transact(add_one) for _ in range(40)))
+    rows = await bank.transact(lambda tx: tx.execute("SELECT cents FROM accounts WHERE name = 'a'"))
+    assert rows == [(40,)]
