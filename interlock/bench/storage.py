@@ -18,7 +18,7 @@ from interlock.bench.storage_loads import (
     StorageContender,
     StorageCost,
 )
-from interlock.contracts.errors import ContractError
+from interlock.contracts.errors import ConfigurationError, ContractError
 
 _WARM_STEPS: Final = 5
 _WARM_SECONDS: Final = 60.0
@@ -171,6 +171,11 @@ async def _measure(
     empty = database.read_bytes()
     limit.begin()
     elapsed = await run(database, steps, limit)
+    if limit.count == 0 and elapsed.wall_seconds >= limit.seconds:
+        raise ConfigurationError(
+            f"No step was done within {limit.seconds:g} seconds. Allow more with --most-seconds, "
+            "or ask for fewer steps."
+        )
     if not 0 < limit.count <= steps:
         raise ContractError(
             f"{limit.count} steps were done where {steps} were asked for. The figures mean "
@@ -190,6 +195,8 @@ def _build_row(
 ) -> StorageRow:
     pairs = list(zip(costs, stock, strict=True))
     is_whole = name != STOCK and all(c.steps == s.steps == steps for c, s in pairs)
+    cpu = [(c.elapsed.cpu_seconds, s.elapsed.cpu_seconds) for c, s in pairs]
+    sizes = [(float(c.bytes), float(s.bytes)) for c, s in pairs]
     return StorageRow(
         storage=storage,
         load=load,
@@ -199,12 +206,13 @@ def _build_row(
         wall_ms=derive_figure([c.elapsed.wall_seconds / c.steps * 1000 for c in costs]),
         cpu_ms=derive_figure([c.elapsed.cpu_seconds / c.steps * 1000 for c in costs]),
         bytes=derive_figure([c.bytes / c.steps for c in costs]),
-        cpu_of_stock=derive_figure(
-            [c.elapsed.cpu_seconds / s.elapsed.cpu_seconds for c, s in pairs]
-        )
-        if is_whole
-        else None,
-        bytes_of_stock=derive_figure([c.bytes / s.bytes for c, s in pairs if s.bytes])
-        if is_whole
-        else None,
+        cpu_of_stock=_derive_share(cpu) if is_whole else None,
+        bytes_of_stock=_derive_share(sizes) if is_whole else None,
     )
+
+
+def _derive_share(pairs: Sequence[tuple[float, float]]) -> Figure | None:
+    """Return the first of each pair by the second, or None if a second one is too small to tell."""
+    if not all(whole > 0 for _, whole in pairs):
+        return None
+    return derive_figure([part / whole for part, whole in pairs])

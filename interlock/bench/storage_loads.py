@@ -10,6 +10,7 @@ no journal and reviews nothing.
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from hashlib import shake_256
 from operator import add
 from typing import Annotated, Any, Final, Literal, TypeAlias
@@ -23,7 +24,7 @@ from interlock.bench.bench_databases import BenchDatabase
 from interlock.bench.stopwatch import Elapsed, Stopwatch
 from interlock.contracts.brief import Brief
 from interlock.contracts.errors import ContractError
-from interlock.contracts.ids import StepId, WorkerName
+from interlock.contracts.ids import StepId, ThreadId, WorkerName
 from interlock.contracts.plan import Need, Step, TaskGraph
 from interlock.contracts.storage import Storage
 from interlock.contracts.worker import Worker
@@ -35,6 +36,7 @@ TEXT_BYTES: Final = 1024
 _CONSTANT_TEXTS: Final = 10
 _LAYER: Final = 10
 _LOOK_EVERY: Final = 50
+_LEASE: Final = timedelta(days=1)
 _THREAD: Final[Any] = {"configurable": {"thread_id": "bench"}, "recursion_limit": 1_000_000}
 
 
@@ -171,6 +173,7 @@ async def _run_plan(
         limit.count += 1
         return {"text": derive_text(int(brief.step_id.removeprefix("s")))}
 
+    await storage.acquire_lease(ThreadId("bench"), ttl=_LEASE)  # as a team does for its runs
     worker = Worker(name=WorkerName("work"), agent=work)
     graph = build_run_graph(workers=[worker], planner=_build_plan(steps), storage=storage)
     compiled = graph.compile(checkpointer=saver)

@@ -70,7 +70,7 @@ class EncodedRows:
         if self.blobs:
             connection.run_many("insert_blob", self.blobs)
         if self.checkpoint is not None:
-            connection.run("insert_checkpoint", self.checkpoint)
+            connection.run_many("insert_checkpoint", [self.checkpoint])
         insert_values(connection, self.values)
         for name, is_special in (("insert_write", False), ("replace_write", True)):
             connection.run_many(

@@ -192,11 +192,7 @@ class Leases:
         """
         token = self._held.get(thread_id)
         if token is None:
-            now = self._clock.now()
-            return lambda connection: self._refuse_live(
-                _load_row(connection, thread_id), thread_id, now=now
-            )
-
+            return self._derive_refusal(thread_id, now=self._clock.now())
         held = ("lease", thread_id, token)
 
         def check(connection: Connection) -> None:
@@ -207,6 +203,17 @@ class Leases:
                 self._namespaces.pop(thread_id, None)
                 raise LeaseLostError(thread_id=thread_id, token=token)
             connection.noted.add(held)
+
+        return check
+
+    def _derive_refusal(self, thread_id: str, *, now: datetime) -> Operation[None]:
+        """Return the check of a write to a thread that this storage does not hold."""
+        free = ("no lease", thread_id)
+
+        def check(connection: Connection) -> None:
+            if free not in connection.noted:
+                self._refuse_live(_load_row(connection, thread_id), thread_id, now=now)
+                connection.noted.add(free)
 
         return check
 

@@ -79,13 +79,13 @@ class PlanTerms:
 
 def build_plan(connection: Connection, thread_id: str, terms: PlanTerms) -> PrunePlan:
     """Return what goes from a thread that nobody is running."""
-    run = connection.run("load_run_age", (thread_id,)).fetchone()
-    is_ended = run is not None and run[0] in TERMINAL_RUN_STATUSES
+    status, updated_at = connection.run("load_run_age", (thread_id,)).fetchone() or ("", "")
     before = dump_time(terms.before)
-    is_old = is_ended and run[1] < before
+    is_ended = status in TERMINAL_RUN_STATUSES
+    is_old = is_ended and updated_at < before
     plan = PrunePlan(is_emptied=is_old)
     _add_checkpoints(plan, connection, thread_id, terms=terms)
-    if is_ended or run is None:
+    if is_ended or not status:
         notes = connection.run("list_old_notes", (thread_id, before)).fetchall()
         for note_id, size in notes:
             plan.add("scratchpad_notes", (note_id,), size)

@@ -36,8 +36,12 @@ class Transactional(Protocol):
         """Begin a transaction."""
         ...
 
+    def flush(self) -> None:
+        """Run what was held back of the operations' statements, and raise what that fails with."""
+        ...
+
     def commit(self, *, is_write: bool) -> None:
-        """Make it durable."""
+        """Make it durable; nothing is held back."""
         ...
 
     def roll_back(self) -> None:
@@ -128,6 +132,16 @@ class SharedTransaction:
                     return False
                 request.error = self._translate(exc)
                 self._note_posted(request)
+        return self._flush(driver)
+
+    def _flush(self, driver: Transactional) -> bool:
+        """Run what was held back; return False if it fails, no matter for which request."""
+        try:
+            driver.flush()
+        except Exception as exc:
+            if driver.is_broken_by(exc):
+                raise
+            return False
         return True
 
     def _run_with_savepoints(self, driver: Transactional) -> None:
@@ -139,6 +153,7 @@ class SharedTransaction:
             try:
                 self._require_no_failure(request)
                 request.value = request.operation(driver.connection)
+                driver.flush()
             except Exception as exc:
                 if driver.connection.ended_by(exc):
                     raise

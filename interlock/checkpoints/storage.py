@@ -146,7 +146,11 @@ class SqlStorage:
         """
         await self._database.connect()
         if self._is_plain:
-            await require_plain(self._database)
+            try:
+                await require_plain(self._database)
+            except BaseException:
+                await self._database.aclose()
+                raise
 
     async def aclose(self) -> None:
         """Write what is queued, give held threads free, close; safe to repeat."""

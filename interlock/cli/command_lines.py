@@ -72,6 +72,10 @@ class CommandLines:
         """Return the line that shows all that was handed over on the thread."""
         return self._join("handoffs", self.thread_id, "--full", *self._locate())
 
+    def handoffs_of(self, thread_id: str, step_id: str) -> str:
+        """Return the line that shows what was handed over in one step of any thread."""
+        return self._join("handoffs", thread_id, "--step", step_id, "--full", *self._locate())
+
     def effects(self) -> str:
         """Return the line that lists the thread's effects."""
         is_plain = self.thread_id not in _EFFECT_COMMANDS and not self.thread_id.startswith("-")

@@ -1,7 +1,7 @@
 """Values that are typed on the command line: JSON, or `@file`, and answers."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -119,3 +119,21 @@ def load_answers(path: str) -> Mapping[str, Answer]:
                 '{"type": "approve" | "edit" | "reject" | "respond", "value" or "message": ...}.'
             ) from exc
     return answers
+
+
+def parse_spaces(pairs: Sequence[str]) -> Mapping[str, str] | None:
+    """Return the named spaces that were given as `role=id`.
+
+    Raises:
+        ConfigurationError: One is written otherwise.
+    """
+    spaces: dict[str, str] = {}
+    for pair in pairs:
+        role, sign, identifier = pair.partition("=")
+        if not (role and sign and identifier):
+            raise ConfigurationError(
+                f"--space is {pair!r}. Write the name that the facts declare, and which one: "
+                "--space customer=c-42"
+            )
+        spaces[role] = identifier
+    return spaces or None

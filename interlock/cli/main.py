@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from interlock.cli.commands.bench import app as bench
+from interlock.cli.commands.context import app as context
 from interlock.cli.commands.demo import demo
 from interlock.cli.commands.drawing import graph, schema
 from interlock.cli.commands.effects import app as effects
@@ -39,6 +40,7 @@ app = typer.Typer(
         "interlock resume app:desk t17",
         "interlock handoffs t17 --team app:desk",
         "interlock effects t17 --team app:desk",
+        "interlock context t17 --team app:desk",
         note=EXIT_CODES,
     ).replace("Examples:", "A run from start to end:"),
 )
@@ -109,6 +111,7 @@ def _register() -> None:
         )
     )(scratchpad)
     app.add_typer(effects, name="effects")
+    app.add_typer(context, name="context")
     app.command(
         epilog=show_examples("interlock cancel t17 --why 'the customer called' --team app:desk")
     )(cancel)

@@ -56,6 +56,16 @@ ContextOption = Annotated[
         show_default=False,
     ),
 ]
+SpaceOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--space",
+        metavar="NAME=ID",
+        help="Which named space of shared context the run works in, such as customer=c-42. "
+        "Once for each that the team's facts declare.",
+        show_default=False,
+    ),
+]
 
 EXIT_CODES: Final = (
     "Exit codes: 0 completed, 2 usage, 3 degraded, 4 waiting for a person, 5 failed or cancelled; "

@@ -61,7 +61,7 @@ def _draw_threads(report: PruneReport) -> Iterator[Text]:
         yield Text(f"{_name(report.trimmed)}: {word} what a resume needs.")
     if report.emptied:
         rest = "handoffs" not in report.tables
-        stays = "run and record" if rest else "run and its result"
+        stays = "run and its record" if rest else "run and its result"
         yield Text(f"{_name(report.emptied)}: ended, {word} the {stays}, and no checkpoint.")
     if report.busy:
         yield Text(f"{_name(report.busy)}: left alone, as somebody is running it.", style="yellow")

@@ -26,17 +26,17 @@ def draw_storage_bench(
     """Return the figures and what they mean."""
     parts = [Group(*_draw_load(list(found))) for _, found in groupby(rows, key=_name_load)]
     parts += [
-        Group(_draw_paces(list(found)), Text(""))
+        Group(*_draw_paces(list(found)))
         for _, found in groupby(paces, key=lambda pace: pace.storage)
     ]
     middle = "one round" if rounds == 1 else f"medians of {rounds} rounds, RANGE least to greatest"
     legend = [
-        "DONE      steps done: fewer than asked for where a limit of time or size was met",
-        "CPU MS    CPU time of this process, a step; WALL MS: time; BYTES: growth of the",
-        "          database, a step",
-        "OF STOCK  as a share of LangGraph's own saver on the same graph, where both did all",
-        "In bare @task nothing is reviewed or journalled. A PostgreSQL server's CPU is not",
-        f"counted. All figures: {middle}.",
+        "DONE      steps done: fewer than asked for where a limit was met",
+        "CPU MS    CPU time of this process, a step; a PostgreSQL server's is not in it",
+        "WALL MS   time, a step; BYTES: growth of the database, a step",
+        "OF STOCK  as a share of LangGraph's own saver on the same graph",
+        "In bare @task nothing is reviewed or journalled.",
+        f"All figures: {middle}.",
     ]
     if not paces:
         legend.append("For PostgreSQL: --storage postgresql://user@host/database")
@@ -66,29 +66,30 @@ def _word_row(row: StorageRow) -> list[str]:
     return [
         f" {row.contender}",
         f"{row.done:,}",
-        f"{row.cpu_ms.median:.2f}",
-        f"{row.cpu_ms.low:.2f}-{row.cpu_ms.high:.2f}",
+        _word_ms(row.cpu_ms.median),
+        f"{_word_ms(row.cpu_ms.low)}-{_word_ms(row.cpu_ms.high)}",
         _word_share(row.cpu_of_stock),
-        f"{row.wall_ms.median:.2f}",
+        _word_ms(row.wall_ms.median),
         f"{row.bytes.median:,.0f}",
         _word_share(row.bytes_of_stock),
     ]
+
+
+def _word_ms(milliseconds: float) -> str:
+    """Return a time in at most four characters, up to ten seconds."""
+    places = 2 if milliseconds < 10 else 1 if milliseconds < 100 else 0  # noqa: PLR2004 - digits
+    return f"{milliseconds:.{places}f}"
 
 
 def _word_share(figure: Figure | None) -> str:
     return "" if figure is None else f"{figure.median:.2f} x"
 
 
-def _draw_paces(paces: Sequence[ConcurrencyRow]) -> Table:
-    title = (
-        f"{clean_text(paces[0].storage)}: runs a second, {count_of(paces[0].runs, 'run')} of "
-        f"{SUPERSTEPS} supersteps"
-    )
+def _draw_paces(paces: Sequence[ConcurrencyRow]) -> Iterator[Text | Table]:
+    yield Text(clean_text(paces[0].storage), style="bold")
+    yield Text(f"runs a second: {count_of(paces[0].runs, 'run')} of {SUPERSTEPS} supersteps each")
     at_once = sorted({pace.at_once for pace in paces})
-    table = Table(
-        box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0), title_justify="left"
-    )
-    table.title = Text(title, style="bold")
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     table.add_column("AT ONCE", no_wrap=True)
     for number in at_once:
         table.add_column(str(number), justify="right", no_wrap=True)
@@ -96,7 +97,8 @@ def _draw_paces(paces: Sequence[ConcurrencyRow]) -> Table:
         found = {pace.at_once: pace.runs_a_second for pace in paces if pace.contender == name}
         cells = (found[number] for number in at_once)
         table.add_row(f" {name}", *(_word_pace(figure) for figure in cells))
-    return table
+    yield table
+    yield Text("")
 
 
 def _word_pace(figure: Figure) -> str:

@@ -9,7 +9,7 @@ from interlock.contracts.criteria import Finding
 from interlock.contracts.frozen_model import FrozenModel
 from interlock.contracts.ids import PayloadHash, StepId, ThreadId, WorkerName
 from interlock.contracts.plain import Plain
-from interlock.contracts.shared_context import ConflictRule, is_shared_space
+from interlock.contracts.shared_context import ConflictRule, describe_space
 
 VersionKind: TypeAlias = Literal["seed", "promotion", "correction", "retraction"]
 
@@ -112,8 +112,7 @@ class FactRecord(FrozenModel):
 
     def describe(self) -> str:
         """Return what it is, in words."""
-        space = f" in {self.space.removeprefix('space/')}" if is_shared_space(self.space) else ""
-        return f"{self.key!r}{space} (version {self.version})"
+        return f"{self.key!r} (version {self.version} of {describe_space(self.space)})"
 
 
 class FactUse(FrozenModel):
@@ -177,7 +176,8 @@ class FactMark(FrozenModel):
         """Return what was taken back, and why, in words."""
         verb = "corrected" if self.kind == "correction" else "retracted"
         why = f": {self.why}" if self.why else ""
-        return f"{self.cause_key!r} (version {self.cause_version}), which was {verb}{why}"
+        place = f"version {self.cause_version} of {describe_space(self.cause_space)}"
+        return f"{self.cause_key!r} ({place}), which was {verb}{why}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

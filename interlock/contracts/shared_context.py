@@ -117,3 +117,11 @@ def name_shared_space(role: str, identifier: str) -> str:
 def is_shared_space(space: str) -> bool:
     """Return whether a space is a named one."""
     return space.startswith(NAMED_SPACE)
+
+
+def describe_space(space: str) -> str:
+    """Return the name of a space in words: `customer/c-42`, `thread t17`, `team outer/t17`."""
+    if is_shared_space(space):
+        return space.removeprefix(NAMED_SPACE)
+    kind, _, rest = space.partition("/")
+    return f"{kind} {rest.partition('/')[2] if kind == 'team' else rest}"

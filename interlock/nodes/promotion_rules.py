@@ -14,7 +14,7 @@ from interlock.contracts.ids import ThreadId
 from interlock.contracts.plain import Plain, parse_plain, thaw
 from interlock.contracts.promotion import EnteringFact
 from interlock.contracts.safe_words import word_error, word_value
-from interlock.contracts.shared_context import Fact, SharedContext, is_shared_space
+from interlock.contracts.shared_context import Fact, SharedContext, describe_space
 from interlock.criteria import CelError, CriteriaEngine, evaluate_condition, list_paths
 
 _SHOWN_CHARS = 200
@@ -181,8 +181,7 @@ def word_held(fact: FactRecord | None) -> str:
     if not fact.is_held:
         return f"it was retracted by {fact.made.describe()}"
     value = word_value(fact.value, _SHOWN_CHARS)
-    home = f"in {fact.space!r} " if is_shared_space(fact.space) else ""
-    return f"it is {home}now {value}, put there by {fact.made.describe()}"
+    return f"it is now {value} in {describe_space(fact.space)}, put there by {fact.made.describe()}"
 
 
 def _find_broken_words(expression: str, context: Mapping[str, Plain]) -> str | None:

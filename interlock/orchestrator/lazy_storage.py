@@ -59,7 +59,11 @@ class LazyStorage:
     async def _connect(self) -> Storage:
         if self._opened is None:
             assert self._next is not None  # noqa: S101 - without one given, there is one to open
-            await self._next.connect()
+            try:
+                await self._next.connect()
+            except BaseException:
+                self._next = self._build()
+                raise
             self._opened = self._next
         return self._opened
 

@@ -1,9 +1,13 @@
 """Where a thread stands, from its storage alone: needs no team, and no lease."""
 
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
 from interlock.contracts.errors import UnknownThreadError
 from interlock.contracts.ids import ThreadId
 from interlock.contracts.outcome import TERMINAL_RUN_STATUSES
 from interlock.contracts.plain import Plain
+from interlock.contracts.run_record import RunRecord
 from interlock.contracts.storage import Storage
 from interlock.orchestrator.status import ThreadStatus
 
@@ -22,12 +26,17 @@ async def load_status(storage: Storage, thread_id: str) -> ThreadStatus:
     plan = await load_plan(storage, key)
     lease = await storage.find_lease(key)
     is_over = record.status in TERMINAL_RUN_STATUSES
+    total = len(plan["steps"]) if plan else None
+    settled = counts.settled
+    if is_over and total is None:  # pruned, or it never had a plan: its result is what is left
+        ended = Counter(outcome["status"] for outcome in _list_outcomes(record))
+        total, settled = ended.total() or None, counts.settled or ended
     return ThreadStatus(
         thread_id=record.thread_id,
         status=record.status,
         goal=record.goal,
-        total=len(plan["steps"]) if plan else None,
-        settled=counts.settled,
+        total=total,
+        settled=settled,
         running=() if is_over else counts.running,
         attempts=counts.attempts,
         retries=counts.retries,
@@ -38,6 +47,12 @@ async def load_status(storage: Storage, thread_id: str) -> ThreadStatus:
         cancel_reason=record.cancel_reason,
         owner=lease.owner if lease is not None else None,
     )
+
+
+def _list_outcomes(record: RunRecord) -> Iterable[Plain]:
+    """Return the dumped outcomes of an ended run."""
+    outcomes: Mapping[str, Plain] = (record.result or {}).get("outcomes", {})
+    return outcomes.values()
 
 
 async def load_plan(storage: Storage, thread_id: ThreadId) -> Plain:

@@ -79,8 +79,7 @@ def test_i04_notes_survive_a_kill_at_every_commit(
 
 
 def test_i04_notes_of_a_killed_attempt_are_kept(zygotes: Sequence[Zygote], tmp_path: Path) -> None:
-    """Killed between its notes and its output, an attempt has left its notes; run again, it gets
-    the brief that the journal has, and notes nothing a second time."""
+    """Killed between notes and output, an attempt leaves its notes; run again, it adds none."""
     directory = tmp_path / "killed"
     assert run(zygotes[0], directory, die_noting=True) == -signal.SIGKILL
     assert count_stored(directory) == 9

@@ -20,6 +20,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 ROOT = Path(__file__).parents[2]
+PRELOADED = (
+    "tests.acceptance.six_steps",
+    "interlock.checkpoints.postgresql.postgres_database",
+)
 T = TypeVar("T")
 
 
@@ -98,7 +102,8 @@ def run_all(zygotes: Sequence[Zygote], cases: Sequence[Callable[[Zygote], T]]) -
 
 def serve() -> None:
     """Be the zygote: fork for every line on standard input until there is none."""
-    importlib.import_module("tests.acceptance.six_steps")
+    for module in PRELOADED:
+        importlib.import_module(module)
     replies = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     for line in sys.stdin:

@@ -50,7 +50,7 @@ def build_promotion(
     )
     return Promotion(
         made=made,
-        spaces={key: space for key in {*values, *known}},
+        spaces=dict.fromkeys({*values, *known}, space),
         base=known if kind in {"promotion", "seed"} else {},
         sources=sources,
         decide=decide,

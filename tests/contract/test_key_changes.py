@@ -115,6 +115,18 @@ async def test_a_plain_database_with_rows_refuses_keys(lasting_url: str) -> None
     assert await read_all(lasting_url, None) == before
 
 
+@pytest.mark.parametrize(("owner", "other"), [(None, FIRST), (FIRST, None), (FIRST, LAST)])
+async def test_a_refused_file_is_not_touched(
+    file_url: str, tmp_path: Path, owner: Encryption | None, other: Encryption | None
+) -> None:
+    """Keys that do not fit leave every byte of the folder as it was."""
+    await fill(file_url, owner)
+    before = {one.name: one.read_bytes() for one in tmp_path.iterdir()}
+    with pytest.raises(SealedStorageError):
+        await read_all(file_url, other)
+    assert {one.name: one.read_bytes() for one in tmp_path.iterdir()} == before
+
+
 async def test_a_fresh_database_becomes_sealed(lasting_url: str) -> None:
     """The first to open a database without rows decides: with keys it is sealed from then on."""
     async with open_storage(lasting_url):

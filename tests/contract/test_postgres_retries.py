@@ -9,6 +9,7 @@ import pytest
 
 import interlock as il
 from interlock.checkpoints import SqlStorage
+from interlock.checkpoints.connection import Connection
 from interlock.checkpoints.storage_url import parse_storage_url
 from tests.postgres.postgres_server import PostgresServer
 
@@ -80,10 +81,12 @@ async def test_a_statement_that_fails_can_be_caught(bank: SqlStorage) -> None:
 async def test_two_functions_never_overwrite_each_other(bank: SqlStorage) -> None:
     """Functions that the transaction is lent to run one at a time, as on SQLite: none is lost."""
 
-    def add_one(tx: il.Transaction) -> None:
-        ((cents,),) = tx.execute("SELECT cents FROM accounts WHERE name = 'a'")
-        tx.execute("UPDATE accounts SET cents = $1 WHERE name = 'a'", (cents + 1,))
+    def add_one(connection: Connection) -> None:
+        with connection.lend() as tx:
+            ((cents,),) = tx.execute("SELECT cents FROM accounts WHERE name = 'a'")
+            tx.execute("UPDATE accounts SET cents = $1 WHERE name = 'a'", (cents + 1,))
 
-    await asyncio.gather(*(bank.transact(add_one) for _ in range(40)))
+    writes = [bank._database.write(add_one, lane=f"thread {number}") for number in range(40)]
+    await asyncio.gather(*writes)
     rows = await bank.transact(lambda tx: tx.execute("SELECT cents FROM accounts WHERE name = 'a'"))
     assert rows == [(40,)]

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import pytest
 from langgraph.graph import END, START, StateGraph
+from langgraph.types import interrupt
 from typing_extensions import TypedDict
 
 import interlock as il
@@ -62,7 +63,9 @@ async def count_rows(storage: SqlStorage, thread_id: str = "t") -> dict[str, int
         "payloads": "list_payload_sizes",
     }
     return await storage._database.read(
-        lambda c: {table: len(c.run(name, (thread_id,)).fetchall()) for table, name in names.items()}
+        lambda c: {
+            table: len(c.run(name, (thread_id,)).fetchall()) for table, name in names.items()
+        }
     )
 
 
@@ -89,10 +92,16 @@ async def test_an_ended_thread_loses_its_checkpoints_and_keeps_its_record(
     assert list(await storage.load_notes(ThreadId("t"))) == []
     async with build_team(storage, clock) as desk:
         assert await desk.aresume("t") == ended
-        assert (await desk.astatus("t")).status == "completed"
+        for _ in range(2):
+            status = await desk.astatus("t")
+            assert (status.status, status.total, dict(status.settled)) == (
+                "completed",
+                3,
+                {"accepted": 3},
+            )
+            await desk.aprune(il.Retention(journal=True))
     assert ended.outputs["first"]["text"] == BIG
-    again = await storage.prune(il.Retention())
-    assert again.tables == {}
+    assert (await storage.prune(il.Retention(journal=True))).tables == {}
 
 
 async def test_what_is_young_stays(storage: SqlStorage, clock: ManualClock) -> None:
@@ -125,7 +134,9 @@ async def test_a_waiting_thread_keeps_what_its_answer_needs(
                 report = await desk.aprune(ALL)
                 assert report.trimmed == ("t",)
                 left = await count_rows(storage)
-                assert left["checkpoints"] == 1  # of the root graph; every step has settled or waits
+                assert (
+                    left["checkpoints"] == 1
+                )  # of the root graph; every step has settled or waits
                 assert left["payloads"] == full["payloads"]
                 assert {note.text for note in await desk.ascratchpad("t", "first")} == {
                     "try 1",
@@ -144,6 +155,58 @@ async def test_a_waiting_thread_keeps_what_its_answer_needs(
     assert journals[0] == journals[1]
 
 
+class HalfState(TypedDict, total=False):
+    instruction: str
+    drafted: str
+    output: str
+
+
+async def test_workers_that_wait_go_on_where_they_stood(
+    storage: SqlStorage, clock: ManualClock
+) -> None:
+    """Pruned while they wait, half-done workers take their answers and do nothing again."""
+    done: list[str] = []
+
+    def draft(state: HalfState) -> HalfState:
+        done.append("draft")
+        return {"drafted": "a draft " * 1000}
+
+    def ask(state: HalfState) -> HalfState:
+        return {"output": f"{interrupt('Good?')}, {len(state['drafted'])}"}
+
+    graph = StateGraph(HalfState)
+    graph.add_node("draft", draft)
+    graph.add_node("ask", ask)
+    graph.add_edge(START, "draft")
+    graph.add_edge("draft", "ask")
+    graph.add_edge("ask", END)
+
+    async def inner_before(brief: il.Brief) -> str:
+        done.append("before")
+        return "b"
+
+    async def inner_ask(brief: il.Brief) -> str:
+        return str(interrupt("And this?"))
+
+    steps = [build_step("before"), build_step("asks", needs=["before"])]
+    team = build_desk(
+        {"before": inner_before, "asks": inner_ask}, *steps, storage=storage, clock=clock
+    )
+    async with build_desk(
+        {"half": graph.compile(), "team": team}, storage=storage, clock=clock
+    ) as desk:
+        result = await desk.ainvoke("Test", thread_id="t")
+        clock.instant = FAR
+        for said in ("yes", "no"):
+            assert (await desk.aprune(ALL)).trimmed in (("t",), ())
+            clock.advance(1)
+            question = min(result.questions, key=lambda one: str(one.step_id))
+            result = await desk.aanswer("t", {question.id: il.respond(said)})
+    assert result.status == "completed", result
+    assert result.outputs == {"half": "yes, 8000", "team": {"asks": "no"}}
+    assert sorted(done) == ["before", "draft"]
+
+
 async def test_a_dry_run_counts_what_a_real_one_deletes(
     storage: SqlStorage, clock: ManualClock, ended: il.RunResult
 ) -> None:
@@ -157,7 +220,7 @@ async def test_a_dry_run_counts_what_a_real_one_deletes(
     assert counted.tables == deleted.tables
     after = await count_rows(storage)
     for table, count in before.items():
-        assert before[table] - after[table] == deleted.tables[table].rows, count
+        assert count - after[table] == deleted.tables[table].rows, count
     assert deleted.tables["payloads"].bytes > len(BIG)
     assert deleted.total.rows == sum(one.rows for one in deleted.tables.values())
     assert ended.status == "completed"
@@ -226,9 +289,12 @@ async def test_ended_effects_are_forgotten_with_their_thread(
     made = await storage.ledger.apply(reserve("refund"))
     await storage.ledger.apply(end(made.record, answer={"text": BIG + "answer"}))
     clock.advance(60 * 86_400)
-    assert await storage.ledger.apply(
-        ForgetEffects(before=clock.now() - timedelta(days=30), dry_run=True)
-    ) == 1
+    assert (
+        await storage.ledger.apply(
+            ForgetEffects(before=clock.now() - timedelta(days=30), dry_run=True)
+        )
+        == 1
+    )
     report = await storage.prune(il.Retention())
     assert report.tables["effects"].rows == 1
     assert await storage.ledger.apply(ListEffects(thread_id=ThreadId("t"))) == []
@@ -351,8 +417,7 @@ async def test_a_file_can_be_given_back_to_the_disk(file_url: str, clock: Manual
 async def test_a_record_is_deleted_on_request_only(
     lasting_url: str, clock: ManualClock, make_run: Any, make_handoff: Any
 ) -> None:
-    """No SQL by hand deletes the journal, nor writes down that it may; of a run under way nobody
-    can."""
+    """No SQL by hand deletes the journal; that of a run under way, nothing does."""
     async with il.open_storage(lasting_url, clock=clock) as storage:
         await storage.accept_run(make_run())
         await storage.commit("t", Batch(handoffs=[make_handoff()]))
@@ -366,3 +431,25 @@ async def test_a_record_is_deleted_on_request_only(
         assert report.tables == {}
         assert len(await storage.load_handoffs(ThreadId("t"))) == 1
     assert clock.now() > NOON
+
+
+async def test_a_sealed_storage_is_pruned_by_what_its_values_name(
+    lasting_url: str, clock: ManualClock
+) -> None:
+    """Where the database cannot look into a value, what it names is found all the same."""
+    storage = SqlStorage(
+        lasting_url, clock=clock, encryption=il.Encryption(keys={"a": b"k" * 32}, active="a")
+    )
+    await storage.connect()
+    try:
+        async with build_team(storage, clock) as desk:
+            result = await desk.ainvoke("Test", thread_id="t")
+            notes = await desk.ascratchpad("t", "first")
+            assert [note.text for note in notes] == ["try 1", "try 2"]
+            clock.instant = FAR
+            report = await desk.aprune(il.Retention(journal=True))
+            assert report.tables["payloads"].rows > 0
+            assert await desk.aresume("t") == result
+            assert result.outputs["first"]["text"] == BIG
+    finally:
+        await storage.aclose()

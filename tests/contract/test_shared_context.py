@@ -197,9 +197,7 @@ async def test_a_retraction_marks_what_rests_on_it_over_threads(storage: SqlStor
     await storage.commit("t", build_batch(build_promotion({"side": 1}, step_id="s2")))
     first = FactRef(SHARED, "a", 1)
     await storage.commit("u", Batch(uses=[build_use(first, thread_id="u", step_id="v1")]))
-    own = build_promotion(
-        {"b": 2}, space="thread/u", thread_id="u", step_id="v1", sources=[first]
-    )
+    own = build_promotion({"b": 2}, space="thread/u", thread_id="u", step_id="v1", sources=[first])
     await storage.commit("u", build_batch(own))
     second = FactRef("thread/u", "b", 1)
     third = build_promotion({"c": 3}, thread_id="u", step_id="v2", sources=[second])

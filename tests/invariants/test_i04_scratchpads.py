@@ -104,7 +104,6 @@ def build_messages_graph(read: list[list[str]]) -> Any:
 def build_tool_agent(read: list[list[str]]) -> Any:
     """Return an agent of LangChain's whose tool does so."""
 
-
     @tool
     async def note() -> str:
         """Note something."""
@@ -155,8 +154,7 @@ KINDS: dict[str, Callable[[list[list[str]]], Any]] = {
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_i04_every_kind_of_worker_has_a_scratchpad_that_nobody_else_reads(kind: str) -> None:
-    """I4: notes reach the worker's next attempt and people; the step's next worker, and a step
-    beside it, after it and of the same worker see none of them."""
+    """I4: notes reach the worker's next attempt and people; no other worker and no other step."""
     read: list[list[str]] = []
     beside, after, second = Probe(), Probe(), Probe()
 
@@ -295,8 +293,7 @@ async def test_i04_a_fork_that_runs_a_step_anew_begins_with_an_empty_scratchpad(
 
 
 async def test_i04_notes_made_before_a_pause_are_stored_once(tmp_path: Path) -> None:
-    """A function that asks a person runs again from its top: its notes are not there twice, and what
-    it notes otherwise the second time is kept too."""
+    """A function that runs again after a question notes nothing twice, and keeps what is new."""
     times: list[int] = []
 
     async def work(brief: il.Brief) -> str:

@@ -1,7 +1,6 @@
 """A connection to PostgreSQL with named statements (`checkpoints.connection.Connection`)."""
 
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cache
@@ -18,19 +17,18 @@ from interlock.checkpoints.postgresql.driver_connection import (
 )
 from interlock.checkpoints.postgresql.driver_errors import is_connection_lost, starts_again
 from interlock.checkpoints.postgresql.lent_transaction import LentTransaction, lend_transaction
+from interlock.checkpoints.postgresql.waiting_rows import WaitingRows, parse_insert
 
 DIALECT: Final = "postgresql"
-_ROWS_A_MESSAGE: Final = 64
-_PLAIN_INSERT: Final = re.compile(
-    r"(INSERT INTO .*?VALUES )\(([$0-9, ]+)\)((?:\s+ON CONFLICT .*)?)", re.DOTALL
-)
 
 
 class PostgresConnection:
     """Runs named statements on a connection of the driver's.
 
+    Plain inserts of many rows are held back until something else is sent (`waiting_rows`).
+
     Attributes:
-        changes: How many statements were run that may write.
+        changes: How many statements were run, or wait, that may write.
         noted: What the open transaction has found out.
     """
 
@@ -46,6 +44,7 @@ class PostgresConnection:
         self._statements = _prepare_statements()
         self.changes = 0
         self.noted: set[object] = set()
+        self._waiting = WaitingRows()
 
     def run(self, name: str, parameters: Sequence[object] = ()) -> DriverCursor:
         """Run a named statement."""
@@ -54,14 +53,24 @@ class PostgresConnection:
     def run_many(self, name: str, rows: Sequence[Sequence[object]]) -> None:
         """Run a named statement once for each row of parameters; inserts in one message."""
         statement, is_write = self._statements[name]
-        for begin in range(0, len(rows), _ROWS_A_MESSAGE):
-            part = rows[begin : begin + _ROWS_A_MESSAGE]
-            insert = _derive_insert(name, len(part)) if len(part) > 1 else None
-            if insert is not None:
-                self._execute(insert, is_write, [value for row in part for value in row])
-                continue
-            for row in part:
+        insert = parse_insert(statement.decode())
+        for row in rows:
+            if insert is None:
                 self._execute(statement, is_write, row)
+                continue
+            if not self._waiting.may_add(insert, row):
+                self.flush()
+            self._waiting.add(insert, row)
+            self.changes += 1
+
+    def flush(self) -> None:
+        """Send what was held back; raises what the server says to it."""
+        for statement, parameters in self._waiting.take():
+            self._driver.cursor(binary=True).execute(statement, parameters)
+
+    def forget_waiting(self) -> None:
+        """Send nothing of what was held back: the transaction was undone."""
+        self._waiting.forget()
 
     def execute(self, statement: str, parameters: Sequence[object] = ()) -> DriverCursor:
         """Run a statement by its text."""
@@ -69,6 +78,7 @@ class PostgresConnection:
 
     def lock(self, name: str) -> None:
         """Keep every other writer away from a name until the transaction ends."""
+        self.flush()
         key = derive_lock_key(self._schema, name)
         run_script(self._driver, f"SELECT pg_advisory_xact_lock({key:d})")
 
@@ -93,22 +103,9 @@ class PostgresConnection:
         is_write: bool,  # noqa: FBT001 - unpacked with the statement
         parameters: Sequence[object],
     ) -> DriverCursor:
+        self.flush()
         self.changes += is_write
         return self._driver.cursor(binary=True).execute(statement, parameters)
-
-
-@cache
-def _derive_insert(name: str, rows: int) -> bytes | None:
-    """Return a named statement as one INSERT of so many rows, if it is a plain one."""
-    found = _PLAIN_INSERT.fullmatch(_prepare_statements()[name][0].decode())
-    if found is None:
-        return None
-    width = len(found[2].split(","))
-    if found[2].replace(" ", "") != ",".join(f"${number}" for number in range(1, width + 1)):
-        return None
-    numbers = iter(range(1, rows * width + 1))
-    lines = ("(" + ", ".join(f"${next(numbers)}" for _ in range(width)) + ")" for _ in range(rows))
-    return f"{found[1]}{', '.join(lines)}{found[3]}".encode()
 
 
 @cache

@@ -110,6 +110,7 @@ class PostgresTransactions:
         """Begin a transaction; one that writes waits until it has the lane for itself."""
         self._changes_before = self.changes
         self.connection.noted.clear()
+        self.connection.forget_waiting()
         path = f'SET LOCAL search_path TO "{self._schema}"'
         if not is_write:
             run_script(self._driver, f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {path}")
@@ -121,6 +122,10 @@ class PostgresTransactions:
             f"SET LOCAL idle_in_transaction_session_timeout TO '{_IDLE_SECONDS}s'; "
             f"SELECT pg_advisory_xact_lock({self._lock_key:d})",
         )
+
+    def flush(self) -> None:
+        """Send what the operations' inserts have held back."""
+        self.connection.flush()
 
     def commit(self, *, is_write: bool) -> None:
         """Make it durable."""
@@ -148,6 +153,7 @@ class PostgresTransactions:
     def undo(self) -> None:
         """Undo what was done since the savepoint."""
         self.connection.noted.clear()
+        self.connection.forget_waiting()
         self._driver.execute("ROLLBACK TO SAVEPOINT operation")
 
     def release(self) -> None:

@@ -39,6 +39,9 @@ from interlock.contracts.sealing_errors import SealedStorageError
 PAGE: Final = 100
 """Values in one transaction."""
 
+_MOST_PASSES: Final = 20
+"""A pass or two are usual: the last one finds nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Column:
@@ -140,14 +143,23 @@ async def seal_database(
 async def _reseal_all(
     database: Database, sealer: Sealer, *, is_plain_allowed: bool
 ) -> AsyncIterator[Resealed]:
-    """Go through all columns until one pass finds nothing to do."""
-    is_going_on = True
-    while is_going_on:
-        is_going_on = False
+    """Go through all columns until one pass finds nothing to do.
+
+    Raises:
+        SealedStorageError: There is always something to do again.
+    """
+    for _ in range(_MOST_PASSES):
+        is_done = True
         for column in _list_columns(sealer, is_plain_allowed=is_plain_allowed):
             async for count in _reseal_column(database, column):
-                is_going_on = True
+                is_done = False
                 yield Resealed(table=column.table.name, column=column.name, count=count)
+        if is_done:
+            return
+    raise SealedStorageError(
+        f"Values are still being written with another key than {sealer.active!r}. Start every "
+        "process that uses the database with that key first, and run this again."
+    )
 
 
 async def _reseal_column(database: Database, column: _Column) -> AsyncIterator[int]:

@@ -28,7 +28,7 @@ async def unlock(database: Database, encryption: Encryption) -> Sealer:
         SealedStorageError: It is plain and has rows, or it is sealed with other keys, or its
             sealing is not finished. Nothing was changed.
     """
-    sealing = await database.read(load_sealing)
+    sealing = await database.read(_look)
     if sealing is None or encryption.active not in sealing.proofs:
         sealing = await database.write(lambda connection: _enter(connection, encryption), lane=LANE)
     require_keys(sealing, encryption)
@@ -77,12 +77,7 @@ def _enter(connection: Connection, encryption: Encryption) -> Sealing:
     sealing = load_sealing(connection)
     if sealing is None:
         sealing = begin_sealing(connection, encryption, state="sealed")
-        if _has_values(connection):  # asked once nobody can add any more: all is rolled back
-            raise SealedStorageError(
-                "This database is not sealed and has rows, and encryption keys were given. Nothing "
-                "was changed. Seal it with `interlock keys seal --storage URL`, or open it without "
-                "keys."
-            )
+        _require_empty(connection)  # again, now that nobody can add a row any more
         return sealing
     require_keys(sealing, encryption)
     if encryption.active in sealing.proofs:
@@ -92,8 +87,20 @@ def _enter(connection: Connection, encryption: Encryption) -> Sealing:
     return Sealing(sealing.salt, sealing.state, {**sealing.proofs, encryption.active: proof})
 
 
-def _has_values(connection: Connection) -> bool:
-    return any(
-        connection.run(f"holds_{table.name}_{column}").fetchone()[0]
-        for table, column in list_sealed_columns()
-    )
+def _look(connection: Connection) -> Sealing | None:
+    """Return what a database says of itself; None if it is plain and has no rows."""
+    sealing = load_sealing(connection)
+    if sealing is None:
+        _require_empty(connection)
+    return sealing
+
+
+def _require_empty(connection: Connection) -> None:
+    for table, column in list_sealed_columns():
+        (has_values,) = connection.run(f"holds_{table.name}_{column}").fetchone()
+        if has_values:
+            raise SealedStorageError(
+                "This database is not sealed and has rows, and encryption keys were given. Nothing "
+                "was changed. Seal it with `interlock keys seal --storage URL`, or open it without "
+                "keys."
+            )

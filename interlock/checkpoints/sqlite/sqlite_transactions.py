@@ -38,6 +38,9 @@ class SqliteTransactions:
         self.connection.noted.clear()
         self._driver.execute("BEGIN IMMEDIATE" if is_write else "BEGIN")
 
+    def flush(self) -> None:
+        """Do nothing: every statement is run at once."""
+
     def commit(self, *, is_write: bool) -> None:
         """Make it durable."""
         if not is_write or self._write_hook is None:

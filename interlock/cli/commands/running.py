@@ -9,6 +9,7 @@ from interlock.cli.options import (
     ContextOption,
     JsonOption,
     PlanOption,
+    SpaceOption,
     StorageOption,
     TeamArgument,
     ThreadArgument,
@@ -30,6 +31,7 @@ def run(  # noqa: PLR0913 - one parameter an option
         ),
     ],
     context: ContextOption = None,
+    space: SpaceOption = None,
     plan: PlanOption = None,
     stepwise: Annotated[
         bool,
@@ -47,16 +49,18 @@ def run(  # noqa: PLR0913 - one parameter an option
     from interlock.cli.command_lines import CommandLines
     from interlock.cli.driving import drive
     from interlock.cli.failures import leave_with
-    from interlock.cli.given_values import parse_context
+    from interlock.cli.given_values import parse_context, parse_spaces
     from interlock.cli.output import Output
 
     commands = CommandLines(thread_id=thread, team=team, storage=storage, plan=plan)
 
     def call(output: Output) -> int:
-        given = parse_context(context)
+        given, spaces = parse_context(context), parse_spaces(space or ())
         return drive(
             _load_desk(team, storage=storage, plan=plan),
-            lambda desk: desk.astream(goal, thread_id=thread, context=given, stepwise=stepwise),
+            lambda desk: desk.astream(
+                goal, thread_id=thread, context=given, spaces=spaces, stepwise=stepwise
+            ),
             output=output,
             commands=commands,
         )

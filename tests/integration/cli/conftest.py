@@ -13,6 +13,7 @@ from tests.integration.cli.shell import Shell
 def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
     """A folder of its own, with no setting from outside; its processes end with the test."""
     monkeypatch.delenv("INTERLOCK_STORAGE", raising=False)
+    monkeypatch.delenv("INTERLOCK_ENCRYPTION_KEYS", raising=False)
     opened = Shell(tmp_path)
     yield opened
     opened.close()

@@ -17,10 +17,13 @@ COMMANDS = (
     "effects",
     "effects settle",
     "effects forget",
+    "scratchpad",
+    "prune",
     "cancel",
     "graph",
     "schema",
     "bench makespan",
+    "bench storage",
 )
 
 

@@ -113,7 +113,9 @@ def test_more_can_be_kept() -> None:
     assert kept == {"": [9, 3], STEP: [6, 5]}
 
 
-@pytest.mark.parametrize("ns", ["memory", "dispatch|step|memory", "dispatch:d1|step:s:x|memory|y:1"])
+@pytest.mark.parametrize(
+    "ns", ["memory", "dispatch|step|memory", "dispatch:d1|step:s:x|memory|y:1"]
+)
 def test_a_graph_that_keeps_its_state_stays(ns: str) -> None:
     """A graph of LangGraph's with a memory of its own is not begun from any one checkpoint."""
     assert choose({"": [9], ns: [3, 2]}, {ns: {"": 1}}) == {"": [9], ns: [3]}

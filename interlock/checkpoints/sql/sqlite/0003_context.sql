@@ -153,3 +153,11 @@ CREATE TRIGGER context_marks_stay BEFORE DELETE ON context_marks
 BEGIN
   SELECT RAISE(ABORT, 'I2: marks are append-only');
 END;
+
+CREATE TRIGGER context_marks_are_not_replaced BEFORE INSERT ON context_marks
+WHEN EXISTS (SELECT 1 FROM context_marks WHERE space = NEW.space AND key = NEW.key
+             AND version = NEW.version AND cause_space = NEW.cause_space
+             AND cause_key = NEW.cause_key AND cause_version = NEW.cause_version)
+BEGIN
+  SELECT RAISE(IGNORE);
+END;
