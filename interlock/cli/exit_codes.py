@@ -3,6 +3,7 @@
 from enum import IntEnum
 from typing import Final
 
+from interlock.contracts.context_errors import PromotionRefusedError, UnknownFactError
 from interlock.contracts.errors import (
     AnswerError,
     ConfigurationError,
@@ -39,8 +40,10 @@ _CALLER_MISTAKES: Final = (
     FinishedRunError,
     PlainValueError,
     PlanError,
+    PromotionRefusedError,
     ThreadBusyError,
     UnfinishedRunError,
+    UnknownFactError,
     UnknownThreadError,
 )
 SIGNAL_BASE: Final = 128
