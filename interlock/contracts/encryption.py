@@ -109,7 +109,7 @@ def _require_key_id(key_id: str) -> None:
         )
 
 
-def _require_key(key_id: str, key: bytes) -> None:
+def _require_key(key_id: str, key: object) -> None:
     if not isinstance(key, bytes):
         raise ConfigurationError(
             f"The encryption key {key_id!r} is {type(key).__name__!r}, not bytes. Give "

@@ -1,7 +1,7 @@
 """What a step is given: its inputs and its slice of the context, from what has settled."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from interlock.contracts.big_values import is_big
 from interlock.contracts.errors import PermanentError
@@ -10,8 +10,11 @@ from interlock.contracts.outcome import StepOutcome
 from interlock.contracts.plain import Plain, find_path
 from interlock.contracts.plan import Step
 from interlock.nodes.kept_values import KeptValues, fold_values
-from interlock.nodes.run_facts import RunFacts
+from interlock.nodes.run_facts import ContextSlice, RunFacts
 from interlock.nodes.run_state import RunState
+
+_CARRIED_SLICE: Final = ("facts", "context", "context_refs")
+"""What park keeps of a step's facts; no part of its state."""
 
 
 class MissingInputError(PermanentError):
@@ -73,7 +76,9 @@ async def build_assignment(
         waiting: The step's own outcome, if it waited for a person.
         facts: The shared context as the run sees it.
     """
-    context = await facts.select(step, outcomes, values)
+    context = _find_carried_slice(waiting, state)
+    if context is None:
+        context = await facts.select(step, outcomes, values)
     sources = {**needed, **facts.list_publishers(step, outcomes)}
     assignment: dict[str, Any] = {
         "step_id": step.id,
@@ -88,6 +93,8 @@ async def build_assignment(
         carry = dict(waiting.carry or {})
         assignment["inputs"] = carry.pop("inputs")
         input_refs = carry.pop("input_refs", {})
+        for name in _CARRIED_SLICE:
+            carry.pop(name, None)
         assignment["carry"] = carry
         assignment["question_kind"] = waiting.question.kind
         assignment["answer"] = state["answers"].get(waiting.question.id)
@@ -101,6 +108,22 @@ async def build_assignment(
     if input_refs or context.refs:
         assignment["refs"] = {"inputs": input_refs, "context": context.refs}
     return assignment
+
+
+def _find_carried_slice(waiting: StepOutcome | None, state: RunState) -> ContextSlice | None:
+    """Return the facts on which an output was made that is to be promoted after all, or None.
+
+    Whoever is to try again is shown what holds now.
+    """
+    carry = (waiting.carry if waiting is not None else None) or {}
+    if waiting is None or waiting.question is None or "facts" not in carry:
+        return None
+    answer = state["answers"].get(waiting.question.id) or {}
+    if answer.get("type") in {"respond", "reject"} and waiting.question.kind == "output":
+        return None
+    return ContextSlice(
+        values=carry["context"], refs=carry.get("context_refs", {}), facts=carry["facts"]
+    )
 
 
 async def _select_inputs(

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 
 from interlock.contracts.errors import ConfigurationError
 from interlock.contracts.near_names import suggest_names
-from interlock.contracts.shared_context import SharedContext
+from interlock.contracts.shared_context import NAMED_SPACE, SharedContext
 
 
 def require_declared(shared: SharedContext, keys: Iterable[str]) -> None:
@@ -66,3 +66,16 @@ def require_own(shared: SharedContext, keys: Iterable[str]) -> None:
                 f"The run's context has {key!r}, which lives in the named space {fact.space!r}. Start "
                 "the run with il.Orchestrator, which puts it there, or leave it out."
             )
+
+
+def refuse_reserved_id(thread_id: str) -> None:
+    """Return if a thread may have this id.
+
+    Raises:
+        ConfigurationError: It is called like a named space, whose values would lie among its own.
+    """
+    if thread_id.startswith(NAMED_SPACE):
+        raise ConfigurationError(
+            f"The thread id is {thread_id!r}. Names that begin with {NAMED_SPACE!r} are those of "
+            "named spaces of shared context: give the thread another one."
+        )

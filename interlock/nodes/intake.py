@@ -9,6 +9,7 @@ from interlock.contracts.big_values import is_big
 from interlock.contracts.errors import ConfigurationError
 from interlock.contracts.plain import Plain, parse_plain
 from interlock.nodes.declared_facts import (
+    refuse_reserved_id,
     refuse_unknown_spaces,
     require_declared,
     require_own,
@@ -42,6 +43,7 @@ def build_intake_node(team: Team) -> IntakeNode:
                 f"The run was started with the goal {goal!r}. Give it a goal in words."
             )
         context: Mapping[str, Plain] = parse_plain(state.get("context") or {})
+        refuse_reserved_id(get_thread_id(runtime))
         given = _require_context(team, state, context)
         folded, refs = context, dict(state.get("context_refs") or {})
         if any(is_big(value) for value in context.values()):

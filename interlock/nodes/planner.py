@@ -9,6 +9,7 @@ from langgraph.errors import GraphBubbleUp, ParentCommand
 from langgraph.runtime import Runtime
 from pydantic import ValidationError
 
+from interlock.contracts.context_records import AskedFact
 from interlock.contracts.errors import PlanError, PlanProblem
 from interlock.contracts.form_words import word_form_error
 from interlock.contracts.handoff import Handoff
@@ -19,6 +20,7 @@ from interlock.contracts.plan import TaskGraph
 from interlock.contracts.plan_validation import validate_task_graph
 from interlock.contracts.question import Question
 from interlock.contracts.safe_words import clean_words, word_error, word_value
+from interlock.contracts.shared_context import name_shared_space
 from interlock.contracts.storage import Batch
 from interlock.contracts.thread_call import call_in_thread
 from interlock.contracts.worker import Planner, PlannerLike, PlanRequest
@@ -134,6 +136,7 @@ async def _build_request(
     if refs := state.get("context_refs"):
         values = KeptValues(await team.open_storage(), thread_id)
         context = await unfold_values(context, refs, values.load)
+    context = {**context, **await _load_shared(team, state)}
     return PlanRequest(
         goal=state["goal"],
         workers=team.derive_cards(),
@@ -146,6 +149,21 @@ async def _build_request(
             for step, outcome in state["outcomes"].items()
         },
     )
+
+
+async def _load_shared(team: Team, state: RunState) -> dict[str, Any]:
+    """Return the facts that are held in the named spaces of a run."""
+    spaces = state.get("spaces") or {}
+    asked = [
+        AskedFact(space=name_shared_space(fact.space, spaces[fact.space]), key=fact.name)
+        for fact in team.spec.context.facts
+        if fact.space is not None and fact.space in spaces
+    ]
+    if not asked:
+        return {}
+    storage = await team.open_storage()
+    held = await storage.context.load_snapshot(asked)
+    return {key: fact.value for key, fact in held.items() if fact.is_held}
 
 
 def _refuse(

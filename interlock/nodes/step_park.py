@@ -50,6 +50,7 @@ def build_park_node(team: Team) -> Callable[[StepState], Awaitable[StepState]]:
         carry["inputs"], refs = await fold_values(state["assignment"]["inputs"], run.values.keep)
         if refs:
             carry["input_refs"] = refs
+        carry.update(await _carry_facts(state, run))
         outcome = StepOutcome(
             step_id=run.step.id,
             status="waiting",
@@ -69,6 +70,19 @@ def build_park_node(team: Team) -> Callable[[StepState], Awaitable[StepState]]:
         return StepState(outcome=travelling.model_dump(mode="json"))
 
     return park
+
+
+async def _carry_facts(state: StepState, run: StepRun) -> dict[str, Plain]:
+    """Return the facts on which an output was made that waits for a person.
+
+    Promoted later, it is still held against these: what has changed meanwhile is a conflict.
+    """
+    assignment, output = state["assignment"], state.get("output") or {}
+    if "facts" not in assignment or not output.keys() & {"value", "value_ref"}:
+        return {}
+    context, refs = await fold_values(assignment["context"], run.values.keep)
+    carried: dict[str, Plain] = {"facts": assignment["facts"], "context": context}
+    return {**carried, "context_refs": refs} if refs else carried
 
 
 async def _build_question(team: Team, state: StepState, run: StepRun) -> Question:

@@ -25,7 +25,7 @@ Checks = Mapping[str, Check] | Sequence[Callable[..., Any]]
 DEFAULT_STORAGE = "sqlite:///interlock.db"
 
 
-def build_run_graph(
+def build_run_graph(  # noqa: PLR0913 - one declaration, every part by name
     *,
     workers: Sequence[Worker],
     planner: PlannerLike,

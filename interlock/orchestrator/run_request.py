@@ -11,13 +11,13 @@ from interlock.contracts.plain import Plain, parse_plain
 from interlock.contracts.promotion import Promotion
 from interlock.contracts.run_record import RunRecord
 from interlock.contracts.shared_context import (
-    NAMED_SPACE,
     SharedContext,
     name_own_space,
     name_shared_space,
 )
 from interlock.criteria import CriteriaEngine
 from interlock.nodes.declared_facts import (
+    refuse_reserved_id,
     refuse_unknown_spaces,
     require_declared,
     require_spaces,
@@ -50,11 +50,7 @@ def build_record(
             f"The thread id is {thread_id!r}. Give the run a thread id of its own, such as a "
             "ticket number."
         )
-    if thread_id.startswith(NAMED_SPACE):
-        raise ConfigurationError(
-            f"The thread id is {thread_id!r}. Names that begin with {NAMED_SPACE!r} are those of named "
-            "spaces of shared context: give the thread another one."
-        )
+    refuse_reserved_id(thread_id)
     if context is not None and not isinstance(context, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ConfigurationError(
             f"The context is {context!r}. Give the run a mapping of names to values."

@@ -8,11 +8,13 @@ The first process stops there at a moment, says so with a file, and goes on when
 
 import asyncio
 import json
+import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import interlock as il
+from interlock.checkpoints import SqlStorage
 from interlock.contracts.ids import ThreadId
 from tests.acceptance.effect_processes import append_line
 
@@ -37,10 +39,33 @@ def read_till(folder: Path, key: str) -> str | None:
     return file.read_text() if file.exists() else None
 
 
-def build_desk(folder: Path, *, url: str, name: str, moment: str | None) -> il.Orchestrator:
+class StandInTransaction:
+    """Stands in the middle of a transaction, once it is told to, until there is a file `go`."""
+
+    def __init__(self, folder: Path) -> None:
+        """Let transactions pass."""
+        self._folder = folder
+        self.is_armed = False
+
+    def before_commit(self, index: int) -> None:
+        """Stand here, before the COMMIT, all locks held."""
+        if self.is_armed:
+            (self._folder / "standing").touch()
+            while not (self._folder / "go").exists():
+                time.sleep(0.01)
+
+    def after_commit(self, index: int) -> None:
+        """Go on."""
+
+
+def build_desk(
+    folder: Path, *, storage: SqlStorage, name: str, moment: str | None, hook: StandInTransaction
+) -> il.Orchestrator:
     """Return the team; with a moment, `pay` waits there."""
 
     async def stand_at(here: str) -> None:
+        if here == "after the tool" and moment == "in a transaction":
+            hook.is_armed = True
         if here == moment:
             (folder / "standing").touch()
             while not (folder / "go").exists():
@@ -70,7 +95,7 @@ def build_desk(folder: Path, *, url: str, name: str, moment: str | None) -> il.O
     return il.Orchestrator(
         workers=[il.Worker(name="worker", agent=work)],
         planner=il.TaskGraph(goal="pay", steps=steps),
-        storage=url,
+        storage=storage,
         lease_ttl=LEASE,
     )
 
@@ -78,11 +103,16 @@ def build_desk(folder: Path, *, url: str, name: str, moment: str | None) -> il.O
 async def live(directory: str, url: str, name: str, moment: str | None = None) -> None:
     """Start the run, or go on with it as soon as it is free, and write down how it ended."""
     folder = Path(directory)
-    async with build_desk(folder, url=url, name=name, moment=moment) as desk:
+    hook = StandInTransaction(folder)
+    storage = SqlStorage(url, write_hook=hook)
+    await storage.connect()
+    desk = build_desk(folder, storage=storage, name=name, moment=moment, hook=hook)
+    async with desk:
         try:
             said = await _drive(desk, is_first=moment is not None)
         except il.InterlockError as exc:
             said = {"error": type(exc).__name__}
+    await storage.aclose()
     await asyncio.to_thread((folder / f"end-{name}").write_text, json.dumps(said))
 
 
@@ -92,7 +122,7 @@ async def _drive(desk: il.Orchestrator, *, is_first: bool) -> dict[str, Any]:
     while True:
         try:
             return _describe(await desk.aresume(THREAD))
-        except il.ThreadBusyError:
+        except (il.ThreadBusyError, il.StorageBusyError):
             await asyncio.sleep(0.05)
 
 

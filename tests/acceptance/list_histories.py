@@ -125,11 +125,11 @@ def _find_out_of_time(history: Sequence[Operation], final: Lists) -> Iterator[An
             seen = (operation.seen or {}).get(key)
             if seen is not None and len(seen) <= before:
                 yield Anomaly(
-                    "stale", f"{operation.name} did not see {held_at(final, key, before)}"
+                    "stale", f"{operation.name} did not see {_hold_at(final, key, before)}"
                 )
 
 
-def held_at(final: Lists, key: str, place: int) -> str:
+def _hold_at(final: Lists, key: str, place: int) -> str:
     """Return what stands in a list at a place."""
     return f"{final[key][place]} in {key}"
 

@@ -180,14 +180,6 @@ def promote_under_fire(
     for lists in versions.values():
         assert all(after[:-1] == before for before, after in pairwise(lists))
     final = {key: lists[-1] for key, lists in versions.items()}
-    print(
-        campaign.killed,
-        campaign.frozen,
-        len(history),
-        {o: sum(x.outcome == o for x in history) for o in ("ok", "fail", "unknown")},
-        sum(len(x.glimpsed) > 1 for x in history),
-        sum(len(x.glimpsed) for x in history),
-    )
     assert find_anomalies(history, final) == []
     return campaign, history
 
@@ -209,4 +201,4 @@ def test_i02_promotions_in_a_campaign(zygotes: Sequence[Zygote], tmp_path: Path,
     campaign, history = promote_under_fire(zygotes, tmp_path, url, seconds=120)
     assert campaign.killed > 50
     assert campaign.frozen > 50
-    assert sum(operation.outcome == "ok" for operation in history) > 300
+    assert sum(operation.outcome == "ok" for operation in history) > 100

@@ -49,6 +49,20 @@ def test_a_frozen_process_that_was_taken_over_changes_nothing(
     zygotes: Sequence[Zygote], tmp_path: Path, url: str, moment: str
 ) -> None:
     """Row 55: frozen anywhere in a step, taken over, woken: not one row more, one effect."""
+    freeze_and_take_over(zygotes, tmp_path, url, moment)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_process_frozen_inside_a_transaction_gives_its_locks_up(
+    zygotes: Sequence[Zygote], tmp_path: Path, postgres_url: str
+) -> None:
+    """Row 55: PostgreSQL ends the transaction after half a minute; then all is as elsewhere."""
+    freeze_and_take_over(zygotes, tmp_path, postgres_url, "in a transaction")
+
+
+def freeze_and_take_over(zygotes: Sequence[Zygote], tmp_path: Path, url: str, moment: str) -> None:
+    """Freeze a process at a moment, let another finish its run, wake it, and compare."""
     first, second = zygotes
     pid = first.start(CALL, directory=str(tmp_path), url=url, name="A", moment=moment)
     wait_until((tmp_path / "standing").exists, seconds=30, what=moment)

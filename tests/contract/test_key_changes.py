@@ -35,6 +35,7 @@ async def fill(url: str, encryption: Encryption | None) -> None:
 
 
 def write_all(connection: Connection) -> None:
+    """Write every row on a connection."""
     for name, parameters in list_all_writes():
         connection.run(name, parameters)
 
@@ -209,7 +210,7 @@ async def test_a_row_that_does_not_open_stops_a_rotation(lasting_url: str) -> No
                 ("t", f"{1:064d}"),
             )
         )
-    with pytest.raises(SealedRowError, match="payloads.data") as caught:
+    with pytest.raises(SealedRowError, match=r"payloads\.data") as caught:
         await rotate(lasting_url, BOTH)
     assert caught.value.fault == "altered"
     with pytest.raises(SealedStorageError, match="'old' was not given"):

@@ -26,7 +26,7 @@ from interlock.contracts.frozen_model import FrozenModel
 from interlock.contracts.handoff import Handoff, Verdict
 from interlock.contracts.outcome import RunResult, StepOutcome, Usage
 from interlock.contracts.plan import Need, Step, TaskGraph
-from interlock.contracts.policy import Budget, EffectPolicy, Retry, RunPolicy
+from interlock.contracts.policy import Budget, EffectPolicy, Retry, RunPolicy, ScratchpadPolicy
 from interlock.contracts.question import Answer, Question
 from interlock.contracts.run_record import RunRecord
 from interlock.contracts.worker import WorkerCard
@@ -157,6 +157,7 @@ VALUES: dict[type, st.SearchStrategy[Any]] = {
         thread_id=TEXT,
     ),
     SchemaCriterion: st.builds(SchemaCriterion, json_schema=OBJECT),
+    ScratchpadPolicy: st.builds(ScratchpadPolicy),
     Skip: st.builds(Skip, gap=TEXT),
     Step: STEP,
     StepOutcome: OUTCOME,

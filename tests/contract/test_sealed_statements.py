@@ -66,6 +66,7 @@ def list_named(dialect: str) -> dict[str, str]:
 
 
 def strip_comments(statement: str) -> str:
+    """Return a statement without the lines above it."""
     return re.sub(r"^--.*$", "", statement, flags=re.MULTILINE)
 
 
@@ -89,7 +90,9 @@ def map_parameters(statement: str) -> dict[int, set[str]]:
         r"(\w+)\s*>?=\s*(?:coalesce\(\w+,\s*)?(?:CAST\()?\$(\d+)", text
     ):
         found.setdefault(int(number), set()).add(column)
-    insert = re.search(r"INSERT INTO \w+\s*\(([^)]*)\)\s*(?:VALUES\s*\(|SELECT\s)(.*)", text, re.S)
+    insert = re.search(
+        r"INSERT INTO \w+\s*\(([^)]*)\)\s*(?:VALUES\s*\(|SELECT\s)(.*)", text, re.DOTALL
+    )
     if insert is not None:
         columns = [one.strip() for one in insert[1].split(",")]
         values = re.split(r",", re.sub(r"CAST\((\$\d+) AS \w+\)", r"\1", insert[2]))

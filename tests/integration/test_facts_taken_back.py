@@ -152,6 +152,31 @@ async def test_who_let_an_output_pass_is_asked_again_when_its_facts_have_changed
     assert (worker.calls, result.status, view.values) == (1, "completed", {"n": 2})
 
 
+async def test_an_output_that_waits_for_a_person_is_held_against_the_facts_it_was_made_on() -> None:
+    """What changes while it waits is a conflict, which whoever lets it pass is told of."""
+    worker = Recorder(2, 3)
+    step = build_step(
+        "add",
+        context=["n"],
+        criteria=[il.expr("output > 5")],
+        publishes={"n": "output"},
+        fallback=[il.ask_person()],
+    )
+    async with build_desk({"add": worker}, step) as desk:
+        result = await desk.ainvoke("x", thread_id="t", context={"n": 1})
+        await desk.acorrect("t", "n", value=10, why="it was ten")
+        result = await desk.aanswer("t", {result.questions[0].id: il.approve()})
+        assert result.status == "waiting"
+        assert "'n' has changed since the step was briefed: it is now 10" in (
+            result.questions[0].description
+        )
+        result = await desk.aanswer("t", {result.questions[0].id: il.respond("look again")})
+        assert [brief.context["n"] for brief in worker.briefs] == [1, 10]
+        result = await desk.aanswer("t", {result.questions[0].id: il.approve()})
+        view = await desk.acontext("t")
+    assert (worker.calls, result.status, view.values) == (2, "completed", {"n": 3})
+
+
 async def test_marks_reach_other_threads_of_a_named_space() -> None:
     """A fact of one thread that rests on a retracted one is marked where another thread reads it."""
     context = share(customer_fact("total"), il.Fact(name="price"))
@@ -192,11 +217,11 @@ async def test_a_person_says_why(why: str) -> None:
         await desk.ainvoke("x", thread_id="t", context={"n": 1})
         with pytest.raises(il.ConfigurationError, match="Say why"):
             await desk.aretract("t", "n", why=why)
-        with pytest.raises(il.UnknownFactError, match="holds no fact 'm'. Known: n"):
+        with pytest.raises(il.UnknownFactError, match=r"holds no fact 'm'\. Known: n"):
             await desk.aretract("t", "m", why="x")
         with pytest.raises(il.UnknownThreadError):
             await desk.aretract("u", "n", why="x")
-        with pytest.raises(il.ConfigurationError, match="has no version 7. It has 1 to 1"):
+        with pytest.raises(il.ConfigurationError, match=r"has no version 7\. It has 1 to 1"):
             await desk.acontext("t", version=7)
         with pytest.raises(il.PlainValueError):
             await desk.acorrect("t", "n", value=float("nan"), why="x")

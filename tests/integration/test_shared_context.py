@@ -17,7 +17,14 @@ from tests.integration.shared_contexts import (
     list_verdicts,
     share,
 )
-from tests.integration.teams import Recorder, build_desk, build_step, give, locate
+from tests.integration.teams import (
+    Recorder,
+    build_desk,
+    build_step,
+    build_workers,
+    give,
+    locate,
+)
 
 TWICE = il.Retry(max_attempts=2, backoff=timedelta(0))
 
@@ -66,10 +73,8 @@ async def test_no_update_of_two_threads_is_lost() -> None:
 
 
 async def test_a_conflict_does_not_use_up_the_attempts_but_not_for_ever() -> None:
-    """Somebody else's change is not the worker's fault; a step that never wins goes the way of its
-    fallbacks all the same."""
+    """Somebody else's change is not the worker's fault; a step that never wins falls back at last."""
     context = share(customer_fact("balance"))
-    desk = build_desk({"add": give(None)}, build_adding(), context=context)
     rival = 0
 
     async def meddle(brief: il.Brief) -> dict[str, Any]:
@@ -384,6 +389,22 @@ async def test_a_fork_does_not_read_what_an_abandoned_branch_promoted(tmp_path: 
     ]
 
 
+async def test_a_context_edited_by_hand_is_shown_and_is_no_conflict(tmp_path: Path) -> None:
+    """Who forks a thread with another context works on that, and promotes over it."""
+    worker = Recorder(lambda brief: brief.context["n"] + 1)
+    step = build_step("add", context=["n"], publishes={"n": "output"})
+    config: Any = {"configurable": {"thread_id": "t"}}
+    async with build_desk({"add": worker}, step, storage=locate(tmp_path)) as desk:
+        await desk.ainvoke("x", thread_id="t", context={"n": 1})
+        history = [one async for one in desk.graph.aget_state_history(config)]
+        before = next(one for one in history if one.next == ("dispatch",))
+        edit = {"outcomes": {}, "context": {"n": 100}}
+        fork = await desk.graph.aupdate_state(before.config, edit, as_node="planner")
+        result = await desk.graph.ainvoke(None, fork, durability="sync")
+    assert [brief.context["n"] for brief in worker.briefs] == [1, 100]
+    assert result["outcomes"]["add"]["published"] == {"n": 101}
+
+
 async def test_a_step_without_context_asks_the_storage_for_nothing() -> None:
     """What a team does not use costs it no read and no row."""
     async with build_desk({"a": give(1), "b": give(2)}, build_step("a")) as desk:
@@ -427,3 +448,69 @@ async def test_nested_teams_work_in_the_named_spaces_of_the_run() -> None:
     assert reader.briefs[0].dump()["context"] == {"balance": 1, "note": "outer"}
     assert facts["balance"].made.step_id == "team/add"
     assert nested["note"].value == "inner"
+
+
+async def test_a_planner_is_told_what_the_named_spaces_hold() -> None:
+    """It plans on the run's own facts and on the customer's, as they stand."""
+    asked: list[il.PlanRequest] = []
+
+    def plan(request: il.PlanRequest) -> il.TaskGraph:
+        asked.append(request)
+        return il.TaskGraph(goal=request.goal, steps=[build_adding()])
+
+    context = share(customer_fact("balance"), il.Fact(name="note"))
+    async with build_desk({"add": add}, planner=plan, context=context) as desk:
+        seeds = {"balance": 7, "note": "hi"}
+        await desk.ainvoke("x", thread_id="t1", spaces=CUSTOMER, context=seeds)
+        await desk.ainvoke("x", thread_id="t2", spaces=CUSTOMER)
+    assert [dict(request.context) for request in asked] == [seeds, {"balance": 8}]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({}, "does not say which space that is"),
+        ({"spaces": {"customer": ""}}, "Give the run a mapping"),
+        ({"spaces": {"customer": "a", "shop": "b"}}, "names a space 'shop'"),
+        ({"spaces": CUSTOMER, "context": {"balanc": 1}}, "Did you mean 'balance'"),
+        ({"spaces": CUSTOMER, "thread_id": "space/customer/c-42"}, "give the thread another one"),
+    ],
+)
+async def test_a_run_that_does_not_fit_the_declaration_is_not_started(
+    options: Any, words: str
+) -> None:
+    """It is refused before anything is written down."""
+    context = share(customer_fact("balance"))
+    async with build_desk({"add": add}, build_adding(), context=context) as desk:
+        with pytest.raises(il.ConfigurationError, match=words):
+            await desk.ainvoke("x", **{"thread_id": "t", **options})
+        with pytest.raises(il.UnknownThreadError):
+            await desk.astatus("t")
+
+
+async def test_a_run_graph_compiled_by_hand_works_in_the_spaces_it_is_given() -> None:
+    """What the Orchestrator does in accepting a run, its caller has to do or leave."""
+    context = share(customer_fact("balance"), il.Fact(name="note"))
+    async with il.open_storage("memory://") as storage:
+        graph = il.build_run_graph(
+            workers=build_workers({"add": add}),
+            planner=il.TaskGraph(goal="x", steps=[build_adding()]),
+            context=context,
+            storage=storage,
+        ).compile(checkpointer=storage.checkpointer)
+
+        async def run(thread_id: str, **given: Any) -> Any:
+            config: Any = {"configurable": {"thread_id": thread_id}}
+            return await graph.ainvoke({"goal": "x", **given}, config, durability="sync")
+
+        await run("t1", spaces=CUSTOMER)
+        result = await run("t2", spaces=CUSTOMER, context={"note": "hi"})
+        for given, words in (
+            ({}, "does not say which"),
+            ({"spaces": CUSTOMER, "context": {"balance": 1}}, "Start the run with il.Orchestrator"),
+            ({"spaces": CUSTOMER, "context": {"other": 1}}, "does not declare"),
+        ):
+            with pytest.raises(il.ConfigurationError, match=words):
+                await run(f"t{words}", **given)
+    assert result["status"] == "completed"
+    assert result["outcomes"]["add"]["published"] == {"balance": 2}

@@ -229,6 +229,7 @@ def test_what_a_checkpoint_may_revive_is_pinned() -> None:
         "RunRecord",
         "RunResult",
         "SchemaCriterion",
+        "ScratchpadPolicy",
         "Skip",
         "Step",
         "StepOutcome",

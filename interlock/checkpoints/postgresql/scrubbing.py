@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 import psycopg
+from psycopg import sql
 
 from interlock.checkpoints.postgresql.driver_errors import typed_errors
 from interlock.checkpoints.storage_url import StorageUrl
@@ -16,5 +17,5 @@ def scrub_tables(url: StorageUrl, tables: Iterable[str]) -> None:
     """
     with typed_errors(url.text), psycopg.connect(url.conninfo, autocommit=True) as driver:
         for table in tables:
-            name = psycopg.sql.Identifier(url.schema, table)
-            driver.execute(psycopg.sql.SQL("VACUUM (FULL) {}").format(name))
+            name = sql.Identifier(url.schema, table)
+            driver.execute(sql.SQL("VACUUM (FULL) {}").format(name))

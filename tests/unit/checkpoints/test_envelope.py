@@ -16,6 +16,7 @@ PLACE = Place("payloads", "data", ("thread", "hash"))
 
 
 def build_sealer(active: str = "new", salt: bytes = SALT, **keys: bytes) -> Sealer:
+    """Return a sealer with these keys, or with an old and a new one."""
     return Sealer(Encryption(keys=keys or {"old": OLD, "new": NEW}, active=active), salt=salt)
 
 

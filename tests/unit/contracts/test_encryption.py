@@ -54,7 +54,7 @@ def test_a_line_that_cannot_be_read_says_why(line: str, words: str) -> None:
 
 def test_the_active_key_must_be_there() -> None:
     """An active id without a key is refused with the ids that are there."""
-    with pytest.raises(ConfigurationError, match="'b'.*a"):
+    with pytest.raises(ConfigurationError, match=r"'b'.*a"):
         Encryption(keys={"a": KEY}, active="b")
 
 

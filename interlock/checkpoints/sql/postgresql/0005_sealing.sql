@@ -26,8 +26,11 @@ CREATE TABLE resealing (
 );
 
 CREATE FUNCTION refuse_unless_sealed() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  is_sealed BOOLEAN;
 BEGIN
-  IF NOT EXISTS (SELECT 1 FROM sealing) THEN
+  EXECUTE format('SELECT EXISTS (SELECT 1 FROM %I.sealing)', TG_TABLE_SCHEMA) INTO is_sealed;
+  IF NOT is_sealed THEN
     RAISE EXCEPTION USING MESSAGE = 'this database is not sealed', ERRCODE = 'IL001';
   END IF;
   RETURN NEW;
@@ -45,10 +48,17 @@ BEGIN
 END
 $$;
 
+-- Tables are named with their schema: a lent transaction has others in its search path.
 CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  is_resealing BOOLEAN;
 BEGIN
-  IF TG_OP = 'UPDATE' AND TG_TABLE_NAME <> 'sealing' AND EXISTS (SELECT 1 FROM resealing) THEN
-    RETURN NEW;
+  IF TG_OP = 'UPDATE' AND TG_TABLE_NAME <> 'sealing' THEN
+    EXECUTE format('SELECT EXISTS (SELECT 1 FROM %I.resealing)', TG_TABLE_SCHEMA)
+    INTO is_resealing;
+    IF is_resealing THEN
+      RETURN NEW;
+    END IF;
   END IF;
   RAISE EXCEPTION USING MESSAGE = TG_ARGV[0], ERRCODE = 'IL001';
 END
