@@ -69,13 +69,21 @@ def parse_storage_url(text: str) -> StorageUrl:
     return StorageUrl(text=text, kind="sqlite", path=Path(path))
 
 
+def hide_password(text: str) -> str:
+    """Return a storage URL as it may be shown: `***` for a password."""
+    try:
+        return parse_storage_url(text).text
+    except ConfigurationError:
+        return text
+
+
 def _parse_postgres(text: str) -> StorageUrl:
     try:
         parts = urlsplit(text)
         options = dict(
             parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
         )
-        shown_host = _hide_password(parts.netloc)
+        shown_host = _hide_user_password(parts.netloc)
     except ValueError as exc:
         raise ConfigurationError(
             f"The PostgreSQL storage URL cannot be read: {exc}. Write "
@@ -98,7 +106,7 @@ def _parse_postgres(text: str) -> StorageUrl:
     )
 
 
-def _hide_password(netloc: str) -> str:
+def _hide_user_password(netloc: str) -> str:
     user, mark, host = netloc.rpartition("@")
     name, colon, _ = user.partition(":")
     return f"{name}:***{mark}{host}" if colon else netloc

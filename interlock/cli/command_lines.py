@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from interlock.checkpoints.storage_url import hide_password
 from interlock.contracts.question import Decision, Question
 from interlock.orchestrator.declare import DEFAULT_STORAGE
 
@@ -134,13 +135,13 @@ class CommandLines:
 
         A storage that was given to a command without a team is the one to go on with.
         """
-        return ["--storage", self.storage] if self.storage else []
+        return ["--storage", hide_password(self.storage)] if self.storage else []
 
     def _locate(self) -> list[str]:
         """Return the options by which a command that needs no team finds the storage."""
         if self.team is not None:
             return ["--team", self.team, *self._with_team()]
-        url = self.storage or DEFAULT_STORAGE
+        url = hide_password(self.storage or DEFAULT_STORAGE)
         return ["--storage", url] if url != DEFAULT_STORAGE else []
 
     @staticmethod

@@ -30,6 +30,7 @@ from interlock.criteria import CriteriaEngine
 from interlock.nodes.promotion_rules import Offer
 from interlock.nodes.resting import load_resting
 from interlock.nodes.run_state import RunState
+from interlock.orchestrator.thread_reading import load_recorded_plan, read_outcomes
 
 
 async def load_context(
@@ -160,19 +161,36 @@ def build_correction(
 async def load_thread_steps(
     storage: Storage, thread_id: ThreadId
 ) -> tuple[Mapping[StepId, Step], Mapping[StepId, StepOutcome]]:
-    """Return the steps of a thread's plan and what has settled, from its newest checkpoint."""
+    """Return the steps of a thread's plan and what has settled, from its newest checkpoint.
+
+    Of a run whose checkpoints have been pruned, from the journal and its result.
+    """
     saved = await storage.checkpointer.aget_tuple({"configurable": {"thread_id": thread_id}})
     if saved is None:
-        return {}, {}
+        return await _load_recorded_steps(storage, thread_id)
     state: RunState = saved.checkpoint["channel_values"]
-    plan = state.get("plan")
-    steps = TaskGraph.model_validate(plan).index_steps() if plan else {}
-    known = {
-        StepId(step): StepOutcome.model_validate(raw)
-        for step, raw in (state.get("outcomes") or {}).items()
-    }
+    known = _parse_outcomes(state.get("outcomes") or {})
     superstep = saved.config["configurable"]["checkpoint_id"]
-    return steps, {**known, **await storage.load_outcomes(thread_id, superstep=superstep)}
+    stored = await storage.load_outcomes(thread_id, superstep=superstep)
+    return _index_steps(state.get("plan")), {**known, **stored}
+
+
+async def _load_recorded_steps(
+    storage: Storage, thread_id: ThreadId
+) -> tuple[Mapping[StepId, Step], Mapping[StepId, StepOutcome]]:
+    record = await storage.load_run(thread_id)
+    if record is None or record.result is None:
+        return {}, {}
+    plan = await load_recorded_plan(storage, record)
+    return _index_steps(plan), _parse_outcomes(read_outcomes(record))
+
+
+def _index_steps(plan: Plain) -> Mapping[StepId, Step]:
+    return TaskGraph.model_validate(plan).index_steps() if plan else {}
+
+
+def _parse_outcomes(dumped: Mapping[str, Plain]) -> dict[StepId, StepOutcome]:
+    return {StepId(step): StepOutcome.model_validate(raw) for step, raw in dumped.items()}
 
 
 async def _load_record(storage: Storage, thread_id: str) -> RunRecord:

@@ -1,7 +1,7 @@
 """Where a thread stands, from its storage alone: needs no team, and no lease."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from interlock.contracts.errors import UnknownThreadError
 from interlock.contracts.ids import ThreadId
@@ -29,7 +29,7 @@ async def load_status(storage: Storage, thread_id: str) -> ThreadStatus:
     total = len(plan["steps"]) if plan else None
     settled = counts.settled
     if is_over and total is None:  # pruned, or it never had a plan: its result is what is left
-        ended = Counter(outcome["status"] for outcome in _list_outcomes(record))
+        ended = Counter(outcome["status"] for outcome in read_outcomes(record).values())
         total, settled = ended.total() or None, counts.settled or ended
     return ThreadStatus(
         thread_id=record.thread_id,
@@ -49,10 +49,25 @@ async def load_status(storage: Storage, thread_id: str) -> ThreadStatus:
     )
 
 
-def _list_outcomes(record: RunRecord) -> Iterable[Plain]:
-    """Return the dumped outcomes of an ended run."""
+def read_outcomes(record: RunRecord) -> Mapping[str, Plain]:
+    """Return the dumped outcomes of an ended run, by step."""
     outcomes: Mapping[str, Plain] = (record.result or {}).get("outcomes", {})
-    return outcomes.values()
+    return outcomes
+
+
+async def load_recorded_plan(storage: Storage, record: RunRecord) -> Plain:
+    """Return an ended run's dumped task graph from the journal; None if it is not there.
+
+    For runs whose checkpoints have been pruned. Nested teams' plans lie in the same journal: the
+    run's own is the last one that has the very steps which the run's result tells of.
+    """
+    steps = set(read_outcomes(record))
+    for handoff in reversed(await storage.load_handoffs(record.thread_id)):
+        if handoff.kind == "plan":
+            plan = await storage.load_payload(record.thread_id, handoff.payload_hash)
+            if {step["id"] for step in plan["steps"]} == steps:
+                return plan
+    return None
 
 
 async def load_plan(storage: Storage, thread_id: ThreadId) -> Plain:

@@ -103,7 +103,7 @@ async def live(directory: str, url: str, life: str, seed: int) -> None:
                 else:
                     await operate(desk, notes, f"{life}.{number}", draw.choice(WAYS))
             except (il.TransientError, il.StorageError, il.LeaseLostError) as exc:
-                notes.add("stopped", f"{life}.{number}", why=str(exc))
+                notes.add("stopped", f"{life}.{number}", error=type(exc).__name__, why=str(exc))
 
 
 async def operate(desk: il.Orchestrator, notes: Notes, name: str, writes: str) -> None:

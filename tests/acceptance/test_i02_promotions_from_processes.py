@@ -32,6 +32,8 @@ from tests.postgres.waiting_until import wait_until
 from tests.raw_database import open_raw
 
 PROCESSES = 8
+HARMLESS = {"ThreadBusyError", "LeaseLostError", "StorageBusyError"}
+"""What may stop a run that another process drives, or has taken over: never a failure of storage."""
 LEAST = 12
 """A campaign on a slow machine goes on until so many kills and freezes have come about."""
 
@@ -175,6 +177,8 @@ def promote_under_fire(
     campaign = Campaign(zygotes, folder, url, seed=int(seconds))
     campaign.run(seconds)
     asyncio.run(finish_all(url, folder))
+    stops = [note for note in read_notes(folder) if note["kind"] == "stopped"]
+    assert [stop for stop in stops if stop["error"] not in HARMLESS] == []
     history = build_history(folder)
     versions = read_versions(url)
     for lists in versions.values():

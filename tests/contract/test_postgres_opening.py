@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
@@ -11,6 +12,7 @@ from interlock.checkpoints import SqlStorage
 from interlock.checkpoints.named_sql import load_migrations
 from interlock.checkpoints.storage_url import parse_storage_url
 from interlock.contracts.ids import PayloadHash, ThreadId
+from interlock.contracts.storage import Batch
 from tests.postgres.postgres_server import PostgresServer
 
 
@@ -121,3 +123,31 @@ def test_a_url_that_cannot_be_meant_is_refused(url: str, words: str) -> None:
     """Each part of the URL is checked before anything is opened."""
     with pytest.raises(il.ConfigurationError, match=words):
         SqlStorage(url)
+
+
+async def test_a_role_that_may_only_read_can_read(
+    postgres_url: str, postgres: PostgresServer
+) -> None:
+    """People look into the runs with a role of their own, which is refused every write."""
+    writer = SqlStorage(postgres_url)
+    await writer.connect()
+    schema = parse_storage_url(postgres_url).schema
+    with postgres.connect() as driver:
+        driver.execute(f"DROP ROLE IF EXISTS reader_{schema}".encode())
+        driver.execute(f"CREATE ROLE reader_{schema} LOGIN PASSWORD 'looks'".encode())
+        driver.execute(f'GRANT USAGE ON SCHEMA "{schema}" TO reader_{schema}'.encode())
+        driver.execute(
+            f'GRANT SELECT ON ALL TABLES IN SCHEMA "{schema}" TO reader_{schema}'.encode()
+        )
+    parts = urlsplit(postgres_url)
+    place = f"reader_{schema}:looks@{parts.hostname}:{parts.port}"
+    reader = SqlStorage(urlunsplit(parts._replace(netloc=place)))
+    await reader.connect()
+    assert await reader.list_runs() == []
+    with pytest.raises(il.StorageReadOnlyError):
+        await reader.commit(ThreadId("t"), Batch(payloads=[b"1"]))
+    await reader.aclose()
+    await writer.aclose()
+    with postgres.connect() as driver:
+        driver.execute(f"DROP OWNED BY reader_{schema}".encode())
+        driver.execute(f"DROP ROLE reader_{schema}".encode())

@@ -15,6 +15,7 @@ from interlock.checkpoints import SqlStorage, pruning
 from interlock.contracts.effect_ledger import ForgetEffects, ListEffects
 from interlock.contracts.ids import ThreadId
 from interlock.contracts.storage import Batch
+from interlock.orchestrator.context_reading import load_thread_steps
 from tests.contract.conftest import NOON, CountingHook, ManualClock
 from tests.contract.effect_calls import end, reserve
 from tests.integration.teams import build_desk, build_step
@@ -84,7 +85,10 @@ async def test_an_ended_thread_loses_its_checkpoints_and_keeps_its_record(
 ) -> None:
     """Of a run that ended long ago no checkpoint stays; result, journal and payloads do, in full."""
     before = await storage.load_handoffs(ThreadId("t"), payloads=True)
+    steps, outcomes = await load_thread_steps(storage, ThreadId("t"))
     report = await storage.prune(il.Retention())
+    assert len(steps) == len(outcomes) == 3
+    assert await load_thread_steps(storage, ThreadId("t")) == (steps, outcomes)
     assert (report.trimmed, report.emptied, report.busy) == ((), ("t",), ())
     rows = await count_rows(storage)
     assert {name: rows[name] for name in GRAPH_TABLES} == dict.fromkeys(GRAPH_TABLES, 0)
@@ -259,11 +263,14 @@ async def test_the_record_goes_if_it_is_asked_for(
     storage: SqlStorage, clock: ManualClock, ended: il.RunResult
 ) -> None:
     """With `journal` handoffs, outcomes and their payloads go; the run and its result never do."""
-    report = await storage.prune(il.Retention(journal=True))
-    assert {"handoffs", "outcomes", "payloads"} <= report.tables.keys()
-    assert list(await storage.load_handoffs(ThreadId("t"))) == []
     async with build_team(storage, clock) as desk:
+        context = await desk.acontext("t")
+        report = await desk.aprune(il.Retention(journal=True))
+        assert {"handoffs", "outcomes", "payloads"} <= report.tables.keys()
+        assert list(await storage.load_handoffs(ThreadId("t"))) == []
         assert await desk.aresume("t") == ended
+        assert await desk.acontext("t") == context
+    assert BIG in repr(context)
     run = await storage.load_run(ThreadId("t"))
     assert run is not None
     assert run.context == {"tenant": BIG}

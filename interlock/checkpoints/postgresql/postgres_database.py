@@ -15,7 +15,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout, TooManyRequests
 from interlock.checkpoints.connection import Operation
 from interlock.checkpoints.database import MANY, WriteKey
 from interlock.checkpoints.kept_back import KeptBack
-from interlock.checkpoints.postgresql.driver_connection import Driver
+from interlock.checkpoints.postgresql.driver_connection import Driver, run_script
 from interlock.checkpoints.postgresql.driver_errors import (
     is_connection_lost,
     starts_again,
@@ -40,6 +40,8 @@ T = TypeVar("T")
 PATIENCE_SECONDS: Final = 60.0
 """How long a write is tried again while the server, or the way to it, is gone."""
 _CONNECT_SECONDS: Final = 10.0
+_OLD_MARKS: Final = "30 days"
+"""Marks of storages that were killed go after so long."""
 _FIRST_PAUSE_SECONDS: Final = 0.02
 _LONGEST_PAUSE_SECONDS: Final = 1.0
 _FRESH_SECONDS: Final = 1.0
@@ -140,9 +142,10 @@ class PostgresDatabase:
         self._lanes.stop()
         pool = self._use_pool()
         with contextlib.suppress(psycopg.Error, PoolTimeout), pool.connection() as driver:
-            driver.execute(
-                f'DELETE FROM "{self._url.schema}".commit_marks WHERE writer LIKE $1'.encode(),  # noqa: S608 - a checked name
-                (f"{self._name}/%",),
+            run_script(  # a checked name, and hexadecimal digits
+                driver,
+                f'DELETE FROM "{self._url.schema}".commit_marks '  # noqa: S608
+                f"WHERE writer LIKE '{self._name}/%' OR at < now() - interval '{_OLD_MARKS}'",
             )
         pool.close()
 

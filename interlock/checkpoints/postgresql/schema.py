@@ -44,7 +44,6 @@ def migrate(driver: Driver, url: StorageUrl) -> None:
         if version < len(migrations):
             _guard_tables(driver, schema)
             driver.execute("UPDATE interlock_schema_version SET version = $1", (len(migrations),))
-        driver.execute("DELETE FROM commit_marks WHERE at < now() - interval '30 days'")
 
 
 def _check_server(driver: Driver, url: StorageUrl) -> None:
