@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from interlock.checkpoints.connection import Connection
-from interlock.checkpoints.context_promotion import amend, list_resting, load_fact
+from interlock.checkpoints.context_promotion import amend, list_resting, load_fact, load_held
 from interlock.checkpoints.context_rows import (
     name_lane,
     parse_fact,
@@ -46,6 +46,18 @@ class SqlContextLedger:
             return {key: fact for key, fact in found.items() if fact is not None}
 
         return await self._database.read(operation)
+
+    async def check(self, promotion: Promotion) -> None:
+        """Return if a promotion could enter now; nothing is written, and it may change at once.
+
+        Raises:
+            PromotionRefusedError: It could not.
+        """
+
+        def operation(connection: Connection) -> None:
+            promotion.decide(load_held(connection, promotion))
+
+        await self._database.read(operation)
 
     async def load_facts(self, space: str, *, version: int | None = None) -> Sequence[FactRecord]:
         """Return each fact of a space as it stands, or stood at a version, by key."""

@@ -24,8 +24,9 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 MIN_BYTES: Final = 1024
 """A value with fewer bytes of items than this is not followed by tails."""
 
-_MOST_BYTES: Final = 64 * 1024 * 1024
-_MOST_VALUES: Final = 1024
+_BIG_BYTES: Final = 64 * 1024
+_MOST_BIG_BYTES: Final = 64 * 1024 * 1024
+_MOST_SMALL: Final = 1024
 _MSGPACK: Final = "msgpack"
 _MARK: Final = "tail"
 _UNCHANGING: Final = frozenset({str, bytes, int, float, bool, type(None)})
@@ -111,14 +112,16 @@ class _Known:
 class GrowingValues:
     """What is known of stored values that may grow; shared by all copies of a saver.
 
-    Bounded: what was not used for long is forgotten, and the next version stored whole. A value
-    whose items can change, such as messages, is encoded whole to be compared; its hash is kept.
+    Bounded: what was not used for long is forgotten, and the next version stored whole. Small and
+    big values are forgotten apart, so that the channels of many short step graphs do not drive out
+    the one that would be dear. A value whose items can change, such as messages, is encoded whole
+    to be compared; its hash is kept.
     """
 
     def __init__(self) -> None:
         """Know nothing."""
-        self._known: OrderedDict[ChannelKey, _Known] = OrderedDict()
-        self._bytes = 0
+        self._small: OrderedDict[ChannelKey, _Known] = OrderedDict()
+        self._big: OrderedDict[ChannelKey, _Known] = OrderedDict()
         self._lock = threading.Lock()
 
     def encode(
@@ -132,7 +135,7 @@ class GrowingValues:
             kind, data = serde.dumps_typed(value)
             return Encoded(kind, data, None, lambda: (kind, data))
         with self._lock:
-            known = self._known.get(key)
+            known = self._find(key)
             if known is not None and known.version >= version:
                 known = None
             if known is not None and _is_extended(known, value):
@@ -148,7 +151,7 @@ class GrowingValues:
             root: Where its chain begins; the version itself if it is whole.
             data: Its encoding as a whole.
         """
-        known = self._known.get(key)
+        known = self._find(key)
         if known is not None and known.version >= version:
             return
         items = _split(data)
@@ -178,8 +181,7 @@ class GrowingValues:
         known.version = version
         known.count += len(added)
         known.size += len(added_items.body)
-        self._bytes += len(added_items.body)
-        self._known.move_to_end(key)
+        self._remember(key, known)
         # Items are only ever added to this list, and none of them can change.
         kept, count = known.items, known.count
         return Encoded(tail.dump(), data, tail, lambda: serde.dumps_typed(kept[:count]))
@@ -210,19 +212,24 @@ class GrowingValues:
         added = head + bytes(items.body[known.size :])
         return Encoded(tail.dump(), added, tail, lambda: (kind, data))
 
+    def _find(self, key: ChannelKey) -> _Known | None:
+        return self._small.get(key) or self._big.get(key)
+
     def _remember(self, key: ChannelKey, known: _Known) -> None:
         self._forget(key)
-        self._known[key] = known
-        self._bytes += known.size
-        while len(self._known) > 1 and (
-            self._bytes > _MOST_BYTES or len(self._known) > _MOST_VALUES
-        ):
-            self._bytes -= self._known.popitem(last=False)[1].size
+        if known.size < _BIG_BYTES:
+            self._small[key] = known
+            if len(self._small) > _MOST_SMALL:
+                self._small.popitem(last=False)
+            return
+        self._big[key] = known
+        left = sum(one.size for one in self._big.values()) - _MOST_BIG_BYTES
+        while left > 0 and len(self._big) > 1:
+            left -= self._big.popitem(last=False)[1].size
 
     def _forget(self, key: ChannelKey) -> None:
-        known = self._known.pop(key, None)
-        if known is not None:
-            self._bytes -= known.size
+        self._small.pop(key, None)
+        self._big.pop(key, None)
 
 
 @dataclass(frozen=True, slots=True)

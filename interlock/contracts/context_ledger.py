@@ -24,6 +24,14 @@ class ContextLedger(Protocol):
         """Return what is held of each key, retracted facts included, all at one instant."""
         ...
 
+    async def check(self, promotion: Promotion) -> None:
+        """Return if a promotion could enter now; nothing is written, and it may change at once.
+
+        Raises:
+            PromotionRefusedError: It could not.
+        """
+        ...
+
     async def load_facts(self, space: str, *, version: int | None = None) -> Sequence[FactRecord]:
         """Return each fact of a space as it stands, or stood at a version, by key."""
         ...

@@ -12,7 +12,7 @@ from interlock.contracts.criteria import Finding
 from interlock.contracts.ids import WorkerName
 from interlock.contracts.plain import Plain
 from interlock.contracts.promotion import Promotion
-from interlock.contracts.shared_context import is_shared_space
+from interlock.contracts.shared_context import is_shared_space, name_own_space
 from interlock.nodes.promotion_rules import Offer
 from interlock.nodes.step_run import StepRun
 from interlock.nodes.step_state import StepState
@@ -90,9 +90,11 @@ def build_promotion(
         at=at,
     )
     sources = facts.get("sources") or ()
+    own = name_own_space(run.thread_id, state["assignment"].get("scope", ""))
     return Promotion(
         made=made,
-        spaces=facts.get("spaces") or {},
+        # A release that noted no facts had no spaces but the run's own.
+        spaces={**dict.fromkeys(published, own), **(facts.get("spaces") or {})},
         base=base,
         known=facts.get("known") or {},
         sources=[FactRef(str(space), str(key), int(version)) for space, key, version in sources],
@@ -106,7 +108,7 @@ async def look_again(state: StepState, run: StepRun) -> tuple[StepState, tuple[s
 
     A key of the run's own space is looked for above the version that its branch knows.
     """
-    facts = get_facts(state)
+    facts = {"spaces": {}, "base": {}, **get_facts(state)}
     spaces: Mapping[str, str] = facts["spaces"]
     asked = [
         AskedFact(

@@ -30,9 +30,12 @@ def build_promote_node(team: Team) -> Callable[[StepState], Awaitable[StepState]
         attempt is on its way to the journal. Interrupts: none.
         """
         run = get_step_run()
-        report = await settle_effects(team, state, run, is_accepted=True)
+        report: EffectReport | None = None
         for tries in range(MOST_CONFLICTS + 1):
             try:
+                if report is None:
+                    await _look_ahead(team, state, run)
+                    report = await settle_effects(team, state, run, is_accepted=True)
                 outcome = await _settle(team, state, run, report)
             except PromotionRefusedError as exc:
                 may_offer_again = tries < MOST_CONFLICTS
@@ -45,6 +48,21 @@ def build_promote_node(team: Team) -> Callable[[StepState], Awaitable[StepState]
         raise AssertionError  # the last refusal leads away
 
     return promote
+
+
+async def _look_ahead(team: Team, state: StepState, run: StepRun) -> None:
+    """Return if what the step publishes may enter, as far as can be seen before it is offered.
+
+    Effects of earlier attempts are taken back for good, so not before this one is known to stand.
+
+    Raises:
+        PromotionRefusedError: It may not.
+    """
+    _, published = _collect_published(run, (state["output"] or {}).get("value"))
+    if published and state["attempt"] > 1:
+        now = team.clock.now()
+        promotion = build_promotion(team, state, run, published=published, at=now)
+        await run.storage.context.check(promotion)
 
 
 async def _settle(team: Team, state: StepState, run: StepRun, report: EffectReport) -> StepOutcome:

@@ -141,7 +141,7 @@ def list_writes(thread: str, n: int) -> list[Call]:
                 other,
                 say(thread, n, "findings"),
                 "{}",
-                "[]",
+                say(thread, n, "kept"),
                 say(thread, n, "why"),
                 AT,
             ),

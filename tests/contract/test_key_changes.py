@@ -13,6 +13,7 @@ import pytest
 
 from interlock.checkpoints import SqlStorage, open_storage
 from interlock.checkpoints.connection import Connection
+from interlock.checkpoints.sealing import resealing
 from interlock.checkpoints.sealing.envelope import find_key_id
 from interlock.checkpoints.sealing.key_changes import rotate_storage, seal_storage
 from interlock.checkpoints.sealing.sealed_columns import list_sealed_columns
@@ -197,6 +198,27 @@ async def test_rotation_goes_on_beside_writers(lasting_url: str) -> None:
     assert await find_key_ids(lasting_url, LAST) == {"new"}
     rows = await read_all(lasting_url, LAST)
     assert f"result {number}" in rows["load_run"][0]
+
+
+async def test_a_rotation_beside_writers_with_the_old_key_says_so(
+    lasting_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While somebody goes on writing with the old key a rotation ends with an error, not never."""
+    monkeypatch.setattr(resealing, "_MOST_PASSES", 3)
+    await fill(lasting_url, FIRST)
+    async with SqlContext(lasting_url, FIRST) as storage:
+
+        async def rotate_beside() -> None:
+            async for _ in rotate_storage(lasting_url, BOTH):
+                await storage._database.write(
+                    lambda connection: connection.run(
+                        "update_run", ("waiting", "again", "2026", "t")
+                    )
+                )
+
+        with pytest.raises(SealedStorageError, match="with another key than 'new'"):
+            await rotate_beside()
+    assert await rotate(lasting_url, BOTH) > 0
 
 
 async def test_a_row_that_does_not_open_stops_a_rotation(lasting_url: str) -> None:

@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+from langgraph.checkpoint.conformance import checkpointer_test, validate
 
-from interlock.checkpoints import SqlStorage
+from interlock.checkpoints import SqlStorage, open_storage
 from interlock.checkpoints.connection import Connection
 from interlock.checkpoints.named_sql import load_statements
 from interlock.checkpoints.sealing.annotations import parse_annotations
@@ -255,3 +256,17 @@ async def test_only_a_sealing_connection_opens(sealed: SqlStorage) -> None:
     await sealed._database.read(lambda connection: seen.append(type(connection)))
     await sealed._database.write(lambda connection: seen.append(type(connection)))
     assert seen == [SealingConnection, SealingConnection]
+
+
+async def test_a_sealed_saver_passes_the_conformance_suite(url: str) -> None:
+    """LangGraph's own suite for savers finds no failure on a sealed storage."""
+
+    @checkpointer_test(name="interlock sealed")
+    async def factory() -> AsyncIterator[Any]:
+        async with open_storage(url, encryption=KEYS) as storage:
+            yield storage.checkpointer
+
+    report = await validate(factory)
+    failures = [line for result in report.results.values() for line in result.failures or ()]
+    assert failures == []
+    assert all(result.detected and result.passed for result in report.results.values())

@@ -20,7 +20,7 @@ CLEAR = {
     "context_sources": "source_space source_key source_version space version",
     "context_uses": "thread_id superstep step_id attempt space key version",
     "context_versions": "space version kind thread_id superstep epoch step_id attempt worker "
-    "brief_hash base kept at",
+    "brief_hash base at",
     "effect_moves": "seq thread_id key tries state settler at",
     "effect_uses": "seq thread_id attempt name place key did_start called_at",
     "effects": "seq thread_id key epoch step_id worker tool arguments_hash ordinal is_natural "

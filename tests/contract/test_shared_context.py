@@ -229,6 +229,36 @@ async def test_what_enters_later_on_a_retracted_fact_is_marked_at_once(
     assert (mark.ref, mark.cause, mark.is_cause) == (FactRef(SHARED, "b", 3), first, False)
 
 
+async def test_a_retraction_beside_promotions_misses_none(storage: SqlStorage) -> None:
+    """Whoever comes first, each fact that rests on the retracted one is marked in the end."""
+    await storage.commit("t", build_batch(build_promotion({"a": 1})))
+    first = FactRef(SHARED, "a", 1)
+
+    async def promote(number: int) -> None:
+        thread_id = f"t{number}"
+        own = build_promotion(
+            {"own": number}, space=f"thread/{thread_id}", thread_id=thread_id, sources=[first]
+        )
+        await storage.commit(thread_id, build_batch(own))
+        shared = build_promotion(
+            {f"k{number}": number},
+            thread_id=thread_id,
+            step_id="write",
+            sources=[FactRef(f"thread/{thread_id}", "own", 1)],
+        )
+        await storage.commit(thread_id, build_batch(shared))
+
+    async def retract() -> None:
+        retraction = build_promotion({"a": 0}, kind="retraction", why="misread")
+        await storage.context.amend(retraction, key="a")
+
+    await asyncio.gather(*(promote(n) for n in range(4)), retract(), *(promote(n) for n in (4, 5)))
+    resting = set(await storage.context.load_resting(first))
+    assert len(resting) == 12
+    marked = {mark.ref for n in range(6) for mark in await storage.context.load_marks(f"t{n}")}
+    assert marked == resting
+
+
 async def test_a_correction_replaces_and_marks(storage: SqlStorage) -> None:
     """A person's value stands from then on; what rested on the old one is marked."""
     await storage.commit("t", build_batch(build_promotion({"a": 1})))

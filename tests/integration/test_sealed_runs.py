@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from langchain.agents import create_agent
-from langgraph.checkpoint.conformance import checkpointer_test, validate
 
 import interlock as il
 from tests.integration.scripted_chat import ScriptedChat, call_tools
@@ -147,17 +146,3 @@ async def test_a_sealed_run_is_read_by_the_next_process(tmp_path: Path) -> None:
     with pytest.raises(il.SealedStorageError, match="2026-11"):
         async with build_team(locate(tmp_path), None):
             pass
-
-
-async def test_a_sealed_saver_passes_the_conformance_suite() -> None:
-    """LangGraph's own suite for savers finds no failure on a sealed storage."""
-
-    @checkpointer_test(name="interlock sealed")
-    async def factory() -> Any:
-        async with il.open_storage("memory://", encryption=KEYS) as storage:
-            yield storage.checkpointer
-
-    report = await validate(factory)
-    failures = [line for result in report.results.values() for line in result.failures or ()]
-    assert failures == []
-    assert all(result.detected and result.passed for result in report.results.values())

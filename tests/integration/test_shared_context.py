@@ -9,6 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 import interlock as il
+from interlock.nodes.run_facts import ContextSlice, RunFacts
 from tests.integration.shared_contexts import (
     CUSTOMER,
     Held,
@@ -358,6 +359,25 @@ async def test_a_crash_after_the_commit_promotes_once(tmp_path: Path) -> None:
     assert result.status == "completed"
     assert result.outcomes["add"].published == {"balance": 5}
     assert (worker.calls, len(versions)) == (1, 1)
+
+
+async def test_a_step_that_an_older_release_has_begun_promotes_to_its_own_space(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its assignment says nothing of facts; what it publishes enters all the same."""
+
+    async def forget(*given: Any) -> ContextSlice:
+        found = await select(*given)
+        return ContextSlice(values=found.values, refs=found.refs)
+
+    select = RunFacts.select
+    monkeypatch.setattr(RunFacts, "select", forget)
+    step = build_step("add", context=["n"], publishes={"m": "output"})
+    async with build_desk({"add": give(2)}, step) as desk:
+        result = await desk.ainvoke("x", thread_id="t", context={"n": 1})
+        view = await desk.acontext("t")
+    assert result.status == "completed"
+    assert view.values == {"m": 2, "n": 1}
 
 
 async def test_a_fork_does_not_read_what_an_abandoned_branch_promoted(tmp_path: Path) -> None:

@@ -87,9 +87,15 @@ def translate_error(error: Exception, *, place: str) -> Exception:
     else:
         state = getattr(error, "sqlstate", None)
         kind, words = _KINDS.get(state or "", (StorageError, "could not do what was asked of it"))
-    typed = kind(f"The database {place} {words}. (PostgreSQL: {str(error).strip()})")
+    typed = kind(f"The database {place} {words}. (PostgreSQL: {_word(error)})")
     typed.__cause__ = error
     return typed
+
+
+def _word(error: Exception) -> str:
+    """Return what PostgreSQL says, without the detail, which may show what a row holds."""
+    said = error.diag.message_primary if isinstance(error, psycopg.Error) else None
+    return (said or str(error)).strip()
 
 
 @contextmanager

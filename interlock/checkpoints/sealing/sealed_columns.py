@@ -91,7 +91,9 @@ _TABLES: Final = (
     SealedTable(
         name="scratchpad_notes", key=("thread_id", "id"), binaries=("note",), found_by=("seq",)
     ),
-    SealedTable(name="context_versions", key=("space", "version"), texts=("findings", "why")),
+    SealedTable(
+        name="context_versions", key=("space", "version"), texts=("findings", "kept", "why")
+    ),
     SealedTable(name="context_facts", key=("space", "key", "version"), texts=("value",)),
 )
 

@@ -127,15 +127,34 @@ def test_a_version_that_sorts_before_what_is_known_is_stored_whole() -> None:
     assert not is_tail(fork)
 
 
-def test_what_was_not_used_for_long_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+BIG = ["x" * 40_000, "y" * 40_000]
+SMALL = [LONG, LONG]
+
+
+@pytest.mark.parametrize(
+    ("bound", "most", "value"), [("_MOST_SMALL", 2, SMALL), ("_MOST_BIG_BYTES", 170_000, BIG)]
+)
+def test_what_was_not_used_for_long_is_forgotten(
+    monkeypatch: pytest.MonkeyPatch, bound: str, most: int, value: list[str]
+) -> None:
     """Memory is bounded; what is forgotten is stored whole once and grows again."""
-    monkeypatch.setattr("interlock.checkpoints.growing_values._MOST_VALUES", 2)
+    monkeypatch.setattr(f"interlock.checkpoints.growing_values.{bound}", most)
     growing = GrowingValues()
     keys = [(f"t{number}", "", "v") for number in range(3)]
     for key in keys:
-        growing.encode(SERDE, key, version="1", value=[LONG, LONG])
+        growing.encode(SERDE, key, version="1", value=value)
     grown = {
-        key: is_tail(growing.encode(SERDE, key, version="2", value=[LONG, LONG, 1]))
+        key: is_tail(growing.encode(SERDE, key, version="2", value=[*value, 1]))
         for key in reversed(keys)
     }
     assert grown == {keys[2]: True, keys[1]: True, keys[0]: False}
+
+
+def test_many_small_values_do_not_drive_out_a_big_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run's own channel is still known after the steps of ten thousand step graphs."""
+    monkeypatch.setattr("interlock.checkpoints.growing_values._MOST_SMALL", 4)
+    growing = GrowingValues()
+    growing.encode(SERDE, KEY, version="1", value=BIG)
+    for number in range(20):
+        growing.encode(SERDE, (f"t{number}", "", "v"), version="1", value=SMALL)
+    assert is_tail(growing.encode(SERDE, KEY, version="2", value=[*BIG, 1]))

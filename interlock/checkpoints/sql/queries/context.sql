@@ -3,6 +3,7 @@ SELECT coalesce(max(version), 0) FROM context_versions WHERE space = ?1;
 
 -- name: insert_context_version
 -- seal: ?11 context_versions.findings (?1, ?2)
+-- seal: ?13 context_versions.kept (?1, ?2)
 -- seal: ?14 context_versions.why (?1, ?2)
 INSERT INTO context_versions (space, version, kind, thread_id, superstep, epoch, step_id, attempt,
                               worker, brief_hash, findings, base, kept, why, at)
@@ -17,6 +18,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?);
 -- name: load_newest_fact
 -- open: 5 context_facts.value (1, 2, 3)
 -- open: 18 context_versions.findings (1, 3)
+-- open: 20 context_versions.kept (1, 3)
 -- open: 21 context_versions.why (1, 3)
 SELECT f.space, f.key, f.version, f.state, f.value, f.value_hash, f.rule, f.plan_order, f.replaces,
        v.kind, v.thread_id, v.superstep, v.epoch, v.step_id, v.attempt, v.worker, v.brief_hash,
@@ -28,6 +30,7 @@ ORDER BY f.version DESC LIMIT 1;
 -- name: load_fact_version
 -- open: 5 context_facts.value (1, 2, 3)
 -- open: 18 context_versions.findings (1, 3)
+-- open: 20 context_versions.kept (1, 3)
 -- open: 21 context_versions.why (1, 3)
 SELECT f.space, f.key, f.version, f.state, f.value, f.value_hash, f.rule, f.plan_order, f.replaces,
        v.kind, v.thread_id, v.superstep, v.epoch, v.step_id, v.attempt, v.worker, v.brief_hash,
@@ -38,6 +41,7 @@ WHERE f.space = ?1 AND f.key = ?2 AND f.version = ?3;
 -- name: load_fact_since
 -- open: 5 context_facts.value (1, 2, 3)
 -- open: 18 context_versions.findings (1, 3)
+-- open: 20 context_versions.kept (1, 3)
 -- open: 21 context_versions.why (1, 3)
 SELECT f.space, f.key, f.version, f.state, f.value, f.value_hash, f.rule, f.plan_order, f.replaces,
        v.kind, v.thread_id, v.superstep, v.epoch, v.step_id, v.attempt, v.worker, v.brief_hash,
@@ -50,6 +54,7 @@ ORDER BY f.version DESC LIMIT 1;
 -- name: load_space_facts
 -- open: 5 context_facts.value (1, 2, 3)
 -- open: 18 context_versions.findings (1, 3)
+-- open: 20 context_versions.kept (1, 3)
 -- open: 21 context_versions.why (1, 3)
 SELECT f.space, f.key, f.version, f.state, f.value, f.value_hash, f.rule, f.plan_order, f.replaces,
        v.kind, v.thread_id, v.superstep, v.epoch, v.step_id, v.attempt, v.worker, v.brief_hash,
@@ -63,6 +68,7 @@ ORDER BY f.key;
 -- name: load_fact_history
 -- open: 5 context_facts.value (1, 2, 3)
 -- open: 18 context_versions.findings (1, 3)
+-- open: 20 context_versions.kept (1, 3)
 -- open: 21 context_versions.why (1, 3)
 SELECT f.space, f.key, f.version, f.state, f.value, f.value_hash, f.rule, f.plan_order, f.replaces,
        v.kind, v.thread_id, v.superstep, v.epoch, v.step_id, v.attempt, v.worker, v.brief_hash,
@@ -73,6 +79,7 @@ ORDER BY f.version;
 
 -- name: load_context_versions
 -- open: 11 context_versions.findings (1, 2)
+-- open: 13 context_versions.kept (1, 2)
 -- open: 14 context_versions.why (1, 2)
 SELECT space, version, kind, thread_id, superstep, epoch, step_id, attempt, worker, brief_hash,
        findings, base, kept, why, at
