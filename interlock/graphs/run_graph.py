@@ -23,6 +23,7 @@ from interlock.nodes.run_state import (
     RunContext,
     RunInput,
     RunState,
+    SpacedRunInput,
 )
 from interlock.nodes.supervisor import build_supervisor_node
 from interlock.nodes.team import Team, TeamSpec
@@ -34,12 +35,18 @@ class RunGraph(StateGraph[RunState, RunContext, RunInput, RunState]):
     team_spec: TeamSpec
 
 
-def build_graph(team: Team, *, input_schema: type[RunInput] = RunInput) -> RunGraph:
+def build_graph(team: Team, *, input_schema: type[RunInput] | None = None) -> RunGraph:
     """Return the run graph of a team at work.
 
     The whole step graph stands in the dispatch node's closure, where LangGraph finds it for
     drawing.
+
+    Args:
+        team: At work.
+        input_schema: What starts a run; left out, what a person fills in: a form in Studio.
     """
+    if input_schema is None:
+        input_schema = SpacedRunInput if team.spec.context.list_roles() else RunInput
     step_graph = build_step_graph(team, build_team=lambda spec: _build_nested(team, spec))
     graph = RunGraph(RunState, context_schema=RunContext, input_schema=input_schema)
     graph.team_spec = team.spec

@@ -25,15 +25,23 @@ class RunInput(TypedDict, total=False):
     Attributes:
         goal: What the run is for.
         context: The shared context that it starts with.
-        spaces: The named spaces of shared context that the run works in, by role.
     """
 
     goal: str
     context: dict[str, Any]
+
+
+class SpacedRunInput(RunInput, total=False):
+    """What starts a run of a team whose facts live in named spaces.
+
+    Attributes:
+        spaces: Which named spaces the run works in, by the name that facts declare.
+    """
+
     spaces: dict[str, str]
 
 
-class StoredRunInput(RunInput, total=False):
+class StoredRunInput(SpacedRunInput, total=False):
     """What starts a run whose caller has stored the big values of its context.
 
     Attributes:

@@ -20,7 +20,7 @@ from interlock.contracts.worker import Worker
 from interlock.criteria import CelError, evaluate_condition
 from interlock.nodes.board import SuspendedError
 from interlock.nodes.effect_answers import take_answer
-from interlock.nodes.promoting import list_uses
+from interlock.nodes.promoting import get_facts, list_uses, look_again
 from interlock.nodes.spent import Spent
 from interlock.nodes.step_budget import derive_limit, find_exhausted
 from interlock.nodes.step_effects import ask_about_orphans, list_standing, word_standing
@@ -76,7 +76,12 @@ async def _look_back(state: StepState, run: StepRun) -> StepState:
     supersteps = state["supersteps"]
     if run.superstep not in supersteps:
         supersteps = [*supersteps, run.superstep]
-    return StepState(supersteps=supersteps, standing=standing)
+    update = StepState(supersteps=supersteps, standing=standing)
+    if state["attempt"] > 0 and get_facts(state):
+        renewed, _ = await look_again(state, run)
+        if renewed["assignment"]["facts"] != get_facts(state):
+            update["assignment"] = renewed["assignment"]
+    return update
 
 
 def build_brief(

@@ -101,9 +101,12 @@ async def test_marks_leave_with_their_storage(postgres_url: str) -> None:
     first, second = SqlStorage(postgres_url), SqlStorage(postgres_url)
     await first.connect()
     await second.connect()
-    for storage in (first, second):
+    for name, storage in (("first", first), ("second", second)):
         await storage._database.write(
-            lambda c: c.execute("INSERT INTO blobs VALUES ('t', ?, ?)", (str(id(c)), b"x")) and None
+            lambda c, name=name: (
+                c.execute("INSERT INTO blobs VALUES ('t', ?, ?)", (name, b"x"))  # type: ignore[misc]
+                and None
+            )
         )
     await first.aclose()
     left = await second._database.read(

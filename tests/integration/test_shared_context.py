@@ -161,6 +161,31 @@ async def test_two_who_write_without_reading_do_not_overwrite_each_other() -> No
     assert "its rule is to refuse then: it is now 'one'" in worker.briefs[2].feedback[0]
 
 
+async def test_every_attempt_is_briefed_on_what_holds_then() -> None:
+    """A worker that tries again for reasons of its own is not shown what has changed meanwhile."""
+
+    async def work(brief: il.Brief) -> int:
+        seen.append(brief.context["n"])
+        if brief.attempt == 1:
+            await desk.acorrect("t", "n", value=5, why="it was five")
+            return -1
+        return int(brief.context["n"]) + 1
+
+    seen: list[int] = []
+    step = build_step(
+        "add",
+        context=["n"],
+        criteria=[il.expr("output > 0")],
+        publishes={"n": "output"},
+        retry=TWICE,
+    )
+    async with build_desk({"add": work}, step) as desk:
+        result = await desk.ainvoke("x", thread_id="t", context={"n": 1})
+        uses = await desk._open_storage.context.load_thread_uses("t")  # type: ignore[arg-type]
+    assert (seen, result.outcomes["add"].published) == ([1, 5], {"n": 6})
+    assert [(use.attempt, use.version) for use in uses] == [(1, 1), (2, 2)]
+
+
 async def test_write_skew_is_refused() -> None:
     """Two who each read both and each write one: the second decision is made anew on the first."""
 
@@ -518,6 +543,7 @@ async def test_a_run_graph_compiled_by_hand_works_in_the_spaces_it_is_given() ->
             context=context,
             storage=storage,
         ).compile(checkpointer=storage.checkpointer)
+        assert set(graph.get_input_jsonschema()["properties"]) == {"goal", "context", "spaces"}
 
         async def run(thread_id: str, **given: Any) -> Any:
             config: Any = {"configurable": {"thread_id": thread_id}}
