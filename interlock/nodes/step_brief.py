@@ -66,7 +66,10 @@ def build_brief_node(team: Team) -> Callable[[StepState], Awaitable[StepState]]:
 
 
 async def _look_back(state: StepState, run: StepRun) -> StepState:
-    """Return what the next attempt is told of those before it on this branch."""
+    """Return what the next attempt is told of those before it on this branch, and of others' doing.
+
+    Their effects that stand; and a new snapshot of its facts, if somebody has changed one.
+    """
     standing: list[str] = []
     if state["attempt"] == 0:
         run.notes.begin()
