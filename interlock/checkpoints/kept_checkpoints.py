@@ -12,6 +12,7 @@ Pure: the caller reads the rows and deletes what is not kept.
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any, Final
 from uuid import UUID
 
@@ -101,7 +102,7 @@ def _is_settled(
     """Return whether a graph belongs to a step that has its outcome, at any depth of teams."""
     levels = namespace.split(_LEVEL)
     path: list[str] = []
-    for index, (level, below) in enumerate(zip(levels, levels[1:], strict=False)):
+    for index, (level, below) in enumerate(pairwise(levels)):
         if not level.startswith(_DISPATCH) or not below.startswith(_STEP):
             continue
         path.append(below.split(":")[1])

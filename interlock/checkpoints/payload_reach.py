@@ -40,9 +40,8 @@ def list_unnamed(
     def note(value: object) -> None:
         if left and value is not None:
             data = value.encode() if isinstance(value, str) else bytes(value)  # type: ignore[call-overload]
-            for match in _HASH.findall(data):
-                if left.pop(match.decode(), None) is not None:
-                    named.append(match.decode())
+            found = {match.decode() for match in _HASH.findall(data)}
+            named.extend(name for name in sorted(found) if left.pop(name, None) is not None)
 
     for value in _read_names(connection, thread_id, with_record=with_record):
         note(value)

@@ -61,6 +61,7 @@ class Saver(BaseCheckpointSaver[str]):
         self._versions = count()
         self._growing = GrowingValues()
         self._is_relaxed = False
+        self._left_out: frozenset[str] = frozenset()
 
     def get_next_version(self, current: str | None, channel: None) -> str:  # noqa: ARG002
         """Return a greater version, with an ending that no fork of the thread repeats."""
@@ -84,6 +85,17 @@ class Saver(BaseCheckpointSaver[str]):
         """The same saver, whose writes return once durable."""
         twin = copy(self)
         twin._is_relaxed = False  # noqa: SLF001 - a twin of this class
+        return twin
+
+    def leaving_out(self, *channels: str) -> "Saver":
+        """The same saver, which stores no task of the root graph that writes to these channels.
+
+        For a channel that is big, written whole, and whose writer runs alone in its superstep and
+        can be run again: the checkpoint that follows holds what it wrote. Stored beside it as the
+        task's write, it would be there a second time, once a superstep.
+        """
+        twin = copy(self)
+        twin._left_out = frozenset(channels)  # noqa: SLF001 - a twin of this class
         return twin
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
@@ -185,10 +197,11 @@ class Saver(BaseCheckpointSaver[str]):
         LangGraph goes on without waiting for this, so it needs no commit of its own. The relaxed
         saver leaves out what a node wrote to its channels: the next checkpoint holds it anyway.
         """
-        if self._is_relaxed and not any(channel in _NEEDED_ON_RESUME for channel, _ in writes):
+        place = parse_place(config)
+        if self._is_left_out(place, writes):
             return
         operation = self._derive_writes(config, writes, task_id, path=task_path)
-        thread_id = parse_place(config).thread_id
+        thread_id = place.thread_id
         if self._is_relaxed:
             self._database.post(operation, key=self._leases.derive_key(thread_id))
         else:
@@ -257,6 +270,13 @@ class Saver(BaseCheckpointSaver[str]):
     def _derive_load(self, place: Place) -> Operation[CheckpointTuple | None]:
         serde, growing = self.serde, self._growing
         return lambda connection: load_tuple(connection, serde, place, growing=growing)
+
+    def _is_left_out(self, place: Place, writes: Sequence[tuple[str, Any]]) -> bool:
+        """Return whether a task's writes need not be stored: all of them or none."""
+        channels = {channel for channel, _ in writes}
+        if self._is_relaxed and channels.isdisjoint(_NEEDED_ON_RESUME):
+            return True
+        return not place.namespace and not channels.isdisjoint(self._left_out)
 
     def _derive_put(
         self,

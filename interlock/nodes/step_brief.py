@@ -82,7 +82,7 @@ async def _look_back(state: StepState, run: StepRun) -> StepState:
     update = StepState(supersteps=supersteps, standing=standing)
     if state["attempt"] > 0 and get_facts(state):
         renewed, _ = await look_again(state, run)
-        if renewed["assignment"]["facts"] != get_facts(state):
+        if get_facts(renewed)["base"] != get_facts(state)["base"]:
             update["assignment"] = renewed["assignment"]
     return update
 

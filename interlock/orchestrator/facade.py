@@ -111,9 +111,9 @@ class Orchestrator(ThreadViews):
             StorageError: The storage cannot be opened.
         """
         self._storage = await self._source.open()
-        self._graph = self._builder.compile(
-            checkpointer=self._storage.checkpointer, name="interlock"
-        )
+        # Dispatch can be run again at no cost: what has settled is stored beside the checkpoints.
+        saver = self._storage.checkpointer.leaving_out("outcomes")
+        self._graph = self._builder.compile(checkpointer=saver, name="interlock")
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:

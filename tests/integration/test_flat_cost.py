@@ -40,7 +40,9 @@ def build_layers(steps: int) -> il.TaskGraph:
     return build_plan(*(build_step(f"s{n}", "work", needs=list_needs(n)) for n in range(steps)))
 
 
-async def measure(folder: Path, steps: int, **policy: Any) -> dict[str, float]:
+async def measure(
+    folder: Path, steps: int, *, stepwise: bool = False, **policy: Any
+) -> dict[str, float]:
     """Run a plan of that many steps; return what it cost, by kind of cost, a step."""
     hook = CountedCommits()
     url = locate(folder, f"{steps}.db")
@@ -53,7 +55,7 @@ async def measure(folder: Path, steps: int, **policy: Any) -> dict[str, float]:
         storage=storage,
         policy=il.RunPolicy(**policy),
     ) as desk:
-        result = await desk.ainvoke("Test", thread_id="t")
+        result = await desk.ainvoke("Test", thread_id="t", stepwise=stepwise)
     await storage.aclose()
     assert result.status == "completed"
     with sqlite3.connect(folder / f"{steps}.db") as database:
@@ -84,3 +86,11 @@ async def test_a_step_of_a_big_plan_costs_what_a_step_of_a_small_one_costs(
     for name in ("rows", "bytes"):
         assert many[name] < 1.1 * few[name], (name, few, many)
     assert max(few["commits"], many["commits"]) < MOST_COMMITS
+
+
+async def test_a_run_that_returns_after_every_step_does_not_store_all_again(tmp_path: Path) -> None:
+    """Stepwise, each superstep stores what its step added, and not the outcomes of all others."""
+    few = await measure(tmp_path, 20, stepwise=True)
+    many = await measure(tmp_path, 100, stepwise=True)
+    for name in ("rows", "bytes"):
+        assert many[name] < 1.1 * few[name], (name, few, many)
