@@ -1,10 +1,15 @@
 """The shared context of one database (`contracts.context_ledger.ContextLedger`)."""
 
 from collections.abc import Sequence
-from typing import Final
 
 from interlock.checkpoints.connection import Connection
-from interlock.checkpoints.context_promotion import amend, list_resting, load_fact, load_held
+from interlock.checkpoints.context_promotion import (
+    NEWEST,
+    amend,
+    list_resting,
+    load_fact,
+    load_held,
+)
 from interlock.checkpoints.context_rows import (
     name_lane,
     parse_fact,
@@ -25,8 +30,6 @@ from interlock.contracts.context_records import (
 )
 from interlock.contracts.ids import ThreadId
 from interlock.contracts.promotion import Promotion
-
-_NEWEST: Final = 2**62
 
 
 class SqlContextLedger:
@@ -63,7 +66,7 @@ class SqlContextLedger:
         """Return each fact of a space as it stands, or stood at a version, by key."""
 
         def operation(connection: Connection) -> Sequence[FactRecord]:
-            upto = _NEWEST if version is None else version
+            upto = NEWEST if version is None else version
             rows = connection.run("load_space_facts", (space, upto)).fetchall()
             return [parse_fact(connection, row) for row in rows]
 

@@ -6,6 +6,7 @@ Robinson, "On Optimistic Methods for Concurrency Control", 1981). How it is deci
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from interlock.checkpoints.connection import Connection
 from interlock.checkpoints.context_rows import (
@@ -23,6 +24,9 @@ from interlock.contracts.outcome import StepOutcome
 from interlock.contracts.plain import Plain, derive_bytes_hash, encode_plain
 from interlock.contracts.promotion import EnteringFact, Promotion
 from interlock.contracts.shared_context import is_shared_space
+
+NEWEST: Final = 2**62
+"""Above every version."""
 
 
 def settle_promoted(
@@ -106,8 +110,11 @@ def load_held(connection: Connection, promotion: Promotion) -> dict[str, FactRec
     """Return what is held of every key that a promotion is about, as it counts for its branch."""
     held: dict[str, FactRecord] = {}
     for key, space in promotion.spaces.items():
-        base = promotion.base.get(key, promotion.known.get(key))
-        superstep = promotion.made.superstep
+        # A step that waited for a person was briefed before others of its branch have promoted.
+        floors = (
+            versions[key] for versions in (promotion.base, promotion.known) if key in versions
+        )
+        superstep, base = promotion.made.superstep, max(floors, default=None)
         fact = load_fact(connection, space, key, base=base, superstep=superstep)
         if fact is not None:
             held[key] = fact
@@ -121,14 +128,39 @@ def load_fact(
 
     In a named space, and without a base, the newest counts. In a thread's own space versions of
     abandoned branches lie beside those of the branch that runs; of what is newer than the version
-    that the branch knows, only what its own superstep promoted counts, and a person's word.
+    that the branch knows, only what its own superstep promoted counts, and a person's word on
+    either.
     """
     if base is None or is_shared_space(space):
         row = connection.run("load_newest_fact", (space, key)).fetchone()
-    else:
-        row = connection.run("load_fact_since", (space, key, base, superstep)).fetchone()
-        if row is None and base > 0:
-            row = connection.run("load_fact_version", (space, key, base)).fetchone()
+        return None if row is None else parse_fact(connection, row)
+    below = NEWEST
+    while True:
+        place = (space, key, base, superstep, below)
+        row = connection.run("load_fact_since", place).fetchone()
+        if row is None:
+            return _load_version(connection, space, key, base)
+        fact = parse_fact(connection, row)
+        if _counts(connection, fact, base=base, superstep=superstep):
+            return fact
+        below = fact.version
+
+
+def _counts(connection: Connection, fact: FactRecord, *, base: int, superstep: str) -> bool:
+    """Return whether a fact is of the branch that knows a version: a person's, if what it replaces is."""
+    while fact.made.is_by_person:
+        replaced = fact.replaces or 0
+        if replaced <= base:
+            return replaced == base
+        before = _load_version(connection, fact.space, fact.key, replaced)
+        if before is None:
+            return False
+        fact = before
+    return fact.made.kind == "promotion" and fact.made.superstep == superstep
+
+
+def _load_version(connection: Connection, space: str, key: str, version: int) -> FactRecord | None:
+    row = connection.run("load_fact_version", (space, key, version)).fetchone()
     return None if row is None else parse_fact(connection, row)
 
 

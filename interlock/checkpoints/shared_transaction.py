@@ -7,11 +7,12 @@ with a savepoint around each operation.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from interlock.checkpoints.connection import Connection
 from interlock.checkpoints.database import WriteKey
 from interlock.checkpoints.queued_requests import PostedFailures, Request
+from interlock.contracts.errors import StorageError
 
 
 class Transactional(Protocol):
@@ -124,7 +125,7 @@ class SharedTransaction:
             before = driver.changes
             try:
                 self._require_no_failure(request)
-                request.value = request.operation(driver.connection)
+                request.value = _call(request, driver.connection)
             except Exception as exc:
                 if driver.is_broken_by(exc):
                     raise
@@ -152,7 +153,7 @@ class SharedTransaction:
             driver.save()
             try:
                 self._require_no_failure(request)
-                request.value = request.operation(driver.connection)
+                request.value = _call(request, driver.connection)
                 driver.flush()
             except Exception as exc:
                 if driver.connection.ended_by(exc):
@@ -176,3 +177,21 @@ class SharedTransaction:
     def _note_posted(self, request: Request) -> None:
         if request.waiter is None and request.key is not None and request.error is not None:
             self._fresh.setdefault(request.key, request.error)
+
+
+def _call(request: Request, connection: Connection) -> Any:  # noqa: ANN401 - the operation's own
+    """Run an operation, in which a function of the user's may try to end more than itself.
+
+    Raises:
+        StorageError: In the place of SystemExit and the like: the thread serves others, too.
+    """
+    try:
+        return request.operation(connection)
+    except Exception:
+        raise
+    except BaseException as exc:
+        raise StorageError(
+            f"A function that runs inside the storage's transaction raised {type(exc).__name__}, "
+            "which is not an Exception. What it wrote was undone. Raise an Exception there, and end "
+            "the process or cancel the task outside."
+        ) from exc

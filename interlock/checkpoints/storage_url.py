@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import unquote
 
 from interlock.contracts.errors import ConfigurationError
 
@@ -16,7 +16,16 @@ _MOST_CONNECTIONS: Final = 200
 _SCHEMA_OPTION: Final = "interlock_schema"
 _POOL_OPTION: Final = "interlock_pool_size"
 _SCHEMA: Final = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+_OWN_OPTIONS: Final = (_SCHEMA_OPTION, _POOL_OPTION)
 _POSTGRES_SCHEMES: Final = ("postgresql", "postgres")
+_POSTGRES: Final = re.compile(
+    r"(?P<place>\w+://(?:[^/@]*@)?(?P<hosts>[^/?@]*)(?:/[^?@]*)?)(?:\?(?P<options>.*))?", re.DOTALL
+)
+_HOST: Final = re.compile(r"(?:\[[^]]*\]|[^:[\]]*)(?::\d*)?")
+_BAD_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})|%00")
+_USER_PASSWORD: Final = re.compile(r"(://[^:/?#@]*:|^(?![\w+.-]+://)[^:@]*:).*@", re.DOTALL)
+"""Up to the last @: a password may hold characters that should have been written as %40 and so on."""
+_PASSWORD_OPTION: Final = re.compile(r"((?:password|secret)\s*=\s*)(?:'[^']*'|[^&\s]*)")
 _KNOWN: Final = (
     "Known: sqlite:///relative.db, sqlite:////absolute/path.db, "
     "postgresql://user@host/database, memory://."
@@ -56,9 +65,10 @@ def parse_storage_url(text: str) -> StorageUrl:
     if mark and scheme in _POSTGRES_SCHEMES:
         return _parse_postgres(text)
     if scheme != "sqlite" or not mark:
-        near = f"Did you mean {f'sqlite:///{text}'!r}? " if text and not mark else ""
+        shown = hide_password(text)
+        near = f"Did you mean {f'sqlite:///{shown}'!r}? " if text and not mark else ""
         raise ConfigurationError(
-            f"Storage URL {text!r} has a scheme that is not known here. {near}{_KNOWN}"
+            f"Storage URL {shown!r} has a scheme that is not known here. {near}{_KNOWN}"
         )
     path = unquote(rest.removeprefix("/"))
     if not rest.startswith("/") or not path or path.endswith("/"):
@@ -70,46 +80,46 @@ def parse_storage_url(text: str) -> StorageUrl:
 
 
 def hide_password(text: str) -> str:
-    """Return a storage URL as it may be shown: `***` for a password."""
-    try:
-        return parse_storage_url(text).text
-    except ConfigurationError:
-        return text
+    """Return a storage URL, or what was meant to be one, as it may be shown: `***` for a password."""
+    hidden = text if text.startswith("sqlite:") else _USER_PASSWORD.sub(r"\1***@", text)
+    return _PASSWORD_OPTION.sub(r"\1***", hidden)
 
 
 def _parse_postgres(text: str) -> StorageUrl:
-    try:
-        parts = urlsplit(text)
-        options = dict(
-            parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
-        )
-        shown_host = _hide_user_password(parts.netloc)
-    except ValueError as exc:
+    """Return what a URL names, which PostgreSQL's client library reads but for our own options."""
+    shown = hide_password(text)
+    found = _POSTGRES.fullmatch(text)
+    if found is None or _BAD_PERCENT.search(text) or not _has_ports(found["hosts"]):
+        # Nothing of the URL is shown: what cannot be read may be a part of the password.
         raise ConfigurationError(
-            f"The PostgreSQL storage URL cannot be read: {exc}. Write "
-            "postgresql://user@host:5432/database."
-        ) from exc
-    shown = urlunsplit(parts._replace(netloc=shown_host))
-    schema = options.pop(_SCHEMA_OPTION, DEFAULT_SCHEMA)
+            "The PostgreSQL storage URL cannot be read. Write postgresql://user@host:5432/database. In "
+            "a password write %40 for @, %2F for /, %25 for %, or hand it over in PGPASSWORD."
+        )
+    options = [item for item in (found["options"] or "").split("&") if item]
+    if not all("=" in item for item in options):
+        raise ConfigurationError(
+            "The PostgreSQL storage URL has an option without a value. Write ?name=value&name=value."
+        )
+    ours = {name: value for name, _, value in (item.partition("=") for item in options)}
+    schema = unquote(ours.get(_SCHEMA_OPTION, DEFAULT_SCHEMA))
     if _SCHEMA.fullmatch(schema) is None:
         raise ConfigurationError(
             f"{_SCHEMA_OPTION}={schema!r} in {shown!r} is no name for a schema. Use small letters, "
             "digits and underscores."
         )
-    pool_size = _parse_pool_size(options.pop(_POOL_OPTION, str(DEFAULT_POOL_SIZE)), shown)
+    theirs = [item for item in options if item.partition("=")[0] not in _OWN_OPTIONS]
     return StorageUrl(
         text=shown,
         kind="postgresql",
-        conninfo=urlunsplit(parts._replace(query=urlencode(options))),
+        conninfo="?".join((found["place"], "&".join(theirs))).rstrip("?"),
         schema=schema,
-        pool_size=pool_size,
+        pool_size=_parse_pool_size(ours.get(_POOL_OPTION, str(DEFAULT_POOL_SIZE)), shown),
     )
 
 
-def _hide_user_password(netloc: str) -> str:
-    user, mark, host = netloc.rpartition("@")
-    name, colon, _ = user.partition(":")
-    return f"{name}:***{mark}{host}" if colon else netloc
+def _has_ports(hosts: str) -> bool:
+    """Return whether each host has a number for a port, or none: not the rest of a password."""
+    return all(_HOST.fullmatch(host) is not None for host in hosts.split(","))
 
 
 def _parse_pool_size(text: str, shown: str) -> int:

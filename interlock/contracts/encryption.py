@@ -75,7 +75,12 @@ def parse_encryption(text: str, *, source: str) -> Encryption:
                 f"Key {number} in {source} is not written as id:base64. Write "
                 f"id:base64,id:base64, the active key first. {_WAY}"
             )
-        _require_key_id(key_id)
+        if not is_key_id(key_id):  # perhaps the two were swapped
+            raise ConfigurationError(
+                f"Key {number} in {source} has an id that cannot be used; it is not shown, as it may "
+                f"be a key. Write id:base64, with an id of 1 to 32 letters, digits, '.', '_' or '-'. "
+                f"{_WAY}"
+            )
         if key_id in keys:
             raise ConfigurationError(
                 f"{source} names the key {key_id!r} twice. Keep one of them: an id stands for "

@@ -48,8 +48,8 @@ class Promotion:
         spaces: Context key to the space it lives in, of all keys below.
         base: Key to the version that was shown or built on, 0 for none: of what was read and of
             what is offered.
-        known: In the run's own space, the versions that this branch knows of the other keys that
-            invariants may look at. Keys of named spaces are looked up at their newest.
+        known: In the run's own space, the versions that this branch knows of all these keys by
+            now. Keys of named spaces are looked up at their newest.
         sources: Facts that the values rest on.
         plan_order: The place of the step in the plan's order; -1 if there is none.
         decide: Decides.

@@ -46,7 +46,7 @@ def build_graph(team: Team, *, input_schema: type[RunInput] | None = None) -> Ru
         input_schema: What starts a run; left out, what a person fills in: a form in Studio.
     """
     if input_schema is None:
-        input_schema = SpacedRunInput if team.spec.context.list_roles() else RunInput
+        input_schema = SpacedRunInput if team.spec.list_roles() else RunInput
     step_graph = build_step_graph(team, build_team=lambda spec: _build_nested(team, spec))
     graph = RunGraph(RunState, context_schema=RunContext, input_schema=input_schema)
     graph.team_spec = team.spec

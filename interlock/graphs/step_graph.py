@@ -31,6 +31,7 @@ from interlock.nodes.agent_call import (
     shape_graph_input,
 )
 from interlock.nodes.dispatch import AnyGraph
+from interlock.nodes.promoting import list_sources
 from interlock.nodes.step_brief import build_brief_node
 from interlock.nodes.step_channels import (
     StepChannels,
@@ -55,7 +56,7 @@ from interlock.nodes.step_state import (
     StepState,
     derive_trigger,
 )
-from interlock.nodes.team import Team, TeamSpec
+from interlock.nodes.team import Team, TeamSpec, find_team_spec
 from interlock.nodes.worker_node import build_worker_runner
 
 _RESERVED: Final = (
@@ -235,6 +236,8 @@ def _shape_team_input(state: StepState, brief: Brief, run: StepRun) -> dict[str,
     }
     if run.spaces:
         shaped["spaces"] = dict(run.spaces)
+    if sources := list_sources(state):
+        shaped["sources"] = [list(ref) for ref in sources]
     return {**shaped, "context_refs": refs} if refs else shaped
 
 
@@ -244,11 +247,3 @@ def _merge_refs(assignment: dict[str, Any]) -> dict[str, Any]:
     inputs = assignment["inputs"]
     context = {key: ref for key, ref in given["context"].items() if key not in inputs}
     return {**context, **given["inputs"]}
-
-
-def find_team_spec(agent: object) -> TeamSpec | None:
-    """Return the declaration behind a team: an Orchestrator, or a run graph that we built."""
-    spec = getattr(agent, "team_spec", None)
-    if spec is None:
-        spec = getattr(getattr(agent, "builder", None), "team_spec", None)
-    return spec if isinstance(spec, TeamSpec) else None

@@ -77,7 +77,9 @@ async def build_assignment(
         facts: The shared context as the run sees it.
     """
     context = _find_carried_slice(waiting, state)
-    if context is None:
+    if context is not None:
+        context = facts.renew(step, outcomes, context)
+    else:
         context = await facts.select(step, outcomes, values)
     sources = {**needed, **facts.list_publishers(step, outcomes)}
     assignment: dict[str, Any] = {

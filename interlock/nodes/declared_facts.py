@@ -1,6 +1,6 @@
 """What a run may be started with, by the team's declared context; called before anything runs."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from interlock.contracts.errors import ConfigurationError
 from interlock.contracts.near_names import suggest_names
@@ -38,13 +38,16 @@ def require_spaces(shared: SharedContext, spaces: Mapping[str, str]) -> None:
             )
 
 
-def refuse_unknown_spaces(shared: SharedContext, spaces: Iterable[str]) -> None:
+def refuse_unknown_spaces(roles: Collection[str], spaces: Iterable[str]) -> None:
     """Return if facts of the team live in every named space that a run names.
+
+    Args:
+        roles: Of the team, and of teams within it.
+        spaces: That the run names.
 
     Raises:
         ConfigurationError: None does in one of them.
     """
-    roles = shared.list_roles()
     for role in spaces:
         if role not in roles:
             raise ConfigurationError(

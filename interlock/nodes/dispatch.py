@@ -202,6 +202,7 @@ class _Superstep:
             thread_id=self.thread_id,
             state=self.state,
             steps=self.steps,
+            is_team=self.team.is_team,
         )
         for step_id, outcome in self.known.items():
             if not outcome.is_terminal and step_id not in self.todo:

@@ -92,6 +92,6 @@ def _require_context(team: Team, state: RunState, context: Mapping[str, Plain]) 
         require_declared(shared, context)
         require_own(shared, context)
         require_spaces(shared, spaces)
-        refuse_unknown_spaces(shared, spaces)
+        refuse_unknown_spaces(team.spec.list_roles(), spaces)
     given = RunState(seed_version=state["seed_version"]) if "seed_version" in state else RunState()
     return {**given, "spaces": spaces} if spaces else given

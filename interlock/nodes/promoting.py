@@ -19,7 +19,8 @@ from interlock.nodes.step_state import StepState
 from interlock.nodes.team import Team
 
 StepFacts = dict[str, Any]
-"""What dispatch noted of a step's facts: `shown`, `base`, `spaces`; `known`, `sources`, `order`."""
+"""What dispatch noted of a step's facts: `shown`, `base`, `spaces`; `known`, `sources` (behind its
+inputs), `order`."""
 
 
 def get_facts(state: StepState) -> StepFacts:
@@ -32,6 +33,13 @@ def list_shown_places(state: StepState) -> dict[str, tuple[str, int]]:
     """Return the space and the version of each fact that the step is shown, by context key."""
     shown: Mapping[str, Any] = get_facts(state).get("shown") or {}
     return {key: (str(place[0]), int(place[1])) for key, place in shown.items()}
+
+
+def list_sources(state: StepState) -> list[FactRef]:
+    """Return what a step's output rests on: what it is shown, and what is behind its inputs."""
+    behind = (FactRef(*source) for source in get_facts(state).get("sources") or ())
+    shown = (FactRef(place[0], key, place[1]) for key, place in list_shown_places(state).items())
+    return sorted({*behind, *shown})
 
 
 def list_uses(state: StepState, run: StepRun) -> tuple[FactUse, ...]:
@@ -89,7 +97,6 @@ def build_promotion(
         why="a person edited the output" if output.get("by_person") else None,
         at=at,
     )
-    sources = facts.get("sources") or ()
     own = name_own_space(run.thread_id, state["assignment"].get("scope", ""))
     return Promotion(
         made=made,
@@ -97,10 +104,16 @@ def build_promotion(
         spaces={**dict.fromkeys(published, own), **(facts.get("spaces") or {})},
         base=base,
         known=facts.get("known") or {},
-        sources=[FactRef(str(space), str(key), int(version)) for space, key, version in sources],
+        sources=list_sources(state),
         plan_order=offer.plan_order,
         decide=offer.decide,
     )
+
+
+async def list_facts_within(run: StepRun) -> list[FactRef]:
+    """Return the facts that steps within a step, which is a team's, were shown; each once."""
+    uses = await run.storage.context.load_thread_uses(run.thread_id)
+    return sorted({use.ref for use in uses if use.step_id.startswith(f"{run.path}/")})
 
 
 async def look_again(state: StepState, run: StepRun) -> tuple[StepState, tuple[str, ...]]:
@@ -110,9 +123,12 @@ async def look_again(state: StepState, run: StepRun) -> tuple[StepState, tuple[s
     """
     facts = {"spaces": {}, "base": {}, **get_facts(state)}
     spaces: Mapping[str, str] = facts["spaces"]
+    known: Mapping[str, int] = facts.get("known") or {}
     asked = [
         AskedFact(
-            space=spaces[key], key=key, base=None if is_shared_space(spaces[key]) else int(version)
+            space=spaces[key],
+            key=key,
+            base=None if is_shared_space(spaces[key]) else max(int(version), known.get(key, 0)),
         )
         for key, version in facts["base"].items()
     ]
@@ -129,14 +145,11 @@ async def look_again(state: StepState, run: StepRun) -> tuple[StepState, tuple[s
     shown = {
         key: (spaces[key], base[key]) for key in run.step.context if key in context and base[key]
     }
-    before = {tuple(place) for place in _list_refs(facts.get("shown") or {})}
-    sources = [ref for ref in facts.get("sources") or () if tuple(ref) not in before]
     renewed = {
         **facts,
         "base": base,
         "shown": shown,
-        "sources": [*sources, *map(list, _list_refs(shown))],
-        "known": {**(facts.get("known") or {}), **base},
+        "known": {**known, **{key: max(base[key], known.get(key, 0)) for key in base}},
     }
     assignment = {**state["assignment"], "context": context, "facts": renewed}
     return {**state, "assignment": assignment}, tuple(changed)
@@ -154,6 +167,3 @@ def _update(key: str, held: Facts, *, context: dict[str, Plain], base: int) -> b
     context[key] = fact.value
     return not had or bool(before != fact.value)
 
-
-def _list_refs(places: Mapping[str, Any]) -> list[tuple[str, str, int]]:
-    return [(str(space), key, int(version)) for key, (space, version) in places.items()]

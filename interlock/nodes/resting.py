@@ -4,7 +4,7 @@ A step rests on the facts that it was shown, and on what the outputs rest on tha
 output that holds a published fact stands for that fact: what is read beside it does not.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TypeAlias
@@ -32,20 +32,19 @@ def list_published(outcome: StepOutcome) -> list[FactRef]:
 
 
 def derive_sources(
-    step: Step, shown: Iterable[FactRef], *, steps: Mapping[StepId, Step], outcomes: Outcomes
+    step: Step, *, steps: Mapping[StepId, Step], outcomes: Outcomes
 ) -> list[FactRef]:
-    """Return the facts that a step's output rests on, each once, in order.
+    """Return the facts behind the outputs that a step consumes, each once, in order.
 
     Where a consumed output holds a published fact, that fact stands for all behind it, so that a
     chain of steps that publish costs one look each.
 
     Args:
         step: That consumes.
-        shown: The facts that it is shown.
         steps: Of the plan.
         outcomes: Of what it needs, directly or not.
     """
-    found = set(shown)
+    found: set[FactRef] = set()
     todo = list(_list_consumed(step))
     seen: set[tuple[StepId, Path]] = set()
     while todo:

@@ -5,13 +5,14 @@ attempt is shown the same. What this branch of the run knows of its own facts co
 outcomes, so that a fork never reads what an abandoned branch has promoted.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from interlock.contracts.big_values import is_big
 from interlock.contracts.context_records import AskedFact, FactRecord, FactRef, Facts
-from interlock.contracts.ids import PayloadHash, StepId, ThreadId
+from interlock.contracts.fallback import UseWorker
+from interlock.contracts.ids import PayloadHash, StepId, ThreadId, WorkerName
 from interlock.contracts.outcome import StepOutcome
 from interlock.contracts.plain import Plain
 from interlock.contracts.plan import Step
@@ -23,6 +24,7 @@ from interlock.contracts.shared_context import (
     name_shared_space,
 )
 from interlock.contracts.storage import Storage
+from interlock.criteria import list_paths
 from interlock.nodes.declared_facts import require_spaces
 from interlock.nodes.kept_values import KeptValues
 from interlock.nodes.resting import derive_sources
@@ -54,6 +56,7 @@ class RunFacts:
         thread_id: The thread.
         state: The run's.
         steps: Of the plan.
+        is_team: Says whether a worker is a whole team.
         publishers: Context key to the steps that publish it.
     """
 
@@ -62,8 +65,10 @@ class RunFacts:
     thread_id: ThreadId
     state: RunState
     steps: Mapping[StepId, Step]
+    is_team: Callable[[WorkerName], bool] = lambda _: False
     publishers: dict[str, list[StepId]] = field(default_factory=dict)
     _orders: dict[StepId, int] = field(default_factory=dict)
+    _looked_at: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         """Index who publishes what."""
@@ -81,7 +86,8 @@ class RunFacts:
             outcomes: All that have settled on this branch.
             values: Stores big values.
         """
-        if not step.context and not step.publishes:
+        is_traced = bool(step.publishes) or self._may_be_team(step)
+        if not step.context and not is_traced:
             return ContextSlice(values={}, refs={})
         known = {key: self._find_known(key, outcomes) for key in self._list_keys(step)}
         held = await self._load(dict.fromkeys((*step.context, *step.publishes)), known)
@@ -101,13 +107,24 @@ class RunFacts:
             },
             "spaces": {key: self.name_space(key) for key in known},
         }
+        if is_traced:
+            found = derive_sources(step, steps=self.steps, outcomes=outcomes)
+            given = (FactRef(*ref) for ref in self.state.get("sources") or ())
+            facts["sources"] = [list(ref) for ref in sorted({*found, *given})]
         if step.publishes:
-            shown_refs = [FactRef(space, key, version) for key, (space, version) in places.items()]
-            sources = derive_sources(step, shown_refs, steps=self.steps, outcomes=outcomes)
-            facts["sources"] = [list(ref) for ref in sources]
             facts["known"] = {key: one.version for key, one in known.items()}
             facts["order"] = self._find_order(step.id)
         return ContextSlice(values=shown, refs=refs, facts=facts)
+
+    def renew(
+        self, step: Step, outcomes: Mapping[StepId, StepOutcome], carried: ContextSlice
+    ) -> ContextSlice:
+        """Return the slice of a step that waited for a person, with what its branch knows by now.
+
+        What it was shown stays; what others have promoted meanwhile is promoted upon.
+        """
+        known = {key: self._find_known(key, outcomes).version for key in self._list_keys(step)}
+        return replace(carried, facts={**(carried.facts or {}), "known": known})
 
     def list_publishers(
         self, step: Step, outcomes: Mapping[StepId, StepOutcome]
@@ -133,14 +150,27 @@ class RunFacts:
         require_spaces(self.shared, spaces)
         return name_shared_space(fact.space, spaces[fact.space])
 
+    def _may_be_team(self, step: Step) -> bool:
+        ways = (way.worker for way in step.fallback if isinstance(way, UseWorker))
+        return any(self.is_team(WorkerName(name)) for name in (step.worker, *ways))
+
     def _list_keys(self, step: Step) -> Iterable[str]:
-        """Return the keys that a step's promotion is about: with invariants, all there are."""
-        keys = dict.fromkeys((*step.context, *step.publishes))
-        if step.publishes and self.shared.invariants:
-            keys.update(dict.fromkeys(fact.name for fact in self.shared.facts))
-            if self.shared.is_open:
-                keys.update(dict.fromkeys((*self.state["context"], *self.publishers)))
-        return keys
+        """Return the keys that a step's promotion is about: those that invariants look at, too."""
+        looked_at = self._list_looked_at() if step.publishes else ()
+        return dict.fromkeys((*step.context, *step.publishes, *looked_at))
+
+    def _list_looked_at(self) -> Sequence[str]:
+        """Return the keys that invariants look at: all there are, if one looks at the whole."""
+        if self._looked_at is None:
+            paths = [
+                path
+                for invariant in self.shared.invariants
+                for path in list_paths(invariant.expression, "context")
+            ]
+            facts = [fact.name for fact in self.shared.facts]
+            known = facts or [*self.state["context"], *self.publishers]
+            self._looked_at = known if () in paths else [path[0] for path in paths]
+        return self._looked_at
 
     def _find_known(self, key: str, outcomes: Mapping[StepId, StepOutcome]) -> "_Known":
         """Return what this branch knows of a key: the newest of what its steps have published."""
@@ -169,7 +199,7 @@ class RunFacts:
             for key in keys
             if (space := self.name_space(key))
         ]
-        return await self.storage.context.load_snapshot(asked)
+        return await self.storage.context.load_snapshot(asked) if asked else {}
 
     async def _show(
         self,

@@ -59,10 +59,12 @@ class NestedRunInput(StoredRunInput, total=False):
     Attributes:
         scope: The path of steps above, `outer/`; names the run's steps apart from others'.
         effect_epoch: The effect epoch of the run above.
+        sources: The facts behind what the team is given, each as space, key and version.
     """
 
     scope: str
     effect_epoch: int
+    sources: list[list[Any]]
 
 
 class RunState(TypedDict, total=False):
@@ -75,6 +77,7 @@ class RunState(TypedDict, total=False):
         context_refs: The hashes of these, by key; another value in `context` stands.
         spaces: The named spaces of shared context that the run works in, by role.
         seed_version: The version of the run's own space that holds `context`; 0 if none does.
+        sources: In nested teams, the facts behind what the team was given.
         scope: The path of steps above, in nested teams; empty in a run of its own.
         stepwise: Whether dispatch returns after every settled step.
         effect_epoch: Part of every idempotency key. A fork answers from the ledger; one that is to
@@ -101,6 +104,7 @@ class RunState(TypedDict, total=False):
     context_refs: dict[str, PayloadHash]
     spaces: dict[str, str]
     seed_version: int
+    sources: list[list[Any]]
     scope: str
     stepwise: bool
     effect_epoch: int

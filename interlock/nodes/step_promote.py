@@ -1,13 +1,14 @@
 """The promote node: an accepted output becomes the step's value and its facts, in one transaction."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
 from interlock.contracts.context_errors import PromotionRefusedError
 from interlock.contracts.ids import StepId, WorkerName
 from interlock.contracts.outcome import StepOutcome, Usage
 from interlock.contracts.plain import Plain, find_path
 from interlock.nodes.output_handoff import record_output
-from interlock.nodes.promoting import build_promotion, list_shown_places
+from interlock.nodes.promoting import build_promotion, list_facts_within, list_shown_places
 from interlock.nodes.promotion_refusal import MOST_CONFLICTS, take_refusal
 from interlock.nodes.settlement import settle_step
 from interlock.nodes.step_effects import EffectReport, record_effects, settle_effects
@@ -78,6 +79,9 @@ async def _settle(team: Team, state: StepState, run: StepRun, report: EffectRepo
     promotion = None
     if published:
         promotion = build_promotion(team, state, run, published=published, at=now)
+        if team.is_team(WorkerName(state["worker"])):
+            within = await list_facts_within(run)
+            promotion = replace(promotion, sources=[*promotion.sources, *within])
     handoff, payloads = record_output(state, run, now=now)
     return await settle_step(
         team,

@@ -36,6 +36,22 @@ class TeamSpec:
     checks: Mapping[str, Check]
     context: SharedContext = OPEN_CONTEXT
 
+    def list_roles(self) -> tuple[str, ...]:
+        """Return the named spaces that facts of this team, or of teams within it, live in."""
+        roles = dict.fromkeys(self.context.list_roles())
+        for worker in self.workers.values():
+            nested = find_team_spec(worker.agent)
+            roles.update(dict.fromkeys(nested.list_roles() if nested is not None else ()))
+        return tuple(roles)
+
+
+def find_team_spec(agent: object) -> TeamSpec | None:
+    """Return the declaration behind a team: an Orchestrator, or a run graph that we built."""
+    spec = getattr(agent, "team_spec", None)
+    if spec is None:
+        spec = getattr(getattr(agent, "builder", None), "team_spec", None)
+    return spec if isinstance(spec, TeamSpec) else None
+
 
 @dataclass(slots=True, kw_only=True)
 class Team:
@@ -90,6 +106,11 @@ class Team:
         """Return the tools of a worker that make effects which can never be undone."""
         names = self.tools_by_worker.get(worker, ())
         return [name for name in names if self.tools[name].irreversible]
+
+    def is_team(self, worker: WorkerName) -> bool:
+        """Return whether a worker is a whole team; one that this team does not have is none."""
+        known = self.spec.workers.get(worker)
+        return known is not None and find_team_spec(known.agent) is not None
 
     def find_live(self, thread_id: ThreadId, scope: str) -> LiveRun:
         """Return the live part of a run, making it if this process has none yet.

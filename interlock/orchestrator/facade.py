@@ -216,7 +216,7 @@ class Orchestrator(ThreadViews):
             stepwise=stepwise,
             now=self._clock.now(),
         )
-        seeds = build_seeds(record, shared=self.team_spec.context, criteria=self._team.criteria)
+        seeds = build_seeds(record, team=self._team)
         self._require_plan(record)
         await self._open_storage.accept_run(record, seeds=seeds)
         return await self._drive(record, is_resumed=False)

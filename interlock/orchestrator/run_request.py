@@ -15,7 +15,6 @@ from interlock.contracts.shared_context import (
     name_own_space,
     name_shared_space,
 )
-from interlock.criteria import CriteriaEngine
 from interlock.nodes.declared_facts import (
     refuse_reserved_id,
     refuse_unknown_spaces,
@@ -23,6 +22,7 @@ from interlock.nodes.declared_facts import (
     require_spaces,
 )
 from interlock.nodes.promotion_rules import Offer
+from interlock.nodes.team import Team
 
 SEED_VERSION: Final = 1
 """The version of a thread's own space that holds what its run was started with."""
@@ -67,17 +67,16 @@ def build_record(
     )
 
 
-def build_seeds(
-    record: RunRecord, *, shared: SharedContext, criteria: CriteriaEngine
-) -> Promotion | None:
+def build_seeds(record: RunRecord, *, team: Team) -> Promotion | None:
     """Return the facts that a run starts with, to be promoted as it is accepted; None without any.
 
     Raises:
         ConfigurationError: The context or the spaces do not fit what the team declares.
     """
+    shared = team.spec.context
     require_declared(shared, record.context)
     require_spaces(shared, record.spaces)
-    refuse_unknown_spaces(shared, record.spaces)
+    refuse_unknown_spaces(team.spec.list_roles(), record.spaces)
     if not record.context:
         return None
     spaces = {key: find_space(key, record, shared=shared) for key in record.context}
@@ -87,7 +86,7 @@ def build_seeds(
         key: space for key in looked_at if (space := find_space(key, record, shared=shared)) != own
     }
     offer = Offer(
-        shared=shared, criteria=criteria, thread_id=record.thread_id, values=record.context
+        shared=shared, criteria=team.criteria, thread_id=record.thread_id, values=record.context
     )
     return Promotion(
         made=ContextVersion(

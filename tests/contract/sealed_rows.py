@@ -186,7 +186,7 @@ READS: Final[dict[str, tuple[Any, ...]]] = {
     "load_context_versions": ("t",),
     "load_effect": ("t", "e1"),
     "load_fact_history": ("t", "key"),
-    "load_fact_since": ("t", "key", 1, "c1"),
+    "load_fact_since": ("t", "key", 1, "c1", 9),
     "load_fact_version": ("t", "key", 1),
     "load_handoff_payloads": ("t", None),
     "load_handoffs": ("t", None),

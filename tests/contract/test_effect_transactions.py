@@ -1,5 +1,7 @@
 """Tools that write to the storage database: effect and record together, or neither (I5)."""
 
+import asyncio
+import sys
 from typing import Any
 
 import pytest
@@ -105,6 +107,7 @@ REFUSED_BY_POSTGRESQL = {
     "all rows": "TRUNCATE effects CASCADE",
     "a comment before": "/* x */ -- y\n COMMIT",
     "two statements": "SELECT 1; COMMIT",
+    "a copy to nowhere": "COPY paid TO STDOUT",
 }
 
 
@@ -234,3 +237,15 @@ async def test_a_table_of_the_users_may_have_any_other_name(url: str, clock: Man
             )
         await fresh.aclose()
         await storage.aclose()
+
+
+async def test_a_function_that_would_end_the_process_fails_alone(shop: SqlStorage) -> None:
+    """`sys.exit()` in a lent transaction undoes that function; the storage goes on for others."""
+
+    def leave(tx: il.Transaction) -> None:
+        tx.execute("DELETE FROM paid")
+        sys.exit("out of order")
+
+    with pytest.raises(il.StorageError, match="raised SystemExit"):
+        await asyncio.wait_for(shop.transact(leave), 10)
+    assert await asyncio.wait_for(shop.transact(lambda tx: tx.execute("SELECT 1")), 10) == [(1,)]

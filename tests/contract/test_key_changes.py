@@ -17,11 +17,18 @@ from interlock.checkpoints.sealing import resealing
 from interlock.checkpoints.sealing.envelope import find_key_id
 from interlock.checkpoints.sealing.key_changes import rotate_storage, seal_storage
 from interlock.checkpoints.sealing.sealed_columns import list_sealed_columns
+from interlock.checkpoints.storage_url import parse_storage_url
 from interlock.contracts.encryption import Encryption
-from interlock.contracts.errors import ConfigurationError, StorageError
+from interlock.contracts.errors import (
+    ConfigurationError,
+    StorageBusyError,
+    StorageError,
+    StorageReadOnlyError,
+)
 from interlock.contracts.sealing_errors import SealedRowError, SealedStorageError
 from tests.contract.conftest import ManualClock
 from tests.contract.sealed_rows import CANARY, READS, list_all_writes
+from tests.postgres.postgres_server import PASSWORD, USER, PostgresServer
 
 OLD, NEW, WRONG = (bytes([number]) * 32 for number in (1, 2, 3))
 FIRST = Encryption(keys={"old": OLD}, active="old")
@@ -258,6 +265,69 @@ async def test_sealing_leaves_no_plain_byte_in_the_file(file_url: str, tmp_path:
     await seal(file_url, FIRST)
     for file in tmp_path.iterdir():
         assert CANARY.encode() not in file.read_bytes(), file.name
+
+
+async def test_sealing_says_when_plain_bytes_are_left(file_url: str, tmp_path: Path) -> None:
+    """Somebody who reads keeps old pages in the file: that is an error, and the next time clears."""
+    await fill(file_url, None)
+    reader = sqlite3.connect(tmp_path / "storage.db")
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM runs").fetchall()
+    with pytest.raises(StorageBusyError, match="still lies in the file"):
+        await seal(file_url, FIRST)
+    reader.close()
+    assert await seal(file_url, FIRST) == 0
+    for file in tmp_path.iterdir():
+        assert CANARY.encode() not in file.read_bytes(), file.name
+
+
+async def test_sealing_leaves_no_plain_value_among_the_samples_of_the_planner(
+    postgres_url: str, postgres: PostgresServer
+) -> None:
+    """PostgreSQL keeps common values of each column for its estimates: these are sealed, too."""
+    schema = parse_storage_url(postgres_url).schema
+    samples = (
+        "SELECT string_agg(concat(most_common_vals::text, histogram_bounds::text), ' ') "
+        f"FROM pg_stats WHERE schemaname = '{schema}'"
+    )
+    await fill(postgres_url, None)
+    with postgres.connect(schema) as driver:
+        driver.execute("ANALYZE")
+        assert CANARY in driver.execute(samples).fetchone()[0]
+        await seal(postgres_url, FIRST)
+        assert CANARY not in driver.execute(samples).fetchone()[0]
+
+
+async def test_a_role_that_may_not_clear_a_table_is_told(
+    postgres_url: str, postgres: PostgresServer
+) -> None:
+    """PostgreSQL leaves plain values where the role does not own the table: that is an error."""
+    schema = parse_storage_url(postgres_url).schema
+    role = f"sealer_{schema}"
+    await fill(postgres_url, None)
+    with postgres.connect(schema) as driver:
+        driver.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'seals'")
+        driver.execute(f"GRANT ALL ON SCHEMA {schema} TO {role}")
+        rights = "SELECT, INSERT, UPDATE, DELETE, TRIGGER"
+        driver.execute(f"GRANT {rights} ON ALL TABLES IN SCHEMA {schema} TO {role}")
+        try:
+            url = postgres_url.replace(f"//{USER}:{PASSWORD}@", f"//{role}:seals@")
+            with pytest.raises(StorageReadOnlyError, match="still lies in its file"):
+                await seal(url, FIRST)
+        finally:
+            driver.execute(f"DROP OWNED BY {role}")
+            driver.execute(f"DROP ROLE {role}")
+    assert await seal(postgres_url, FIRST) == 0
+
+
+async def test_a_sealing_that_another_key_finishes_wants_that_key(lasting_url: str) -> None:
+    """Whoever finishes a sealing with a new key leaves a database that asks for that key."""
+    await fill(lasting_url, None)
+    await asyncio.to_thread(run_killed, "seal", lasting_url, 2)
+    await seal(lasting_url, BOTH)
+    with pytest.raises(SealedStorageError, match="'new' was not given"):
+        await read_all(lasting_url, FIRST)
+    assert await find_key_ids(lasting_url, BOTH) == {"new"}
 
 
 async def test_sealing_refuses_while_a_thread_is_run(lasting_url: str, clock: ManualClock) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator
+from functools import partial
 
 import psycopg
 import pytest
@@ -10,6 +11,7 @@ import pytest
 import interlock as il
 from interlock.checkpoints import SqlStorage
 from interlock.checkpoints.connection import Connection
+from interlock.checkpoints.postgresql import postgres_transactions
 from interlock.checkpoints.storage_url import parse_storage_url
 from tests.postgres.postgres_server import PostgresServer
 
@@ -90,3 +92,73 @@ async def test_two_functions_never_overwrite_each_other(bank: SqlStorage) -> Non
     await asyncio.gather(*writes)
     rows = await bank.transact(lambda tx: tx.execute("SELECT cents FROM accounts WHERE name = 'a'"))
     assert rows == [(40,)]
+
+
+async def test_a_constraint_that_waits_for_the_commit_fails_its_own_function(
+    bank: SqlStorage,
+) -> None:
+    """A deferred constraint is asked at the end of the function, not where it would fail others."""
+    await bank.transact(
+        lambda tx: tx.execute("CREATE TABLE seats (name TEXT UNIQUE DEFERRABLE INITIALLY DEFERRED)")
+    )
+
+    def sell_twice(connection: Connection) -> None:
+        with connection.lend() as tx:
+            tx.execute("INSERT INTO seats VALUES ('1a'), ('1a')")
+
+    def save(connection: Connection) -> str:
+        connection.run("insert_blob", ("t", "0", b"0"))
+        return "saved"
+
+    write = partial(bank._database.write, lane="t")
+    results = await asyncio.gather(
+        write(save), write(save), write(sell_twice), write(save), return_exceptions=True
+    )
+    assert [*results[:2], results[3]] == ["saved"] * 3
+    assert isinstance(results[2], il.StorageError)
+    assert await bank.transact(lambda tx: tx.execute("SELECT name FROM seats")) == []
+
+
+async def test_a_function_that_takes_too_long_is_told_so(
+    bank: SqlStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A function during which the server ends the transaction is not run for ever, nor blamed on it."""
+    monkeypatch.setattr(postgres_transactions, "_IDLE_SECONDS", 1)
+    runs: list[int] = []
+
+    def think(tx: il.Transaction) -> None:
+        runs.append(1)
+        tx.execute("SELECT pg_sleep(0)")
+        threading.Event().wait(1.5)
+        tx.execute("SELECT 1")
+
+    with pytest.raises(il.StorageBusyError, match="do what takes long before it"):
+        await bank.transact(think)
+    assert len(runs) == 2
+    assert await bank.transact(lambda tx: tx.execute("SELECT 1")) == [(1,)]
+
+
+async def test_a_server_that_was_away_for_long_is_found_soon(
+    bank: SqlStorage, postgres: PostgresServer
+) -> None:
+    """The pauses between attempts to connect do not grow with the time that a server is away."""
+    write = partial(bank._database.write, lambda connection: connection.run("list_runs").fetchall())
+    await asyncio.gather(*(write(lane=str(number)) for number in range(16)))
+    await asyncio.to_thread(postgres.control, "stop", "-m", "immediate")
+    writing = asyncio.gather(*(write(lane=str(number)) for number in range(16)))
+    await asyncio.sleep(7.5)  # pauses that double would be at 8 seconds, the last of them new
+    await asyncio.to_thread(postgres.control, "start")
+    assert await asyncio.wait_for(writing, 5) == [[]] * 16
+
+
+async def test_a_machine_that_vanishes_is_noticed(postgres: PostgresServer) -> None:
+    """Connections ask whether the server's machine is there, unless the URL says otherwise."""
+    url = postgres.build_url(postgres.name_schema(), connect_timeout="7")
+    storage = SqlStorage(url)
+    await storage.connect()
+    pool = storage._database._pool  # type: ignore[attr-defined]
+    with pool.connection() as driver:
+        said = driver.info.get_parameters()
+    assert (said["connect_timeout"], said["tcp_user_timeout"]) == ("7", "30000")
+    assert said["keepalives_idle"] == "15"
+    await storage.aclose()

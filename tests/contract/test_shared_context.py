@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -175,7 +176,7 @@ async def test_seeds_enter_with_the_run_or_the_run_is_not_accepted(
 
 
 async def test_an_abandoned_branch_is_not_seen_by_another(storage: SqlStorage) -> None:
-    """In a thread's own space only the own superstep's versions and a person's word count."""
+    """In a thread's own space the own superstep's versions count, and a person's word on them."""
     await storage.commit("t", build_batch(build_promotion({"a": 1}, space=OWN)))
     fork = build_promotion({"a": 2}, base={"a": 0}, space=OWN, superstep="c2")
     outcome = await storage.commit("t", build_batch(fork))
@@ -184,11 +185,34 @@ async def test_an_abandoned_branch_is_not_seen_by_another(storage: SqlStorage) -
     twin = build_promotion({"a": 3}, base={"a": 0}, space=OWN, superstep="c2", step_id="twin")
     with pytest.raises(PromotionRefusedError):
         await storage.commit("t", build_batch(twin))
-    asked = [AskedFact(space=OWN, key="a", base=1)]
-    assert (await storage.context.load_snapshot(asked))["a"].value == 1
+    assert await read_branch(storage, base=1) == 1
+    correction = build_promotion({"a": 4}, base={"a": 2}, space=OWN, kind="correction", why="typo")
+    await storage.context.amend(correction, key="a")
+    assert (await read_branch(storage, base=2), await read_branch(storage, base=1)) == (4, 1)
     retraction = build_promotion({"a": 0}, space=OWN, kind="retraction", why="wrong")
     await storage.context.amend(retraction, key="a")
-    assert not (await storage.context.load_snapshot(asked))["a"].is_held
+    assert (await read_branch(storage, base=2), await read_branch(storage, base=1)) == (None, 1)
+    late = build_promotion({"a": 5}, base={"a": 4}, space=OWN, superstep="c2", step_id="late")
+    outcome = await storage.commit("t", build_batch(replace(late, base={"a": 0})))
+    assert outcome is not None  # its own superstep's fact is what the person took back
+    assert outcome.published_versions == {"a": (OWN, 5)}
+
+
+async def test_who_waited_promotes_on_what_its_branch_has_promoted_since(
+    storage: SqlStorage,
+) -> None:
+    """A step is held against what its branch knows by now, however early it was briefed."""
+    await storage.commit("t", build_batch(build_promotion({"a": 1}, space=OWN)))
+    late = build_promotion({"a": 2}, base={"a": 0}, space=OWN, superstep="c2", step_id="late")
+    with pytest.raises(PromotionRefusedError, match="a is 1"):
+        await storage.commit("t", build_batch(replace(late, known={"a": 1})))
+
+
+async def read_branch(storage: SqlStorage, *, base: int) -> Any:
+    """Return the value that a branch which knows a version is shown; None if it is taken back."""
+    asked = [AskedFact(space=OWN, key="a", base=base)]
+    fact = (await storage.context.load_snapshot(asked))["a"]
+    return fact.value if fact.is_held else None
 
 
 async def test_a_retraction_marks_what_rests_on_it_over_threads(storage: SqlStorage) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from interlock.checkpoints import SqlStorage
 from interlock.checkpoints.connection import Connection
+from interlock.contracts.errors import PlainValueError
 
 
 def save_blob(name: str, data: Any = b"0") -> Any:
@@ -45,6 +46,21 @@ async def test_a_row_that_is_refused_fails_its_own_operation(storage: SqlStorage
     assert [result for result in results if isinstance(result, str)] == [*names[:2], *names[3:]]
     assert isinstance(results[2], Exception)
     assert await list_blobs(storage) == [*names[:2], *names[3:]]
+
+
+async def test_a_row_that_the_driver_refuses_fails_its_own_operation(storage: SqlStorage) -> None:
+    """What cannot even be sent is told to whoever gave it, and not to a reader after it."""
+    write = partial(storage._database.write, lane="t")
+    results = await asyncio.gather(
+        write(save_blob("before")),
+        write(save_blob("half a pair: \ud83d")),
+        write(lambda connection: connection.run("load_run_status", ("t",)).fetchone()),
+        write(save_blob("after")),
+        return_exceptions=True,
+    )
+    assert isinstance(results[1], PlainValueError)
+    assert [results[0], *results[2:]] == ["before", None, "after"]
+    assert await list_blobs(storage) == ["after", "before"]
 
 
 async def test_an_operation_reads_what_it_and_those_before_it_wrote(storage: SqlStorage) -> None:

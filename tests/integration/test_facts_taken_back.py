@@ -210,6 +210,24 @@ async def test_marks_reach_other_threads_of_a_named_space() -> None:
     assert set(view.resting) == {"show", "tell"}
 
 
+async def test_a_new_snapshot_does_not_forget_what_is_behind_an_input() -> None:
+    """A step that is shown a corrected fact may have read an output made from the old one."""
+    worker = Held(lambda brief: brief.context["price"])
+    steps = (
+        build_step("read", context=["price"]),
+        build_step("sum", needs=["read"], context=["price"], publishes={"total": "output"}),
+    )
+    async with build_desk({"read": give(5), "sum": worker}, *steps) as desk:
+        running = asyncio.create_task(desk.ainvoke("x", thread_id="t", context={"price": 5}))
+        await worker.called.wait()
+        await desk.acorrect("t", "price", value=6, why="typo")
+        worker.let_go.set()
+        result = await running
+        view = await desk.acontext("t")
+    assert [brief.context["price"] for brief in worker.briefs] == [5, 6]
+    assert (result.status, sorted(view.marks)) == ("degraded", ["total"])
+
+
 @pytest.mark.parametrize("why", ["", "  "])
 async def test_a_person_says_why(why: str) -> None:
     """Nothing is taken back without a reason, and nothing that is not there."""

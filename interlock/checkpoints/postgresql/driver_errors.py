@@ -17,6 +17,7 @@ from interlock.contracts.errors import (
     StorageReadOnlyError,
 )
 
+_IDLE_TRANSACTION: Final = "25P03"
 _TOO_LONG: Final = (
     StorageBusyError,
     "was locked by another connection for too long. Try again, or stop what holds it",
@@ -30,10 +31,18 @@ _FULL: Final = (
     "has no room left; nothing of this write was kept. Free space on its disk and resume",
 )
 _CORRUPT: Final = (StorageCorruptError, "is damaged. Restore it from a backup")
+_IDLE: Final = (
+    StorageBusyError,
+    (
+        "ended a transaction that had stood still for 15 seconds; nothing of it was kept. In a function "
+        "that the transaction is lent to, do what takes long before it"
+    ),
+)
 _KINDS: Final[Mapping[str, tuple[type[InterlockError], str]]] = {
     "55P03": _TOO_LONG,
     "40P01": _TOO_LONG,
     "40001": _TOO_LONG,
+    _IDLE_TRANSACTION: _IDLE,
     "25006": _READ_ONLY,
     "42501": _READ_ONLY,
     "53100": _FULL,
@@ -42,7 +51,9 @@ _KINDS: Final[Mapping[str, tuple[type[InterlockError], str]]] = {
 }
 _STARTS_AGAIN: Final = frozenset({"40001", "40P01"})
 """Serialisation failure, deadlock: the same transaction may go through when it is run again."""
-_SERVER_AWAY: Final = frozenset({"57P01", "57P02", "57P03", "57P05", "25P03", "53300", "08P01"})
+_SERVER_AWAY: Final = frozenset(
+    {"57P01", "57P02", "57P03", "57P05", _IDLE_TRANSACTION, "53300", "08P01"}
+)
 _CONNECTION_CLASS: Final = "08"
 _UNREACHABLE: Final = (
     "cannot be reached. Is the server up, and are host, port, user and password right? Once it is "
@@ -53,6 +64,11 @@ _UNREACHABLE: Final = (
 def starts_again(error: BaseException) -> bool:
     """Return whether a transaction that failed so may go through when it is run again."""
     return isinstance(error, psycopg.Error) and error.sqlstate in _STARTS_AGAIN
+
+
+def was_idle(error: BaseException) -> bool:
+    """Return whether the server has ended a transaction that stood still, say in a frozen process."""
+    return isinstance(error, psycopg.Error) and error.sqlstate == _IDLE_TRANSACTION
 
 
 def is_connection_lost(error: BaseException) -> bool:
@@ -82,10 +98,10 @@ def translate_error(error: Exception, *, place: str) -> Exception:
     if not isinstance(error, (psycopg.Error, PoolTimeout, PoolClosed, TooManyRequests)):
         return error
     kind: type[InterlockError] = StorageError
-    if is_connection_lost(error):
+    state = getattr(error, "sqlstate", None)
+    if is_connection_lost(error) and not was_idle(error):
         words = _UNREACHABLE
     else:
-        state = getattr(error, "sqlstate", None)
         kind, words = _KINDS.get(state or "", (StorageError, "could not do what was asked of it"))
     typed = kind(f"The database {place} {words}. (PostgreSQL: {_word(error)})")
     typed.__cause__ = error

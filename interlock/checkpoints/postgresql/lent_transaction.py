@@ -21,6 +21,7 @@ _REFUSED: Final = frozenset(
         "begin",
         "checkpoint",
         "commit",
+        "copy",  # it would leave the connection in the middle of a copy
         "discard",
         "end",
         "listen",
@@ -107,6 +108,8 @@ def lend_transaction(
     lent = LentTransaction(driver)
     try:
         yield lent
+        # What the user's constraints put off until COMMIT would fail there for others' writes too.
+        run_script(driver, "SET CONSTRAINTS ALL IMMEDIATE")
     except BaseException as exc:
         lent.end()
         if not (isinstance(exc, Exception) and ended_by(exc)):

@@ -28,7 +28,7 @@ class PostgresConnection:
     Plain inserts of many rows are held back until something else is sent (`waiting_rows`).
 
     Attributes:
-        changes: How many statements were run, or wait, that may write.
+        changes: Grows with every statement that was run, waits or failed, and may write.
         noted: What the open transaction has found out.
     """
 
@@ -64,9 +64,17 @@ class PostgresConnection:
             self.changes += 1
 
     def flush(self) -> None:
-        """Send what was held back; raises what the server says to it."""
-        for statement, parameters in self._waiting.take():
-            self._driver.cursor(binary=True).execute(statement, parameters)
+        """Send what was held back; raises what the server or the driver says to it.
+
+        The driver refuses some rows by itself, which leaves the transaction able to go on without
+        them. So a failure counts as a change: whoever met it is not the one who gave the rows.
+        """
+        try:
+            for statement, parameters in self._waiting.take():
+                self._driver.cursor(binary=True).execute(statement, parameters)
+        except BaseException:
+            self.changes += 1
+            raise
 
     def forget_waiting(self) -> None:
         """Send nothing of what was held back: the transaction was undone."""

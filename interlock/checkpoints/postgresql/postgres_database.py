@@ -10,6 +10,7 @@ from concurrent.futures import Future
 from typing import Any, Final, TypeVar
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import ConnectionPool, PoolTimeout, TooManyRequests
 
 from interlock.checkpoints.connection import Operation
@@ -21,6 +22,7 @@ from interlock.checkpoints.postgresql.driver_errors import (
     starts_again,
     translate_error,
     typed_errors,
+    was_idle,
 )
 from interlock.checkpoints.postgresql.lanes import Lanes
 from interlock.checkpoints.postgresql.postgres_transactions import (
@@ -40,10 +42,26 @@ T = TypeVar("T")
 PATIENCE_SECONDS: Final = 60.0
 """How long a write is tried again while the server, or the way to it, is gone."""
 _CONNECT_SECONDS: Final = 10.0
+_BORROW_SECONDS: Final = 3.0
+"""How long a thread waits for a connection, and the pool for the server, before each begins again.
+
+The pool doubles its pauses; if it never began again, a server that is back would wait for minutes."""
+_REACHING: Final[dict[str, str]] = {
+    "connect_timeout": "10",
+    "keepalives_idle": "15",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "30000",
+}
+"""So that a machine that has vanished from the network is noticed, in half a minute and not in hours.
+
+What the URL says of these goes before."""
 _OLD_MARKS: Final = "30 days"
 """Marks of storages that were killed go after so long."""
 _FIRST_PAUSE_SECONDS: Final = 0.02
 _LONGEST_PAUSE_SECONDS: Final = 1.0
+_MOST_TIMES_IDLE: Final = 2
+"""A process may be frozen once; a function that takes too long does so each time."""
 _FRESH_SECONDS: Final = 1.0
 """A connection that was used so short a time ago is taken without being asked whether it lives."""
 _CONNECTION_SETTINGS: Final[dict[str, Any]] = {
@@ -104,13 +122,12 @@ class PostgresDatabase:
     def _open(self) -> None:
         url = self._url
         with typed_errors(url.text):
+            conninfo = _add_defaults(url.conninfo)
             # Not from the pool: it would try to connect again and again and keep the reason back.
-            with psycopg.connect(
-                url.conninfo, connect_timeout=int(_CONNECT_SECONDS), **_CONNECTION_SETTINGS
-            ) as driver:
+            with psycopg.connect(conninfo, **_CONNECTION_SETTINGS) as driver:
                 migrate(driver, url)
             pool = ConnectionPool(
-                url.conninfo,
+                conninfo,
                 connection_class=_PooledConnection,
                 kwargs=_CONNECTION_SETTINGS,
                 min_size=1,
@@ -118,7 +135,8 @@ class PostgresDatabase:
                 open=False,
                 configure=register_adapters,
                 check=_check,
-                timeout=_CONNECT_SECONDS,
+                timeout=_BORROW_SECONDS,
+                reconnect_timeout=_BORROW_SECONDS,
                 name=f"interlock {self._name}",
             )
             try:
@@ -252,11 +270,15 @@ class PostgresDatabase:
         shared = SharedTransaction(batch, failures=self._failures, translate=self._translate)
         deadline = time.monotonic() + PATIENCE_SECONDS
         pause_seconds = _FIRST_PAUSE_SECONDS
+        times_idle = 0
         while True:
             try:
                 self._try(index, lane, shared)
             except Exception as exc:  # noqa: BLE001 - handed to every caller of the batch
-                is_worth_it = starts_again(exc) or self._is_away(exc)
+                times_idle += was_idle(exc)
+                is_worth_it = times_idle < _MOST_TIMES_IDLE and (
+                    starts_again(exc) or self._is_away(exc)
+                )
                 if is_worth_it and time.monotonic() < deadline:
                     time_out = threading.Event()
                     time_out.wait(pause_seconds * (0.5 + secrets.randbelow(1000) / 1000))
@@ -307,6 +329,12 @@ class PostgresDatabase:
 
 class _LostError(StorageError):
     """The connection was lost inside a function that hid the driver's own error."""
+
+
+def _add_defaults(conninfo: str) -> str:
+    """Return what the client library is given, with our defaults for what it does not say."""
+    said = conninfo_to_dict(conninfo)
+    return make_conninfo(conninfo, **{key: _REACHING[key] for key in _REACHING if key not in said})
 
 
 def _check(driver: _PooledConnection) -> None:

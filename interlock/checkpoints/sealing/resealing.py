@@ -30,7 +30,7 @@ from interlock.checkpoints.sealing.sealing_state import (
 )
 from interlock.checkpoints.sealing.unlocking import (
     begin_sealing,
-    require_keys,
+    note_active_key,
     unlock,
 )
 from interlock.contracts.encryption import Encryption
@@ -191,8 +191,7 @@ def _begin(connection: Connection, encryption: Encryption, now: datetime) -> Sea
                 "Nothing was changed. Stop every process that uses it, and seal it then."
             )
         return begin_sealing(connection, encryption, state="sealing")
-    require_keys(sealing, encryption)
-    return sealing
+    return note_active_key(connection, sealing, encryption)
 
 
 def _end(connection: Connection) -> None:

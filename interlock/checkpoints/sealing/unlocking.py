@@ -79,6 +79,15 @@ def _enter(connection: Connection, encryption: Encryption) -> Sealing:
         sealing = begin_sealing(connection, encryption, state="sealed")
         _require_empty(connection)  # again, now that nobody can add a row any more
         return sealing
+    return note_active_key(connection, sealing, encryption)
+
+
+def note_active_key(connection: Connection, sealing: Sealing, encryption: Encryption) -> Sealing:
+    """Write down, before anything is sealed with it, which key is used from now on.
+
+    Raises:
+        SealedStorageError: The keys are wrong, or one is missing.
+    """
     require_keys(sealing, encryption)
     if encryption.active in sealing.proofs:
         return sealing

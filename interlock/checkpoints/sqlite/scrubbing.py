@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 from interlock.checkpoints.sqlite.driver_errors import typed_errors
 from interlock.checkpoints.storage_url import StorageUrl
+from interlock.contracts.errors import StorageBusyError
 
 
 def scrub_file(url: StorageUrl) -> None:
@@ -24,6 +25,11 @@ def scrub_file(url: StorageUrl) -> None:
         )
         try:
             connection.execute("VACUUM")
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            (is_busy, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if is_busy:
+                raise StorageBusyError(
+                    f"The database {url.text} is being read by somebody, so what was replaced in it "
+                    "still lies in the file. Stop what uses it, and do this again."
+                )
         finally:
             connection.close()

@@ -68,20 +68,20 @@ def test_a_consumed_part_stands_for_the_facts_that_lie_in_it(
         "below": settle("below", shown="y"),
         "source": settle("source", shown="x", published="a b"),
     }
-    found = derive_sources(step, (), steps=index(below, source, step), outcomes=outcomes)
+    found = derive_sources(step, steps=index(below, source, step), outcomes=outcomes)
     assert found == [ref(key) for key in expected]
 
 
-def test_what_a_step_is_shown_itself_is_a_source() -> None:
-    """Beside what lies behind its inputs, each once."""
+def test_what_a_step_in_between_is_shown_is_a_source() -> None:
+    """Beside what lies behind its own inputs, each once."""
     step = build_step("s", needs=["through"])
     outcomes: Any = {
         "source": settle("source", published="a b"),
-        "through": settle("through", shown="a"),
+        "through": settle("through", shown="a z"),
     }
     steps = index(SOURCE, THROUGH, step)
-    found = derive_sources(step, [ref("a"), ref("z", 3)], steps=steps, outcomes=outcomes)
-    assert found == [ref("a"), ref("b"), ref("z", 3)]
+    found = derive_sources(step, steps=steps, outcomes=outcomes)
+    assert found == [ref("a"), ref("b"), ref("z")]
 
 
 def test_a_long_chain_of_publishers_is_looked_at_one_link_at_a_time() -> None:
@@ -92,7 +92,7 @@ def test_a_long_chain_of_publishers_is_looked_at_one_link_at_a_time() -> None:
         name, before = f"s{number}", f"s{number - 1}"
         steps.append(build_step(name, needs=[before], publishes={f"k{number}": "output"}))
         outcomes[name] = settle(name, published=f"k{number}")
-    found = derive_sources(steps[-1], (), steps=index(*steps), outcomes=outcomes)
+    found = derive_sources(steps[-1], steps=index(*steps), outcomes=outcomes)
     assert found == [ref("k48")]
 
 

@@ -47,7 +47,7 @@ SELECT f.space, f.key, f.version, f.state, f.value, f.value_hash, f.rule, f.plan
        v.kind, v.thread_id, v.superstep, v.epoch, v.step_id, v.attempt, v.worker, v.brief_hash,
        v.findings, v.base, v.kept, v.why, v.at
 FROM context_facts AS f JOIN context_versions AS v ON v.space = f.space AND v.version = f.version
-WHERE f.space = ?1 AND f.key = ?2 AND f.version > ?3
+WHERE f.space = ?1 AND f.key = ?2 AND f.version > ?3 AND f.version < ?5
   AND (v.kind IN ('correction', 'retraction') OR (v.kind = 'promotion' AND v.superstep = ?4))
 ORDER BY f.version DESC LIMIT 1;
 
