@@ -1,19 +1,29 @@
 """The run ledger: an accepted run never vanishes, and an ended one never changes (I9)."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from interlock.checkpoints.connection import Connection, Operation
 from interlock.checkpoints.database import Database
+from interlock.checkpoints.payload_rows import derive_payload_rows, insert_payloads, load_payload
+from interlock.contracts.big_values import is_big
 from interlock.contracts.clock import Clock
-from interlock.contracts.errors import FinishedRunError, UnfinishedRunError, UnknownThreadError
-from interlock.contracts.ids import ThreadId
+from interlock.contracts.errors import (
+    FinishedRunError,
+    StorageError,
+    UnfinishedRunError,
+    UnknownThreadError,
+)
+from interlock.contracts.ids import PayloadHash, ThreadId
 from interlock.contracts.outcome import TERMINAL_RUN_STATUSES, RunStatus
-from interlock.contracts.plain import decode_plain, encode_plain
+from interlock.contracts.plain import Plain, decode_plain, derive_bytes_hash, encode_plain
 from interlock.contracts.run_record import RunRecord
 from interlock.contracts.storage import RunUpdate
+
+_REFS: Final = 9
+"""Where the hashes of big values stand in the row of a run."""
 
 
 class RunLedger:
@@ -35,10 +45,13 @@ class RunLedger:
             UnfinishedRunError: The thread has a run under way.
             FinishedRunError: The thread's run has ended.
         """
+        context, big = _put_by_hash(run.context)
+        payload_rows = derive_payload_rows(run.thread_id, handoffs=(), payloads=big.values())
+        refs = {key: derive_bytes_hash(data) for key, data in big.items()}
         row = (
             run.thread_id,
             run.goal,
-            encode_plain(run.context).decode(),
+            encode_plain(context).decode(),
             run.status,
             dump_time(run.accepted_at),
             dump_time(run.updated_at),
@@ -46,6 +59,7 @@ class RunLedger:
             encode_plain(run.result).decode(),
             run.stepwise,
             encode_plain(run.spaces).decode(),
+            encode_plain(refs).decode(),
         )
 
         def operation(connection: Connection) -> None:
@@ -56,6 +70,7 @@ class RunLedger:
                 raise UnfinishedRunError(thread_id=run.thread_id, status=status)
             if seed is not None:
                 seed(connection)
+            insert_payloads(connection, payload_rows)
             connection.run("insert_run", row)
 
         await self._database.write(operation, lane=run.thread_id)
@@ -65,12 +80,12 @@ class RunLedger:
 
         def operation(connection: Connection) -> RunRecord | None:
             row = connection.run("load_run", (thread_id,)).fetchone()
-            return None if row is None else _parse_run(row)
+            return None if row is None else _parse_run(row, _load_big(connection, thread_id, row))
 
         return await self._database.read(operation)
 
     async def list(self, *, status: RunStatus | None) -> Sequence[RunRecord]:
-        """Return all runs, newest first, without results."""
+        """Return all runs, newest first, without results; big values of contexts are None."""
 
         def operation(connection: Connection) -> Sequence[RunRecord]:
             if status is None:
@@ -120,13 +135,33 @@ def _load_status(connection: Connection, thread_id: str) -> str | None:
     return None if row is None else str(row[0])
 
 
-def _parse_run(row: Sequence[Any]) -> RunRecord:
+def _put_by_hash(context: Mapping[str, Plain]) -> tuple[dict[str, Plain], dict[str, bytes]]:
+    """Return a context with None for its big values, and their encodings by key."""
+    big = {key: encode_plain(value) for key, value in context.items() if is_big(value)}
+    return {**context, **dict.fromkeys(big)}, big
+
+
+def _load_big(connection: Connection, thread_id: ThreadId, row: Sequence[Any]) -> dict[str, Plain]:
+    """Return the big values of a run's context."""
+    loaded: dict[str, Plain] = {}
+    for key, reference in json.loads(row[_REFS]).items():
+        data = load_payload(connection, thread_id, PayloadHash(reference))
+        if data is None:
+            raise StorageError(
+                f"The value {key!r} of the context that run {thread_id!r} was given is gone from its "
+                "payloads. Restore the database from a backup."
+            )
+        loaded[key] = decode_plain(data)
+    return loaded
+
+
+def _parse_run(row: Sequence[Any], big: Mapping[str, Plain] | None = None) -> RunRecord:
     thread_id, goal, context, status, accepted_at, updated_at, cancel_reason, stepwise = row[:8]
-    spaces, *rest = row[8:]
+    spaces, _refs, *rest = row[8:]
     return RunRecord(
         thread_id=thread_id,
         goal=goal,
-        context=json.loads(context),
+        context={**json.loads(context), **(big or {})},
         status=status,
         accepted_at=datetime.fromisoformat(accepted_at),
         updated_at=datetime.fromisoformat(updated_at),

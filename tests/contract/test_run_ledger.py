@@ -5,7 +5,10 @@ from typing import Any
 import pytest
 
 from interlock.checkpoints import SqlStorage
+from interlock.checkpoints.connection import Connection
 from interlock.contracts.errors import FinishedRunError, UnfinishedRunError, UnknownThreadError
+from interlock.contracts.plain import encode_plain
+from interlock.contracts.retention import Retention
 from interlock.contracts.run_record import RunRecord
 from interlock.contracts.storage import Batch, RunUpdate
 
@@ -91,3 +94,39 @@ async def test_cancelling_an_unknown_thread_is_refused(storage: SqlStorage) -> N
     """There is nothing to cancel on a thread that no run was started on."""
     with pytest.raises(UnknownThreadError):
         await storage.request_cancel("nowhere", why="typo")
+
+
+async def test_a_big_value_of_the_context_is_stored_once(
+    storage: SqlStorage, make_run: Callable[..., RunRecord]
+) -> None:
+    """It lies among the payloads, where a state and a fact name the same; the run has its hash."""
+    big = [f"line {number}" for number in range(5_000)]
+    run = make_run(context={"big": big, "small": 1})
+    await storage.accept_run(run)
+    assert await storage.load_run("t") == run
+    listed = await storage.list_runs()
+    assert listed[0].context == {"big": None, "small": 1}
+    await storage.commit("t", Batch(payloads=[encode_plain(big)]))
+
+    def measure(connection: Connection) -> tuple[int, int]:
+        (row,) = connection.execute("SELECT length(context) FROM runs").fetchone()
+        (payloads,) = connection.execute("SELECT count(*) FROM payloads").fetchone()
+        return int(row), int(payloads)
+
+    in_row, payloads = await storage._database.read(measure)
+    assert in_row < 100
+    assert payloads == 1
+
+
+async def test_pruning_keeps_what_a_run_was_given(
+    storage: SqlStorage, make_run: Callable[..., RunRecord]
+) -> None:
+    """A run that has ended stays with its whole context."""
+    run = make_run(context={"big": "x" * 50_000})
+    await storage.accept_run(run)
+    await storage.commit("t", Batch(run=RunUpdate(status="completed")))
+    await storage.commit("t", Batch(payloads=[encode_plain("y" * 50_000)]))
+    await storage.prune(Retention(older_than=timedelta(0), journal=True))
+    kept = await storage.load_run("t")
+    assert kept is not None
+    assert kept.context == run.context

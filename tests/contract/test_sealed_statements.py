@@ -35,7 +35,7 @@ CLEAR = {
     "prunings": "thread_id",
     "questions": "seq id thread_id status asked_at answered_at",
     "resealing": "one",
-    "runs": "thread_id status accepted_at updated_at stepwise spaces",
+    "runs": "thread_id status accepted_at updated_at stepwise spaces context_refs",
     "scratchpad_notes": "seq id thread_id superstep step_id worker attempt size noted_at",
     "sealing": "one format salt state",
     "sealing_keys": "id proof",

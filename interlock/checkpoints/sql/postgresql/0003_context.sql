@@ -1,6 +1,9 @@
 -- The named spaces that a run's facts live in, as JSON {role: id}.
 ALTER TABLE runs ADD COLUMN spaces TEXT COLLATE "C" NOT NULL DEFAULT '{}';
 
+-- Its context's big values by hash, as JSON {key: hash}; they are null in `context`.
+ALTER TABLE runs ADD COLUMN context_refs TEXT COLLATE "C" NOT NULL DEFAULT '{}';
+
 -- Versions of spaces of shared context: who made each, and from what. Append-only (I2). A space is a
 -- thread's own, or a named one. A step's promotion is one version, however often it is replayed.
 CREATE TABLE context_versions (

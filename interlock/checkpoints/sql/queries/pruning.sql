@@ -93,7 +93,8 @@ SELECT answer_hash FROM effects WHERE thread_id = ?1 AND answer_hash IS NOT NULL
 UNION SELECT facts.value_hash FROM context_facts AS facts
 JOIN context_versions AS versions
   ON versions.space = facts.space AND versions.version = facts.version
-WHERE versions.thread_id = ?1 AND facts.value_hash IS NOT NULL;
+WHERE versions.thread_id = ?1 AND facts.value_hash IS NOT NULL
+UNION SELECT context_refs FROM runs WHERE thread_id = ?1 AND context_refs <> '{}';
 
 -- name: delete_unnamed_payload
 DELETE FROM payloads WHERE thread_id = ?1 AND hash = ?2

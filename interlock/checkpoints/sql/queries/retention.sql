@@ -79,4 +79,5 @@ SELECT answer_hash FROM effects WHERE thread_id = ?1 AND answer_hash IS NOT NULL
 UNION SELECT payload_hash FROM handoffs WHERE thread_id = ?1
 UNION SELECT context_facts.value_hash FROM context_facts JOIN context_versions USING (space, version)
   WHERE context_versions.thread_id = ?1 AND context_facts.value_hash IS NOT NULL
-UNION SELECT brief_hash FROM context_versions WHERE thread_id = ?1 AND brief_hash IS NOT NULL;
+UNION SELECT brief_hash FROM context_versions WHERE thread_id = ?1 AND brief_hash IS NOT NULL
+UNION SELECT context_refs FROM runs WHERE thread_id = ?1 AND context_refs <> '{}';

@@ -4,8 +4,8 @@
 -- seal: ?7 runs.cancel_reason (?1)
 -- seal: ?8 runs.result (?1)
 INSERT INTO runs (thread_id, goal, context, status, accepted_at, updated_at, cancel_reason,
-                  result, stepwise, spaces)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+                  result, stepwise, spaces, context_refs)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: load_run_status
 SELECT status FROM runs WHERE thread_id = ?;
@@ -14,9 +14,9 @@ SELECT status FROM runs WHERE thread_id = ?;
 -- open: 2 runs.goal (1)
 -- open: 3 runs.context (1)
 -- open: 7 runs.cancel_reason (1)
--- open: 10 runs.result (1)
+-- open: 11 runs.result (1)
 SELECT thread_id, goal, context, status, accepted_at, updated_at, cancel_reason, stepwise, spaces,
-       result
+       context_refs, result
 FROM runs WHERE thread_id = ?;
 
 -- name: update_run

@@ -2,12 +2,14 @@
 -- open: 2 runs.goal (1)
 -- open: 3 runs.context (1)
 -- open: 7 runs.cancel_reason (1)
-SELECT thread_id, goal, context, status, accepted_at, updated_at, cancel_reason, stepwise, spaces
+SELECT thread_id, goal, context, status, accepted_at, updated_at, cancel_reason, stepwise, spaces,
+       context_refs
 FROM runs ORDER BY accepted_at DESC, rowid DESC;
 
 -- name: list_runs_by_status
 -- open: 2 runs.goal (1)
 -- open: 3 runs.context (1)
 -- open: 7 runs.cancel_reason (1)
-SELECT thread_id, goal, context, status, accepted_at, updated_at, cancel_reason, stepwise, spaces
+SELECT thread_id, goal, context, status, accepted_at, updated_at, cancel_reason, stepwise, spaces,
+       context_refs
 FROM runs WHERE status = ? ORDER BY accepted_at DESC, rowid DESC;
