@@ -84,7 +84,7 @@ class SharedContext(FrozenModel):
     def find_fact(self, key: str) -> Fact | None:
         """Return what is declared of a key; None if it may not be used."""
         if self.is_open:
-            return Fact(name=key)
+            return Fact.model_construct(name=key)  # what a run was given may have any name
         return self.index_facts().get(key)
 
     def list_roles(self) -> tuple[str, ...]:

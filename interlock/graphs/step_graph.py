@@ -228,7 +228,7 @@ def _shape_team_input(state: StepState, brief: Brief, run: StepRun) -> dict[str,
     refs = _merge_refs(state["assignment"])
     context.update(dict.fromkeys(refs))
     context.update({key: shown[key] for key in ("feedback", "effects") if shown.get(key)})
-    shaped = {
+    shaped: dict[str, Any] = {
         "goal": brief.instruction,
         "context": context,
         "scope": scope,

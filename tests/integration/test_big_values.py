@@ -72,7 +72,7 @@ async def test_two_readers_of_an_output_and_one_of_a_part_share_it(tmp_path: Pat
     assert briefs["one"].payload["inputs"] == {"big": BIG}
     assert briefs["part"].payload["inputs"] == {"text": BIG["text"], "kind": "letter"}
     assert measure(tmp_path) < ONCE
-    assert read_size(tmp_path, "length(data)", "blobs") == 0
+    assert read_size(tmp_path, "length(data)", "blobs") < 10_000
 
 
 async def test_a_big_value_of_many_small_ones_is_shared_too(tmp_path: Path) -> None:

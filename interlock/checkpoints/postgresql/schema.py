@@ -9,6 +9,7 @@ from interlock.checkpoints.storage_url import StorageUrl
 from interlock.contracts.errors import StorageSchemaError
 
 _MIGRATING: Final = "migrations"
+_IDLE_SECONDS: Final = 15
 _OLDEST_SERVER: Final = 130000
 _VERSION_TABLE: Final = "interlock_schema_version"
 
@@ -27,7 +28,11 @@ def migrate(driver: Driver, url: StorageUrl) -> None:
     _check_server(driver, url)
     schema = url.schema
     with driver.transaction():
-        run_script(driver, f"SELECT pg_advisory_xact_lock({derive_lock_key(schema, _MIGRATING):d})")
+        run_script(
+            driver,  # a frozen process must not keep everybody out who opens the database
+            f"SET LOCAL idle_in_transaction_session_timeout TO '{_IDLE_SECONDS}s'; "
+            f"SELECT pg_advisory_xact_lock({derive_lock_key(schema, _MIGRATING):d})",
+        )
         if not _find(driver, "SELECT 1 FROM pg_namespace WHERE nspname = $1", schema):
             run_script(driver, f'CREATE SCHEMA "{schema}"')
         run_script(driver, f'SET LOCAL search_path TO "{schema}"')
