@@ -45,10 +45,13 @@ def settle_promoted(
         return StepOutcome.model_validate_json(row[0])
     facts = promote(connection, promotion)
     published, refs = _keep_published(connection, thread_id, facts)
+    place = (superstep, promotion.made.step_id)
+    kept = (key for key, fact in facts.items() if (fact.made.superstep, fact.made.step_id) != place)
     return outcome.model_copy(
         update={
             "published": published,
             "published_refs": refs,
+            "published_in_vain": tuple(kept),
             "published_versions": {key: (fact.space, fact.version) for key, fact in facts.items()},
         }
     )

@@ -61,7 +61,7 @@ def choose_kept(
         if metadata.get("counters_since_delta_snapshot"):
             kept[namespace] = set(ids)  # delta channels are rebuilt from ancestors
             continue
-        young = {one for one in ids if not _is_older(one, wanted.before)}
+        young = {one for one in ids if not is_older(one, wanted.before)}
         parents: Mapping[str, str] = metadata.get("parents") or {}
         is_needed = _is_stateful(namespace) or (
             _is_reachable(parents, kept, checkpoints)
@@ -112,7 +112,7 @@ def _is_settled(
     return False
 
 
-def _is_older(checkpoint_id: str, instant: datetime) -> bool:
+def is_older(checkpoint_id: str, instant: datetime) -> bool:
     """Return whether a checkpoint was made before an instant; an id without a time was not."""
     try:
         uuid = UUID(checkpoint_id)

@@ -14,7 +14,7 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from interlock.checkpoints.connection import Connection
 from interlock.checkpoints.growing_values import parse_tail
-from interlock.checkpoints.kept_checkpoints import Wanted, choose_kept
+from interlock.checkpoints.kept_checkpoints import Wanted, choose_kept, is_older
 from interlock.checkpoints.payload_reach import list_unnamed
 from interlock.checkpoints.run_ledger import dump_time
 from interlock.contracts.outcome import TERMINAL_RUN_STATUSES
@@ -82,10 +82,13 @@ def build_plan(connection: Connection, thread_id: str, terms: PlanTerms) -> Prun
     status, updated_at = connection.run("load_run_age", (thread_id,)).fetchone() or ("", "")
     before = dump_time(terms.before)
     is_ended = status in TERMINAL_RUN_STATUSES
-    is_old = is_ended and updated_at < before
+    checkpoints = connection.run("list_checkpoint_sizes", (thread_id,)).fetchall()
+    # A branch that somebody has forked off meanwhile goes on without the run's record.
+    is_forked = any(not is_older(one, terms.before) for _, one, _ in checkpoints)
+    is_old = is_ended and updated_at < before and not is_forked
     plan = PrunePlan(is_emptied=is_old)
-    _add_checkpoints(plan, connection, thread_id, terms=terms)
-    if is_ended or not status:
+    _add_checkpoints(plan, connection, thread_id, rows=checkpoints, terms=terms)
+    if not (status and is_forked) and (is_ended or not status):
         notes = connection.run("list_old_notes", (thread_id, before)).fetchall()
         for note_id, size in notes:
             plan.add("scratchpad_notes", (note_id,), size)
@@ -113,9 +116,13 @@ def _add_record(plan: PrunePlan, connection: Connection, thread_id: str) -> None
 
 
 def _add_checkpoints(
-    plan: PrunePlan, connection: Connection, thread_id: str, *, terms: PlanTerms
+    plan: PrunePlan,
+    connection: Connection,
+    thread_id: str,
+    *,
+    rows: Sequence[Any],
+    terms: PlanTerms,
 ) -> None:
-    rows = connection.run("list_checkpoint_sizes", (thread_id,)).fetchall()
     kept: dict[str, set[str]] = {}
     if not plan.is_emptied:
         kept = _choose_kept(connection, thread_id, rows, terms=terms)

@@ -1,7 +1,7 @@
 """Storage URLs: `sqlite:///relative.db`, `postgresql://user@host/database`, `memory://`."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 from urllib.parse import unquote
@@ -40,7 +40,8 @@ class StorageUrl:
         text: The URL as messages may show it: without a password.
         kind: Which database.
         path: The file of an SQLite database; None for another.
-        conninfo: What PostgreSQL's client library is given: the URL without our own options.
+        conninfo: What PostgreSQL's client library is given: the URL without our own options, with
+            the password; shown nowhere.
         schema: The PostgreSQL schema that holds our tables.
         pool_size: Most PostgreSQL connections that one storage holds.
     """
@@ -48,7 +49,7 @@ class StorageUrl:
     text: str
     kind: StorageKind
     path: Path | None = None
-    conninfo: str = ""
+    conninfo: str = field(default="", repr=False)
     schema: str = DEFAULT_SCHEMA
     pool_size: int = DEFAULT_POOL_SIZE
 

@@ -46,8 +46,8 @@ class FactStory:
         versions: Every version, oldest first.
         outputs: The steps whose outputs the maker of a version was given, by version; those of
             this thread only.
-        dependents: The steps that were given outputs of what was shown a version, directly or
-            not, by version; each as its thread and its id.
+        dependents: The steps that were given outputs of what was shown a version, or the output
+            that it was taken from, directly or not, by version; each as its thread and its id.
         facts: The facts that rest on a version, directly or not, by version.
     """
 

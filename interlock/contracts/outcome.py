@@ -67,6 +67,8 @@ class StepOutcome(FrozenModel):
         published: Context keys and values that the accepted output promotes.
         published_refs: Where such values lie in storage that are too big to travel in the state.
         published_versions: Context key to the space and the version in which it stands.
+        published_in_vain: Context keys of which another fact stayed as it was; the value of that
+            one is in `published`.
         shown_facts: Context key to the space and the version that the last attempt was shown.
         approved_by_person: Whether a person let it pass.
         question: What is asked, while waiting.
@@ -87,6 +89,7 @@ class StepOutcome(FrozenModel):
     published: dict[str, Plain] = {}
     published_refs: dict[str, PayloadHash] = {}
     published_versions: dict[str, tuple[str, int]] = {}
+    published_in_vain: tuple[str, ...] = ()
     shown_facts: dict[str, tuple[str, int]] = {}
     approved_by_person: bool = False
     question: Question | None = None

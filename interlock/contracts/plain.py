@@ -142,6 +142,11 @@ def decode_plain(data: bytes) -> Plain:
     return json.loads(data)
 
 
+def is_same(one: Plain, other: Plain) -> bool:
+    """Return whether two values are the same when stored; to Python, true equals 1."""
+    return bool(one == other) and encode_plain(one) == encode_plain(other)
+
+
 def derive_hash(value: Plain) -> PayloadHash:
     """Return the SHA-256 of the canonical encoding, as 64 hex digits."""
     return derive_bytes_hash(encode_plain(value))

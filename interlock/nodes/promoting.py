@@ -10,7 +10,7 @@ from typing import Any
 from interlock.contracts.context_records import AskedFact, ContextVersion, FactRef, Facts, FactUse
 from interlock.contracts.criteria import Finding
 from interlock.contracts.ids import WorkerName
-from interlock.contracts.plain import Plain
+from interlock.contracts.plain import Plain, is_same
 from interlock.contracts.promotion import Promotion
 from interlock.contracts.shared_context import is_shared_space, name_own_space
 from interlock.nodes.promotion_rules import Offer
@@ -165,5 +165,4 @@ def _update(key: str, held: Facts, *, context: dict[str, Plain], base: int) -> b
         context.pop(key, None)
         return had
     context[key] = fact.value
-    return not had or bool(before != fact.value)
-
+    return not had or not is_same(before, fact.value)

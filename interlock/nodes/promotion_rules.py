@@ -11,7 +11,7 @@ from interlock.contracts.context_errors import PromotionProblem, PromotionRefuse
 from interlock.contracts.context_records import FactRecord, Facts
 from interlock.contracts.errors import PlainValueError
 from interlock.contracts.ids import ThreadId
-from interlock.contracts.plain import Plain, parse_plain, thaw
+from interlock.contracts.plain import Plain, is_same, parse_plain, thaw
 from interlock.contracts.promotion import EnteringFact
 from interlock.contracts.safe_words import word_error, word_value
 from interlock.contracts.shared_context import Fact, SharedContext, describe_space
@@ -81,7 +81,7 @@ class Offer:
         is_held = fact is not None and fact.is_held
         if key not in self.shown or fact is None:
             return key not in self.shown and not is_held
-        return is_held and bool(fact.value == self.shown[key])
+        return is_held and is_same(fact.value, self.shown[key])
 
     def _decide_key(self, key: str, held: FactRecord | None) -> EnteringFact:
         fact = self.shared.find_fact(key) or Fact(name=key)
@@ -103,7 +103,7 @@ class Offer:
         return held.version != self.base.get(held.key, 0)
 
     def _refuse_unless_equal(self, held: FactRecord, offered: EnteringFact) -> EnteringFact:
-        if held.is_held and held.value == offered.value:
+        if held.is_held and is_same(held.value, offered.value):
             return _keep(held, offered, why="it has this value already")
         words = (
             f"{held.key!r} was changed meanwhile, and its rule is to refuse then: {word_held(held)}"
@@ -144,7 +144,7 @@ class Offer:
                 f"{type(exc).__name__}: {word_error(exc, 300)}"
             )
             raise _RefusedKeyError("merge", held.key, words) from exc
-        if value == held.value:
+        if is_same(value, held.value):
             return _keep(held, offered, why=f"{name} made no difference")
         return EnteringFact(value=value, rule="merge", rests_on=held)
 

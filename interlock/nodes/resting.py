@@ -26,9 +26,24 @@ def list_shown(outcome: StepOutcome) -> list[FactRef]:
 
 
 def list_published(outcome: StepOutcome) -> list[FactRef]:
-    """Return the facts that stand for what the step of an outcome published."""
+    """Return the facts that stand for what the step of an outcome published.
+
+    Where another fact stayed, its output is no part of that.
+    """
     places = outcome.published_versions.items()
-    return [FactRef(space, key, version) for key, (space, version) in places]
+    kept = outcome.published_in_vain
+    return [FactRef(space, key, version) for key, (space, version) in places if key not in kept]
+
+
+def list_readers(steps: Mapping[StepId, Step], maker: StepId, key: str) -> list[StepId]:
+    """Return the steps that consume what a step published as a fact, or a part of it."""
+    path = steps[maker].publishes.get(key) if maker in steps else None
+    return [
+        step.id
+        for step in steps.values()
+        for source, part in _list_consumed(step)
+        if source == maker and path is not None and _overlap(_split(path), part)
+    ]
 
 
 def derive_sources(

@@ -1,14 +1,14 @@
 """The shared context for people: looked at, traced, corrected. Needs a storage, and no lease."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
+from typing import TypeAlias
 
 from interlock.contracts.context_errors import UnknownFactError
 from interlock.contracts.context_records import (
     ContextVersion,
     FactMark,
     FactRecord,
-    FactUse,
     Provenance,
     VersionKind,
 )
@@ -28,9 +28,12 @@ from interlock.contracts.shared_context import (
 from interlock.contracts.storage import Storage
 from interlock.criteria import CriteriaEngine
 from interlock.nodes.promotion_rules import Offer
-from interlock.nodes.resting import load_resting
+from interlock.nodes.resting import list_readers, load_resting
 from interlock.nodes.run_state import RunState
 from interlock.orchestrator.thread_reading import load_recorded_plan, read_outcomes
+
+_Plan: TypeAlias = tuple[Mapping[StepId, Step], Mapping[StepId, StepOutcome]]
+"""The steps of a thread, and what has settled."""
 
 
 async def load_context(
@@ -86,17 +89,17 @@ async def load_story(storage: Storage, thread_id: str, key: str) -> FactStory:
     """
     fact = await _find_fact(storage, thread_id, key)
     versions = await storage.context.load_history(fact.space, key)
-    plans: dict[ThreadId, Mapping[StepId, Step]] = {}
+    plans: dict[ThreadId, _Plan] = {}
     for entry in versions:
         for name in {entry.fact.made.thread_id, *(use.thread_id for use in entry.uses)}:
             if name not in plans:
-                plans[name] = (await load_thread_steps(storage, name))[0]
+                plans[name] = await load_thread_steps(storage, name)
     return FactStory(
         thread_id=ThreadId(thread_id),
         key=key,
         versions=tuple(versions),
         outputs={entry.fact.version: _list_outputs(entry, plans) for entry in versions},
-        dependents={entry.fact.version: _list_dependents(entry.uses, plans) for entry in versions},
+        dependents={entry.fact.version: _list_dependents(entry, plans) for entry in versions},
         facts={
             entry.fact.version: tuple(await storage.context.load_resting(entry.fact.ref))
             for entry in versions
@@ -262,33 +265,45 @@ async def _load_resting_now(storage: Storage, thread_id: ThreadId) -> Mapping[St
     return await load_resting(storage, thread_id, steps=steps, outcomes=outcomes)
 
 
-def _list_outputs(
-    entry: Provenance, plans: Mapping[ThreadId, Mapping[StepId, Step]]
-) -> tuple[StepId, ...]:
+def _list_outputs(entry: Provenance, plans: Mapping[ThreadId, _Plan]) -> tuple[StepId, ...]:
     """Return the steps whose outputs the maker of a version was given."""
     made = entry.fact.made
-    step = plans[made.thread_id].get(made.step_id or StepId(""))
-    if step is None:
-        return ()
+    step = plans[made.thread_id][0].get(made.step_id or StepId(""))
+    return () if step is None else _list_consumed(step)
+
+
+def _list_consumed(step: Step) -> tuple[StepId, ...]:
+    """Return the steps of whose outputs a step is given something."""
     if step.inputs is None:
         return tuple(need.step for need in step.needs)
     return tuple(dict.fromkeys(StepId(path.split(".")[0]) for path in step.inputs.values()))
 
 
 def _list_dependents(
-    uses: Sequence[FactUse], plans: Mapping[ThreadId, Mapping[StepId, Step]]
+    entry: Provenance, plans: Mapping[ThreadId, _Plan]
 ) -> tuple[tuple[ThreadId, StepId], ...]:
-    """Return the steps that wait, directly or not, for those that were shown a fact."""
-    shown = {(use.thread_id, StepId(use.step_id.split("/")[0])) for use in uses}
+    """Return the steps that are given an output with a fact in it, or of one that was shown it.
+
+    Directly or not. Those that have settled without an attempt were given nothing.
+    """
+    fact = entry.fact
+    shown = {(use.thread_id, StepId(use.step_id.split("/")[0])) for use in entry.uses}
     found: dict[tuple[ThreadId, StepId], None] = {}
-    for thread_id, steps in plans.items():
+    for thread_id, (planned, outcomes) in plans.items():
+        steps = {
+            step_id: step
+            for step_id, step in planned.items()
+            if step_id not in outcomes or outcomes[step_id].attempts
+        }
         reached = {step_id for name, step_id in shown if name == thread_id}
+        if thread_id == fact.made.thread_id and fact.made.step_id is not None:
+            reached.update(list_readers(steps, fact.made.step_id, fact.key))
         is_growing = bool(reached)
         while is_growing:
             more = {
                 step.id
                 for step in steps.values()
-                if step.id not in reached and any(need.step in reached for need in step.needs)
+                if step.id not in reached and not reached.isdisjoint(_list_consumed(step))
             }
             reached |= more
             is_growing = bool(more)

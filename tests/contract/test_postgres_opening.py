@@ -2,6 +2,8 @@
 
 import asyncio
 import socket
+import threading
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
@@ -10,7 +12,8 @@ import pytest
 import interlock as il
 from interlock.checkpoints import SqlStorage
 from interlock.checkpoints.named_sql import load_migrations
-from interlock.checkpoints.storage_url import parse_storage_url
+from interlock.checkpoints.postgresql import schema as opening
+from interlock.checkpoints.storage_url import StorageUrl, parse_storage_url
 from interlock.contracts.ids import PayloadHash, ThreadId
 from interlock.contracts.storage import Batch
 from tests.postgres.postgres_server import PostgresServer
@@ -151,3 +154,80 @@ async def test_a_role_that_may_only_read_can_read(
     with postgres.connect() as driver:
         driver.execute(f"DROP OWNED BY reader_{schema}".encode())
         driver.execute(f"DROP ROLE reader_{schema}".encode())
+
+
+async def test_a_process_that_freezes_while_it_opens_keeps_nobody_out(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server ends the transaction of a migration that stands still, and the next one goes on."""
+    monkeypatch.setattr(opening, "_IDLE_SECONDS", 1)
+    load_version, is_frozen = opening._load_version, threading.Event()
+
+    def freeze_once(driver: Any, url: StorageUrl) -> int:
+        if not is_frozen.is_set():
+            is_frozen.set()
+            threading.Event().wait(2)
+        return load_version(driver, url)
+
+    monkeypatch.setattr(opening, "_load_version", freeze_once)
+    frozen, second = SqlStorage(postgres_url), SqlStorage(postgres_url)
+    waking = asyncio.create_task(frozen.connect())
+    await asyncio.to_thread(is_frozen.wait, 10)
+    await asyncio.wait_for(second.connect(), 10)
+    with pytest.raises(il.StorageBusyError):
+        await waking
+    await frozen.connect()
+    for storage in (frozen, second):
+        assert await storage.list_runs() == []
+        await storage.aclose()
+
+
+async def test_an_opening_that_nobody_waits_for_leaves_nothing_open(
+    postgres_url: str, postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After `connect` was cancelled it can be called again; after `aclose` nothing is open."""
+    has_begun, may_go_on, threads = threading.Event(), threading.Event(), threading.active_count()
+    load_version = opening._load_version
+
+    def wait(driver: Any, url: StorageUrl) -> int:
+        has_begun.set()
+        may_go_on.wait(10)
+        return load_version(driver, url)
+
+    monkeypatch.setattr(opening, "_load_version", wait)
+    again, closed = SqlStorage(postgres_url), SqlStorage(postgres_url)
+    cancelled = asyncio.create_task(again.connect())
+    late = asyncio.create_task(closed.connect())
+    await asyncio.to_thread(has_begun.wait, 10)
+    cancelled.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await cancelled
+    await closed._database.aclose()
+    may_go_on.set()
+    with pytest.raises(il.StorageError, match="not open"):
+        await late
+    await again.connect()
+    assert await again.list_runs() == []
+    await again.aclose()
+    await asyncio.get_running_loop().shutdown_default_executor()
+    assert postgres.count_connections() == 0
+    assert threading.active_count() <= threads
+
+
+@pytest.mark.parametrize(
+    ("told", "done"),
+    [("off", "on"), ("on", "on"), ("local", "local"), ("remote_apply", "remote_apply")],
+)
+async def test_what_is_acknowledged_is_durable(
+    postgres: PostgresServer, postgres_url: str, told: str, done: str
+) -> None:
+    """A role that is told not to wait for the disk waits for it; one that waits for more does so."""
+    storage = SqlStorage(f"{postgres_url}&options=-c%20synchronous_commit%3D{told}")
+    await storage.connect()
+    (found,) = await storage._database.write(
+        lambda connection: connection.execute(
+            "SELECT current_setting('synchronous_commit')"
+        ).fetchone()
+    )
+    assert found == done
+    await storage.aclose()

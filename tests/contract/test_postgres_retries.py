@@ -3,7 +3,10 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator
+from datetime import timedelta
+from decimal import Decimal
 from functools import partial
+from typing import Any
 
 import psycopg
 import pytest
@@ -78,6 +81,25 @@ async def test_a_statement_that_fails_can_be_caught(bank: SqlStorage) -> None:
         lambda c: [row[0] for row in c.execute("SELECT name FROM accounts ORDER BY name")]
     )
     assert names == ["a", "b", "c", "d"]
+
+
+async def test_a_function_reads_values_of_every_type(bank: SqlStorage) -> None:
+    """A function gets what the driver makes of each type, and of a type it does not know the text."""
+    given = ("a\x00b\x1a", b"\x00\xff")
+
+    def read(tx: il.Transaction) -> list[tuple[Any, ...]]:
+        tx.execute("CREATE TYPE pg_temp.mood AS ENUM ('glad')")
+        return tx.execute(
+            "SELECT $1::text, ARRAY[$1::text], $2::bytea, 'glad'::pg_temp.mood, 1.5::numeric, true,"
+            """ '{"a": 1}'::jsonb, interval '1 day'""",
+            given,
+        )
+
+    (row,) = await bank.transact(read)
+    assert row == (
+        *(given[0], [given[0]], given[1], "glad"),
+        *(Decimal("1.5"), True, {"a": 1}, timedelta(days=1)),
+    )
 
 
 async def test_two_functions_never_overwrite_each_other(bank: SqlStorage) -> None:

@@ -123,6 +123,23 @@ async def test_what_is_young_stays(storage: SqlStorage, clock: ManualClock) -> N
     assert waiting.status == "completed"
 
 
+async def test_a_young_fork_of_an_old_run_stays(storage: SqlStorage, clock: ManualClock) -> None:
+    """A branch that was made after the run had ended is not of that age, whatever the run's record is."""
+    async with build_team(storage, clock) as desk:
+        await desk.ainvoke(
+            "Test", thread_id="t"
+        )  # at the clock's noon, long before its checkpoints
+        clock.instant = datetime.now(UTC)
+        before = (await count_rows(storage), list(await storage.load_notes(ThreadId("t"))))
+        report = await desk.aprune(il.Retention(older_than=timedelta(hours=1), journal=True))
+        assert (report.tables, report.emptied) == ({}, ())
+        after = (await count_rows(storage), list(await storage.load_notes(ThreadId("t"))))
+        clock.instant = FAR
+        assert (await desk.aprune(il.Retention())).emptied == ("t",)
+    assert before == after
+    assert before[1] != []
+
+
 async def test_a_waiting_thread_keeps_what_its_answer_needs(
     storage: SqlStorage, clock: ManualClock
 ) -> None:

@@ -68,8 +68,9 @@ class LentTransaction:
             raise _refuse(statement)
         driver.execute("RELEASE SAVEPOINT one; SAVEPOINT one")
         try:
-            # The empty tuple matters: with parameters PostgreSQL takes one statement only.
-            cursor = driver.execute(statement.encode(), tuple(parameters), binary=True)
+            # The empty tuple matters: with parameters PostgreSQL takes one statement only. Results
+            # come as text: a type that the driver does not know, such as an enum, then is one.
+            cursor = driver.execute(statement.encode(), tuple(parameters))
             return cursor.fetchall() if cursor.description is not None else []
         except psycopg.Error as exc:
             with suppress(psycopg.Error):

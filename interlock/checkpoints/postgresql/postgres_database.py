@@ -25,6 +25,7 @@ from interlock.checkpoints.postgresql.driver_errors import (
     was_idle,
 )
 from interlock.checkpoints.postgresql.lanes import Lanes
+from interlock.checkpoints.postgresql.patience import Patience
 from interlock.checkpoints.postgresql.postgres_transactions import (
     CommitMark,
     CountedHook,
@@ -96,6 +97,7 @@ class PostgresDatabase:
         self._url = url
         self._hook = CountedHook(write_hook)
         self._failures = PostedFailures()
+        self._patience = Patience(PATIENCE_SECONDS)
         self._lock = threading.Lock()
         self._lanes = Lanes(f"storage {url.text}", self._serve, threads=url.pool_size)
         self._kept_back = KeptBack(self._lock, self._lanes.put)
@@ -115,11 +117,18 @@ class PostgresDatabase:
         async with self._opening:
             if self._is_closed:
                 raise StorageError(f"The storage {self._url.text} was closed. Open a new one.")
-            if not self._is_open:
-                await asyncio.to_thread(self._open)
-                self._is_open = True
+            if self._is_open:
+                return
+            given_up = threading.Event()
+            try:
+                await asyncio.to_thread(self._open, given_up)
+            except asyncio.CancelledError:
+                given_up.set()
+                raise
+            self._require_open()  # it may have been closed meanwhile
 
-    def _open(self) -> None:
+    def _open(self, given_up: threading.Event) -> None:
+        """Open it, unless nobody waits for that any more at the end."""
         url = self._url
         with typed_errors(url.text):
             conninfo = _add_defaults(url.conninfo)
@@ -144,8 +153,14 @@ class PostgresDatabase:
             except BaseException:
                 pool.close()
                 raise
-        self._pool = pool
-        self._lanes.start()
+        with self._lock:
+            is_wanted = not (given_up.is_set() or self._is_open or self._is_closed)
+            if is_wanted:
+                self._pool = pool
+                self._lanes.start()
+                self._is_open = True
+        if not is_wanted:
+            pool.close()
 
     async def aclose(self) -> None:
         """Write what is queued, then close; safe to repeat."""
@@ -274,12 +289,11 @@ class PostgresDatabase:
         while True:
             try:
                 self._try(index, lane, shared)
+                self._patience.note_answer()
             except Exception as exc:  # noqa: BLE001 - handed to every caller of the batch
                 times_idle += was_idle(exc)
-                is_worth_it = times_idle < _MOST_TIMES_IDLE and (
-                    starts_again(exc) or self._is_away(exc)
-                )
-                if is_worth_it and time.monotonic() < deadline:
+                is_over = times_idle >= _MOST_TIMES_IDLE or time.monotonic() >= deadline
+                if self._is_worth_it(exc) and not is_over:
                     time_out = threading.Event()
                     time_out.wait(pause_seconds * (0.5 + secrets.randbelow(1000) / 1000))
                     pause_seconds = min(_LONGEST_PAUSE_SECONDS, pause_seconds * 2)
@@ -289,6 +303,12 @@ class PostgresDatabase:
             break
         shared.note_failures()
         settle(batch)
+
+    def _is_worth_it(self, error: Exception) -> bool:
+        """Return whether what has failed so is to be run again."""
+        if self._is_away(error):
+            return self._patience.may_wait()
+        return starts_again(error)
 
     def _try(self, index: int, lane: str | None, shared: SharedTransaction) -> None:
         mark = self._marks[index]

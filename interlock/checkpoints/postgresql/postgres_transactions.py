@@ -30,6 +30,13 @@ _IDLE_SECONDS: Final = 15
 Shorter than others wait for them, so that these go on."""
 
 
+_DURABLE: Final = (
+    "SELECT set_config('synchronous_commit', 'on', true) "
+    "WHERE current_setting('synchronous_commit') = 'off'"
+)
+"""A role or a database may have been told to acknowledge what a crash still loses: not to us."""
+
+
 class CommitMark:
     """Counts the transactions that one connection thread has committed.
 
@@ -120,6 +127,7 @@ class PostgresTransactions:
             f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {path}; "
             f"SET LOCAL lock_timeout TO '{_LOCK_SECONDS}s'; "
             f"SET LOCAL idle_in_transaction_session_timeout TO '{_IDLE_SECONDS}s'; "
+            f"{_DURABLE}; "
             f"SELECT pg_advisory_xact_lock({self._lock_key:d})",
         )
 

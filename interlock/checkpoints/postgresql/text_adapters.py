@@ -9,6 +9,7 @@ from typing import Final
 from psycopg import Connection
 from psycopg.adapt import Buffer
 from psycopg.types.string import BytesBinaryDumper, StrDumperUnknown, TextBinaryLoader
+from psycopg.types.string import TextLoader as PlainTextLoader
 
 _ESCAPE: Final = "\x1a"
 _TEXT_TYPES: Final = ("text", "varchar", "name")
@@ -23,7 +24,16 @@ class TextDumper(StrDumperUnknown):
 
 
 class TextLoader(TextBinaryLoader):
-    """Reads texts."""
+    """Reads texts that come in binary form, as our own statements ask for them."""
+
+    def load(self, data: Buffer) -> bytes | str:
+        """Return a text as it was given."""
+        text = super().load(data)
+        return restore_text(text) if isinstance(text, str) else text
+
+
+class LentTextLoader(PlainTextLoader):
+    """Reads texts that come in text form, as a user's statements get them."""
 
     def load(self, data: Buffer) -> bytes | str:
         """Return a text as it was given."""
@@ -51,3 +61,4 @@ def register_adapters(connection: Connection) -> None:
     connection.adapters.register_dumper(bytes, BytesBinaryDumper)
     for name in _TEXT_TYPES:
         connection.adapters.register_loader(name, TextLoader)
+        connection.adapters.register_loader(name, LentTextLoader)

@@ -71,6 +71,11 @@ def test_what_is_wrong_with_a_url_is_said_without_its_password(text: str) -> Non
     assert caught.value.__cause__ is None
 
 
+def test_a_url_that_was_read_shows_no_password() -> None:
+    """What a traceback or a log prints of a parsed URL has no password in it."""
+    assert "hush" not in repr(parse_storage_url("postgresql://me:hush@host/db"))
+
+
 @pytest.mark.parametrize(
     ("text", "conninfo"),
     [
