@@ -1,19 +1,20 @@
 """Rows that wait to be sent together: inserts of many operations become one message each.
 
 Operations of one transaction insert into the same few tables again and again, a round trip each.
-Plain inserts give nothing back, so they are held until something else is sent.
+Plain inserts give nothing back, so they are held until something else is sent, and then go as one.
 """
 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from typing import Final, TypeAlias
 
 ROWS_A_MESSAGE: Final = 64
 _MOST_BYTES: Final = 1024 * 1024
+_MOST_PARAMETERS: Final = 4096
 _PLAIN_INSERT: Final = re.compile(
-    r"(?P<head>INSERT INTO \w+\s*\((?P<columns>[\w,\s]+)\)\s*VALUES )\((?P<values>[$\d,\s]+)\)"
+    r"(?P<head>INSERT INTO (?P<table>\w+)\s*\((?P<columns>[\w,\s]+)\)\s*VALUES )\((?P<values>[$\d,\s]+)\)"
     r"(?P<tail>\s+ON CONFLICT \((?P<key>[\w,\s]+)\).*)?",
     re.DOTALL,
 )
@@ -26,6 +27,7 @@ class PlainInsert:
     """An INSERT of one row whose parameters are the columns in their order.
 
     Attributes:
+        table: Where to.
         head: Up to the values.
         tail: After them: what happens if the row is there already.
         width: How many columns.
@@ -33,14 +35,19 @@ class PlainInsert:
             they may.
     """
 
+    table: str
     head: str
     tail: str
     width: int
     key: tuple[int, ...]
 
-    def derive_statement(self, rows: int) -> bytes:
-        """Return the statement for so many rows."""
-        return _derive_statement(self, rows)
+    def derive_statement(self, rows: int, *, first: int = 1) -> str:
+        """Return the statement for so many rows, with parameters numbered from the first."""
+        lines = (
+            "(" + ", ".join(f"${begin + column}" for column in range(self.width)) + ")"
+            for begin in range(first, first + rows * self.width, self.width)
+        )
+        return f"{self.head}{', '.join(lines)}{self.tail}"
 
 
 @cache
@@ -55,7 +62,11 @@ def parse_insert(statement: str) -> PlainInsert | None:
     tail = found["tail"] or ""
     key = _split(found["key"]) if "DO UPDATE" in tail else []
     return PlainInsert(
-        found["head"], tail, len(columns), tuple(columns.index(column) for column in key)
+        found["table"],
+        found["head"],
+        tail,
+        len(columns),
+        tuple(columns.index(column) for column in key),
     )
 
 
@@ -63,14 +74,16 @@ def _split(names: str) -> list[str]:
     return [name.strip() for name in names.split(",")]
 
 
-@cache
-def _derive_statement(insert: PlainInsert, rows: int) -> bytes:
-    width = insert.width
-    lines = (
-        "(" + ", ".join(f"${row * width + column + 1}" for column in range(width)) + ")"
-        for row in range(rows)
-    )
-    return f"{insert.head}{', '.join(lines)}{insert.tail}".encode()
+@lru_cache(4096)
+def _derive_message(parts: tuple[tuple[PlainInsert, int], ...]) -> bytes:
+    """Return one statement for inserts of so many rows each."""
+    texts: list[str] = []
+    first = 1
+    for insert, rows in parts:
+        texts.append(insert.derive_statement(rows, first=first))
+        first += rows * insert.width
+    ctes = ", ".join(f"part{index} AS ({text})" for index, text in enumerate(texts[:-1]))
+    return (f"WITH {ctes} {texts[-1]}" if ctes else texts[-1]).encode()
 
 
 @dataclass(slots=True)
@@ -96,13 +109,27 @@ class WaitingRows:
         self._bytes += sum(len(value) for value in row if isinstance(value, bytes | str))
 
     def take(self) -> Iterator[tuple[bytes, list[object]]]:
-        """Go through statements with their parameters; nothing waits any more."""
+        """Go through messages with their parameters; nothing waits any more.
+
+        Inserts into several tables travel as one statement, a CTE for each but the last. They do
+        not see each other's rows, so no trigger of these tables may look for a row of another, and
+        a table comes once in a statement.
+        """
         taken = self._rows
         self.forget()
+        parts: list[tuple[PlainInsert, int]] = []
+        parameters: list[object] = []
         for insert, rows in taken.items():
             for begin in range(0, len(rows), ROWS_A_MESSAGE):
                 part = rows[begin : begin + ROWS_A_MESSAGE]
-                yield insert.derive_statement(len(part)), [value for row in part for value in row]
+                is_twice = any(known.table == insert.table for known, _ in parts)
+                if is_twice or len(parameters) + len(part) * insert.width > _MOST_PARAMETERS:
+                    yield _derive_message(tuple(parts)), parameters
+                    parts, parameters = [], []
+                parts.append((insert, len(part)))
+                parameters.extend(value for row in part for value in row)
+        if parts:
+            yield _derive_message(tuple(parts)), parameters
 
     def forget(self) -> None:
         """Send nothing of what waits."""

@@ -16,7 +16,7 @@ def test_a_plain_insert_is_made_of_as_many_rows_as_wait() -> None:
     """Parameters are numbered on, and what happens on a conflict stays at the end."""
     insert = parse_insert(KEYED)
     assert insert is not None
-    assert insert.derive_statement(2).decode() == (
+    assert insert.derive_statement(2) == (
         "INSERT INTO b\n  (x,\n   y) VALUES ($1, $2), ($3, $4)"
         "\nON CONFLICT (x) DO UPDATE SET y = excluded.y"
     )
@@ -37,8 +37,8 @@ def test_what_is_no_plain_insert_is_sent_alone(statement: str) -> None:
     assert parse_insert(statement) is None
 
 
-def test_rows_are_sent_by_statement_in_their_order() -> None:
-    """The statement that came first is sent first, each with all its rows, and then none is left."""
+def test_rows_are_sent_as_one_statement() -> None:
+    """Each table's rows stand together, in the order in which they came; then none is left."""
     plain, keyed = parse_insert(PLAIN), parse_insert(KEYED)
     assert plain is not None
     assert keyed is not None
@@ -47,7 +47,13 @@ def test_rows_are_sent_by_statement_in_their_order() -> None:
         assert waiting.may_add(insert, row)
         waiting.add(insert, row)
     sent = list(waiting.take())
-    assert [parameters for _, parameters in sent] == [[1, 2, 5, 6], [3, 4]]
+    ((statement, parameters),) = sent
+    assert statement.decode() == (
+        "WITH part0 AS (INSERT INTO a (x, y) VALUES ($1, $2), ($3, $4)) "
+        "INSERT INTO b\n  (x,\n   y) VALUES ($5, $6)"
+        "\nON CONFLICT (x) DO UPDATE SET y = excluded.y"
+    )
+    assert parameters == [1, 2, 5, 6, 3, 4]
     assert list(waiting.take()) == []
 
 
@@ -74,3 +80,15 @@ def test_messages_are_bounded() -> None:
     assert [len(parameters) for _, parameters in waiting.take()] == [2 * ROWS_A_MESSAGE, 2]
     waiting.add(insert, (1, b"x" * 2_000_000))
     assert not waiting.may_add(insert, (2, b"y"))
+
+
+def test_two_inserts_into_one_table_are_sent_one_after_the_other() -> None:
+    """In one statement neither would see what the other has written."""
+    first = parse_insert(PLAIN)
+    second = parse_insert(f"{PLAIN} ON CONFLICT (x) DO NOTHING")
+    assert first is not None
+    assert second is not None
+    waiting = WaitingRows()
+    waiting.add(first, (1, 2))
+    waiting.add(second, (1, 3))
+    assert [parameters for _, parameters in waiting.take()] == [[1, 2], [1, 3]]
