@@ -105,9 +105,8 @@ class Offer:
     def _refuse_unless_equal(self, held: FactRecord, offered: EnteringFact) -> EnteringFact:
         if held.is_held and is_same(held.value, offered.value):
             return _keep(held, offered, why="it has this value already")
-        words = (
-            f"{held.key!r} was changed meanwhile, and its rule is to refuse then: {word_held(held)}"
-        )
+        what = "was changed meanwhile" if self.base.get(held.key, 0) else "is there already"
+        words = f"{held.key!r} {what}, and its rule is to refuse then: {word_held(held)}"
         raise _RefusedKeyError("conflict", held.key, words)
 
     def _settle_with(self, held: FactRecord, fact: Fact, offered: EnteringFact) -> EnteringFact:

@@ -160,7 +160,7 @@ def list_run_writes(thread: str) -> list[Call]:
     """Return what writes the one run of a thread."""
     first = (say(thread, "goal"), say(thread, "context"), "running", AT, AT, None)
     return [
-        ("insert_run", (thread, *first, say(thread, "first"), False, "{}")),
+        ("insert_run", (thread, *first, say(thread, "first"), False, "{}", "{}")),
         ("request_cancel", (say(thread, "cancel"), thread)),
         ("update_run", ("waiting", say(thread, "result"), AT, thread)),
     ]

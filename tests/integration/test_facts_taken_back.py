@@ -210,6 +210,25 @@ async def test_marks_reach_other_threads_of_a_named_space() -> None:
     assert set(view.resting) == {"show", "tell"}
 
 
+async def test_an_output_in_whose_place_another_fact_stayed_is_no_part_of_that_fact() -> None:
+    """What is made from it rests on what the output was made from, and not on the other fact."""
+    context = share(*map(customer_fact, ("x", "made")), customer_fact("k", on_conflict="first"))
+    steps = (
+        build_step("read", context=["x"]),
+        build_step("late", needs=["read"], publishes={"k": "output"}),
+        build_step("make", needs=["late"], publishes={"made": "output"}),
+    )
+    agents = {"read": give(1), "late": give(2), "make": give(3)}
+    async with build_desk(agents, *steps, context=context) as desk:
+        await desk.ainvoke("g", thread_id="t", context={"x": 1, "k": 0}, spaces=CUSTOMER)
+        await desk.aretract("t", "k", why="wrong")
+        other = await desk.acontext("t")
+        await desk.aretract("t", "x", why="wrong")
+        view = await desk.acontext("t")
+    assert (other.marks, other.resting) == ({}, {})
+    assert (sorted(view.marks), list(view.resting)) == (["made"], ["read", "late", "make"])
+
+
 async def test_a_new_snapshot_does_not_forget_what_is_behind_an_input() -> None:
     """A step that is shown a corrected fact may have read an output made from the old one."""
     worker = Held(lambda brief: brief.context["price"])

@@ -68,9 +68,8 @@ class LentTransaction:
             raise _refuse(statement)
         driver.execute("RELEASE SAVEPOINT one; SAVEPOINT one")
         try:
-            # The empty tuple matters: with parameters PostgreSQL takes one statement only. Results
-            # come as text: a type that the driver does not know, such as an enum, then is one.
-            cursor = driver.execute(statement.encode(), tuple(parameters))
+            # Results come as text: a type that the driver does not know, such as an enum, then is one.
+            cursor = _OneStatement(driver).execute(statement.encode(), tuple(parameters))
             return cursor.fetchall() if cursor.description is not None else []
         except psycopg.Error as exc:
             with suppress(psycopg.Error):
@@ -82,6 +81,13 @@ class LentTransaction:
     def end(self) -> None:
         """Refuse every further call."""
         self._driver = None
+
+
+class _OneStatement(psycopg.RawCursor[tuple[Any, ...]]):
+    """A cursor that hands every statement over as with parameters: PostgreSQL takes but one then."""
+
+    def _execute_send(self, query: Any, **options: Any) -> None:  # noqa: ANN401 - the driver's own
+        super()._execute_send(query, **{**options, "force_extended": True})
 
 
 @contextmanager

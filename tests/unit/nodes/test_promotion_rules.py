@@ -1,5 +1,6 @@
 """What becomes of an offered value: each rule, alone and beside the others (I2)."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -64,6 +65,30 @@ def refuse(one: Offer, held: FactRecord | None = None, **others: FactRecord) -> 
         decide(one, held, **others)
     (problem,) = refused.value.problems
     return problem
+
+
+@pytest.mark.parametrize("rule", ["refuse", "merge"])
+def test_true_is_not_one(rule: str) -> None:
+    """A value that Python finds equal is another one: it is neither kept nor taken as seen."""
+    shared = il.SharedContext(
+        facts=[il.Fact(name="n", on_conflict=rule, merge="take" if rule == "merge" else None)],
+        merges={"take": lambda held, offered: offered},
+    )
+    one = replace(offer([True], base=1), shared=shared)
+    if rule == "merge":
+        assert decide(one, hold([1])) == ([True], False)
+    else:
+        assert refuse(one, hold([1], 2)).kind == "conflict"
+    reading = offer(5, base=2, reads=["n"], shown={"n": 1})
+    assert refuse(replace(reading, base={"n": 1}, values={}), hold(True, 2)).kind == "stale"
+
+
+def test_what_is_there_before_a_run_starts_is_not_called_changed() -> None:
+    """Who has never seen the fact is told that there is one, and whose."""
+    assert refuse(offer(5), hold(3)).message == (
+        "'n' is there already, and its rule is to refuse then: it is now 3 in customer/c-42, put "
+        "there by step 's' of thread 't' (attempt 0, None)"
+    )
 
 
 @pytest.mark.parametrize("rule", ["refuse", "first", "last", "merge"])
