@@ -145,7 +145,7 @@ def _trace_back(
     uses: Sequence[FactUse],
     marks: Sequence[FactMark],
 ) -> Provenance:
-    rows = connection.run("load_sources_of_version", (fact.space, fact.version)).fetchall()
+    rows = connection.run("load_sources_of_fact", tuple(fact.ref)).fetchall()
     return Provenance(
         fact=fact,
         sources=[FactRef(*row) for row in rows],

@@ -5,7 +5,7 @@ compared with what is held now, inside the lock that keeps other writers out of 
 Robinson, "On Optimistic Methods for Concurrency Control", 1981). How it is decided is handed in.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from interlock.checkpoints.connection import Connection
@@ -198,10 +198,8 @@ def _write(
     }
     for fact in facts.values():
         insert_fact(connection, fact)
-    merged = (fact.rests_on.ref for fact in fresh.values() if fact.rests_on is not None)
-    sources = sorted({*promotion.sources, *merged})
-    if facts and sources:
-        _note_sources(connection, version, sources, facts=facts.values())
+    merged = {key: fact.rests_on.ref for key, fact in fresh.items() if fact.rests_on is not None}
+    _note_sources(connection, facts, sources=promotion.sources, merged=merged)
     return facts
 
 
@@ -215,21 +213,34 @@ def _open_version(connection: Connection, made: ContextVersion) -> ContextVersio
 
 def _note_sources(
     connection: Connection,
-    version: ContextVersion,
-    sources: Sequence[FactRef],
+    facts: Mapping[str, FactRecord],
     *,
-    facts: Iterable[FactRecord],
+    sources: Iterable[FactRef],
+    merged: Mapping[str, FactRef],
 ) -> None:
-    """Write down what a version rests on; what was taken back before marks it at once."""
-    place = (version.space, version.version)
-    connection.run_many("insert_fact_source", [(*source, *place) for source in sources])
+    """Write down what new facts rest on; what was taken back before marks them at once.
+
+    Args:
+        connection: In the transaction.
+        facts: Of one version, by key.
+        sources: What all of them rest on.
+        merged: What some were merged with.
+    """
+    shared = set(sources)
+    own = {key: {*shared, *([merged[key]] if key in merged else ())} for key in facts}
     causes = {
-        tuple(row)
-        for source in sources
-        for row in connection.run("load_causes", tuple(source)).fetchall()
+        source: [tuple(row) for row in connection.run("load_causes", tuple(source)).fetchall()]
+        for source in sorted(set().union(*own.values()))
     }
-    marks = [(*fact.ref, *cause) for fact in facts for cause in sorted(causes)]
-    connection.run_many("insert_fact_mark", marks)
+    rows: dict[tuple[object, ...], None] = {}
+    marks: dict[tuple[object, ...], None] = {}
+    for key, fact in facts.items():
+        for source in sorted(own[key]):
+            only = "" if source in shared else key
+            rows[*source, fact.space, fact.version, only] = None
+            marks.update(dict.fromkeys((*fact.ref, *cause) for cause in causes[source]))
+    connection.run_many("insert_fact_source", list(rows))
+    connection.run_many("insert_fact_mark", list(marks))
 
 
 def list_resting(
@@ -248,11 +259,15 @@ def list_resting(
     found = {fact: None}
     todo = [fact]
     for here in todo:
-        for space, version in connection.run("load_versions_resting_on", tuple(here)).fetchall():
+        rows = connection.run("load_versions_resting_on", tuple(here)).fetchall()
+        for space, version, only in rows:
             if does_lock:
                 (thread_id,) = connection.run("load_thread_of_version", (space, version)).fetchone()
                 connection.lock(name_lane(space, thread_id))
-            for (key,) in connection.run("load_keys_of_version", (space, version)).fetchall():
+            keys = [(only,)]
+            if not only:
+                keys = connection.run("load_keys_of_version", (space, version)).fetchall()
+            for (key,) in keys:
                 resting = FactRef(space, key, version)
                 if resting not in found:
                     found[resting] = None

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from interlock.contracts.context_errors import UnknownFactError
 from interlock.contracts.context_records import (
@@ -32,6 +32,11 @@ from interlock.nodes.resting import list_readers, load_resting
 from interlock.nodes.run_state import RunState
 from interlock.orchestrator.thread_reading import load_recorded_plan, read_outcomes
 
+_NO_VERSION: Final = (
+    "Versions count the changes of the thread's own facts, and it has none yet; facts of named "
+    "spaces are shown without --version, and each with all its versions by --why."
+)
+
 _Plan: TypeAlias = tuple[Mapping[StepId, Step], Mapping[StepId, StepOutcome]]
 """The steps of a thread, and what has settled."""
 
@@ -58,7 +63,7 @@ async def load_context(
     if version is not None and not 1 <= version <= newest:
         raise ConfigurationError(
             f"The shared context of thread {thread_id!r} has no version {version}. "
-            f"{f'It has 1 to {newest}.' if newest else 'It has none yet.'}"
+            f"{f'It has 1 to {newest}.' if newest else _NO_VERSION}"
         )
     until = versions[version - 1].at if version is not None else None
     facts: dict[str, FactRecord] = {}

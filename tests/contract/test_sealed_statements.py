@@ -17,7 +17,7 @@ CLEAR = {
     "checkpoints": "thread_id ns checkpoint_id parent_id run_id format",
     "context_facts": "space key version state value_hash rule plan_order replaces",
     "context_marks": "space key version cause_space cause_key cause_version by_version",
-    "context_sources": "source_space source_key source_version space version",
+    "context_sources": "source_space source_key source_version space version key",
     "context_uses": "thread_id superstep step_id attempt space key version",
     "context_versions": "space version kind thread_id superstep epoch step_id attempt worker "
     "brief_hash base at",

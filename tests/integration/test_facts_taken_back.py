@@ -6,7 +6,15 @@ from typing import Any
 import pytest
 
 import interlock as il
-from tests.integration.shared_contexts import CUSTOMER, Held, customer_fact, list_facts, share
+from interlock.contracts.context_records import FactRef
+from tests.integration.shared_contexts import (
+    CUSTOMER,
+    SPACE,
+    Held,
+    customer_fact,
+    list_facts,
+    share,
+)
 from tests.integration.storages import open_staged
 from tests.integration.teams import Recorder, build_desk, build_step, give
 
@@ -227,6 +235,26 @@ async def test_an_output_in_whose_place_another_fact_stayed_is_no_part_of_that_f
         view = await desk.acontext("t")
     assert (other.marks, other.resting) == ({}, {})
     assert (sorted(view.marks), list(view.resting)) == (["made"], ["read", "late", "make"])
+
+
+async def test_what_a_fact_was_merged_with_is_behind_that_fact_alone() -> None:
+    """Another fact that the same step publishes rests on what the step was shown, and on no more."""
+    merged = customer_fact("log", on_conflict="merge", merge="both")
+    context = share(
+        customer_fact("stock"), merged, merges={"both": lambda held, offered: [*held, *offered]}
+    )
+    step = build_step("sell", publishes={"stock": "output.stock", "log": "output.log"})
+    agents = {"sell": give({"stock": 1, "log": ["sold"]})}
+    async with build_desk(agents, step, context=context) as desk:
+        await desk.ainvoke("x", thread_id="t", context={"log": ["seed"]}, spaces=CUSTOMER)
+        ledger = desk._open_storage.context
+        sources = {
+            key: (await ledger.load_history(SPACE, key))[-1].sources for key in ("log", "stock")
+        }
+        seed = FactRef(SPACE, "log", 1)
+        resting = await ledger.load_resting(seed)
+    assert sources == {"log": [seed], "stock": []}
+    assert resting == [FactRef(SPACE, "log", 2)]
 
 
 async def test_a_new_snapshot_does_not_forget_what_is_behind_an_input() -> None:

@@ -134,6 +134,7 @@ def retract(
     epilog=show_examples(
         "interlock context correct t17 price 12.5 --why 'typo' --team app:desk",
         "interlock context correct t17 address @address.json --why 'moved' --team app:desk",
+        "interlock context correct t17 balance --why 'refund' --team app:desk -- -5",
     )
 )
 def correct(

@@ -96,13 +96,15 @@ CREATE TRIGGER context_uses_stay BEFORE DELETE ON context_uses FOR EACH ROW
 EXECUTE FUNCTION refuse('I4: what an attempt was shown is append-only');
 
 -- Which facts a version rests on: those its step was shown, and those behind the outputs it read.
+-- What one of its facts was merged with counts for that one, `key`; what all rest on has ''.
 CREATE TABLE context_sources (
   source_space   TEXT COLLATE "C" NOT NULL,
   source_key     TEXT COLLATE "C" NOT NULL,
   source_version BIGINT NOT NULL,
   space          TEXT COLLATE "C" NOT NULL,
   version        BIGINT NOT NULL,
-  PRIMARY KEY (source_space, source_key, source_version, space, version)
+  key            TEXT COLLATE "C" NOT NULL,
+  PRIMARY KEY (source_space, source_key, source_version, space, version, key)
 );
 
 CREATE INDEX context_sources_by_version ON context_sources (space, version);

@@ -107,17 +107,17 @@ WHERE thread_id = ?1
 ORDER BY superstep, step_id, attempt, key;
 
 -- name: insert_fact_source
-INSERT INTO context_sources (source_space, source_key, source_version, space, version)
-VALUES (?, ?, ?, ?, ?)
-ON CONFLICT (source_space, source_key, source_version, space, version) DO NOTHING;
+INSERT INTO context_sources (source_space, source_key, source_version, space, version, key)
+VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (source_space, source_key, source_version, space, version, key) DO NOTHING;
 
--- name: load_sources_of_version
+-- name: load_sources_of_fact
 SELECT source_space, source_key, source_version FROM context_sources
-WHERE space = ?1 AND version = ?2
+WHERE space = ?1 AND key IN ('', ?2) AND version = ?3
 ORDER BY source_space, source_key, source_version;
 
 -- name: load_versions_resting_on
-SELECT space, version FROM context_sources
+SELECT space, version, key FROM context_sources
 WHERE source_space = ?1 AND source_key = ?2 AND source_version = ?3
 ORDER BY space, version;
 

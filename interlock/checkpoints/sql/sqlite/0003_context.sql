@@ -114,13 +114,15 @@ BEGIN
 END;
 
 -- Which facts a version rests on: those its step was shown, and those behind the outputs it read.
+-- What one of its facts was merged with counts for that one, `key`; what all rest on has ''.
 CREATE TABLE context_sources (
   source_space   TEXT NOT NULL,
   source_key     TEXT NOT NULL,
   source_version INTEGER NOT NULL,
   space          TEXT NOT NULL,
   version        INTEGER NOT NULL,
-  PRIMARY KEY (source_space, source_key, source_version, space, version)
+  key            TEXT NOT NULL,
+  PRIMARY KEY (source_space, source_key, source_version, space, version, key)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX context_sources_by_version ON context_sources (space, version);
