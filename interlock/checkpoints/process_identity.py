@@ -17,7 +17,7 @@ class ProcessIdentity:
     """A process, told apart from a later one with the same number.
 
     Attributes:
-        host: The machine, and on Linux the process namespace on it.
+        host: The machine, and on Linux its boot and the process namespace on it.
         pid: The process number there.
         started: When it started, in seconds since the epoch.
     """
@@ -53,8 +53,13 @@ def is_surely_dead(process: ProcessIdentity, *, seen_from: ProcessIdentity) -> b
 
 
 def _name_host() -> str:
-    """Name the machine so that containers with one host name do not see each other's pids."""
-    namespace = Path("/proc/self/ns/pid")
-    if not namespace.exists():
+    """Name the machine so that machines and containers with one host name are told apart.
+
+    The boot id differs between machines, and the process namespace between containers on one.
+    After a reboot a machine has another name: it waits until its old leases expire.
+    """
+    namespace, boot = Path("/proc/self/ns/pid"), Path("/proc/sys/kernel/random/boot_id")
+    if not namespace.exists() or not boot.exists():
         return socket.gethostname()
-    return f"{socket.gethostname()}/{namespace.stat().st_ino}"
+    booted = boot.read_text(encoding="ascii").strip()
+    return f"{socket.gethostname()}/{namespace.stat().st_ino}/{booted}"

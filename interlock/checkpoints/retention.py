@@ -60,6 +60,7 @@ def delete_for_runs(
 
 def copy_thread(connection: Connection, source_id: str, target_id: str) -> None:
     """Copy every checkpoint of a thread, parents included, to another thread."""
+    connection.lock(source_id)  # so that nothing is pruned from it meanwhile
     for read, write in _COPIES:
         rows = [(target_id, *row[1:]) for row in connection.run(read, (source_id,)).fetchall()]
         connection.run_many(write, rows)

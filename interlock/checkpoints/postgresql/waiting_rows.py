@@ -74,7 +74,7 @@ def _split(names: str) -> list[str]:
     return [name.strip() for name in names.split(",")]
 
 
-@lru_cache(4096)
+@lru_cache(256)
 def _derive_message(parts: tuple[tuple[PlainInsert, int], ...]) -> bytes:
     """Return one statement for inserts of so many rows each."""
     texts: list[str] = []

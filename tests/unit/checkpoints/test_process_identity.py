@@ -1,6 +1,7 @@
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 from interlock.checkpoints.process_identity import identify_this_process, is_surely_dead
 
@@ -28,3 +29,11 @@ def test_reused_process_number_is_told_apart() -> None:
 def test_process_elsewhere_is_never_called_dead() -> None:
     """What runs on another machine cannot be seen from here."""
     assert not is_surely_dead(replace(THIS, host="elsewhere", pid=1), seen_from=THIS)
+
+
+def test_machines_of_one_name_are_told_apart() -> None:
+    """On Linux the name of a machine holds its boot: two with one host name have different ones."""
+    boot = Path("/proc/sys/kernel/random/boot_id")
+    if boot.exists():
+        assert THIS.host.endswith(boot.read_text(encoding="ascii").strip())
+    assert "/" not in THIS.describe().partition(" on ")[2]
