@@ -155,6 +155,21 @@ async def look_again(state: StepState, run: StepRun) -> tuple[StepState, tuple[s
     return {**state, "assignment": assignment}, tuple(changed)
 
 
+def judge_on_new_facts(state: StepState, renewed: StepState) -> dict[str, Any]:
+    """Return the assignment of an output that was made on older facts and stood on new ones.
+
+    It rests on both: the worker was shown the older ones, which a person may have corrected.
+    """
+    old, new = get_facts(state), get_facts(renewed)
+    judged = [[place[0], key, place[1]] for key, place in (new.get("shown") or {}).items()]
+    facts = {
+        **new,
+        "shown": {**(new.get("shown") or {}), **(old.get("shown") or {})},
+        "sources": [*(new.get("sources") or ()), *judged],
+    }
+    return {**renewed["assignment"], "facts": facts}
+
+
 def _update(key: str, held: Facts, *, context: dict[str, Plain], base: int) -> bool:
     """Put what is held of a key into a context; return whether that changes it."""
     fact = held.get(key)

@@ -14,7 +14,7 @@ from interlock.contracts.criteria import ExpressionCriterion, Finding
 from interlock.contracts.handoff import VerdictAction
 from interlock.contracts.plan import Step
 from interlock.criteria import list_paths
-from interlock.nodes.promoting import look_again
+from interlock.nodes.promoting import judge_on_new_facts, look_again
 from interlock.nodes.step_review import (
     ask_criteria,
     dump_verdict,
@@ -59,7 +59,9 @@ async def take_refusal(
         failed = [finding for finding in reviewed if not finding.passed]
         if not failed:
             verdict = dump_verdict("accept", reviewed)
-            return StepState(route=PROMOTE, verdict=verdict, assignment=renewed["assignment"])
+            return StepState(
+                route=PROMOTE, verdict=verdict, assignment=judge_on_new_facts(state, renewed)
+            )
         findings += failed
     update = _refuse(team, renewed, run, findings=findings, is_conflict=True)
     return {**update, "assignment": renewed["assignment"]}
@@ -68,7 +70,7 @@ async def take_refusal(
 def _list_findings(error: PromotionRefusedError) -> list[Finding]:
     """Return why a promotion was refused, as findings."""
     return [
-        Finding(criterion="may enter the shared context", passed=False, message=problem.message)
+        Finding(criterion="refused by the shared context", passed=False, message=problem.message)
         for problem in error.problems
     ]
 

@@ -44,6 +44,21 @@ class TeamSpec:
             roles.update(dict.fromkeys(nested.list_roles() if nested is not None else ()))
         return tuple(roles)
 
+    def find_context(self, key: str) -> SharedContext:
+        """Return the declared context that says what a fact may be: this team's, unless it does not.
+
+        Of teams within it those facts count that live in named spaces; the others are their own.
+        """
+        if key in self.context.index_facts():
+            return self.context
+        for worker in self.workers.values():
+            nested = find_team_spec(worker.agent)
+            found = nested.find_context(key) if nested is not None else OPEN_CONTEXT
+            fact = found.find_fact(key)
+            if fact is not None and fact.space is not None:
+                return found
+        return self.context
+
 
 def find_team_spec(agent: object) -> TeamSpec | None:
     """Return the declaration behind a team: an Orchestrator, or a run graph that we built."""

@@ -139,12 +139,17 @@ async def correct_fact(storage: Storage, offer: Offer, *, why: str, at: datetime
         UnknownThreadError: No run was ever started there.
         UnknownFactError: The thread's context holds no such fact.
         PromotionRefusedError: The value may not enter.
-        ConfigurationError: No reason is given.
+        ConfigurationError: No reason is given; or the team does not declare the fact.
     """
     (key,) = offer.values
     promotion = await _build_amendment(
         storage, offer.thread_id, key, kind="correction", why=why, at=at, offer=offer
     )
+    if offer.shared.find_fact(key) is None:
+        raise ConfigurationError(
+            f"This team's context does not declare {key!r}, so that nothing says which values it may "
+            "have. Correct it with the team that declares it."
+        )
     return await storage.context.amend(promotion, key=key)
 
 

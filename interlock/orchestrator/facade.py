@@ -371,8 +371,9 @@ class Orchestrator(ThreadViews):
             UnknownThreadError: No run was ever started there.
             UnknownFactError: The thread's context holds no such fact.
             PromotionRefusedError: The value may not enter.
+            ConfigurationError: The team does not declare the fact, and so cannot check the value.
         """
-        shared, criteria = self.team_spec.context, self._team.criteria
+        shared, criteria = self.team_spec.find_context(key), self._team.criteria
         offer = build_correction(thread_id, key, value, shared=shared, criteria=criteria)
         return await correct_fact(self._open_storage, offer, why=why, at=self._clock.now())
 

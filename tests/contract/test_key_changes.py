@@ -398,7 +398,9 @@ def run_killed(change: str, url: str, count: int) -> None:
         process.send_signal(signal.SIGKILL)
 
 
-@pytest.mark.parametrize("count", [1, 4, 11])
+@pytest.mark.parametrize(
+    "count", [4, *(pytest.param(count, marks=pytest.mark.slow) for count in (1, 11))]
+)
 async def test_a_killed_rotation_is_finished_by_the_next(lasting_url: str, count: int) -> None:
     """After kill -9 in the middle of a rotation every row is read, and the next one ends it."""
     await fill(lasting_url, FIRST)
@@ -410,7 +412,9 @@ async def test_a_killed_rotation_is_finished_by_the_next(lasting_url: str, count
     assert await read_all(lasting_url, LAST) == before
 
 
-@pytest.mark.parametrize("count", [1, 4, 11])
+@pytest.mark.parametrize(
+    "count", [4, *(pytest.param(count, marks=pytest.mark.slow) for count in (1, 11))]
+)
 async def test_a_killed_sealing_is_finished_by_the_next(lasting_url: str, count: int) -> None:
     """After kill -9 in the middle of a sealing nobody opens the database before it is finished."""
     await fill(lasting_url, None)

@@ -160,6 +160,7 @@ async def test_a_function_that_takes_too_long_is_told_so(
     assert await bank.transact(lambda tx: tx.execute("SELECT 1")) == [(1,)]
 
 
+@pytest.mark.slow
 async def test_a_server_that_was_away_for_long_is_found_soon(
     bank: SqlStorage, postgres: PostgresServer
 ) -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 import interlock as il
+from interlock.contracts.context_errors import PromotionRefusedError
 from tests.integration.shared_contexts import CUSTOMER, customer_fact, list_facts, share
 from tests.integration.teams import build_desk, build_step, give
 
@@ -54,6 +55,24 @@ async def test_a_fact_made_within_a_team_rests_on_what_the_team_was_given(
         await desk.ainvoke("x", thread_id="t", context={"credit": 5}, spaces=CUSTOMER)
         assert (await list_facts(desk))["limit"].made.step_id == "team/deep/calc"
         assert await list_marked(desk) == ["limit"]
+
+
+async def test_a_person_corrects_what_the_team_declares_and_nothing_else() -> None:
+    """The type and the invariants that hold are those of whoever declares the fact, also within."""
+    limit = customer_fact("limit", type={"type": "integer"})
+    step = build_step("write", publishes={"limit": "output"})
+    inner = build_desk({"write": give(3)}, step, context=share(limit))
+    other = share(customer_fact("credit"))
+    async with build_desk({"team": inner}, context=other) as desk:
+        await desk.ainvoke("x", thread_id="t", context={"credit": 5}, spaces=CUSTOMER)
+        with pytest.raises(PromotionRefusedError, match="'many' is not of type 'integer'"):
+            await desk.acorrect("t", "limit", value="many", why="typo")
+        await desk.acorrect("t", "limit", value=4, why="typo")
+        stranger = build_desk({"own": give(1)}, context=other, storage=desk._open_storage)
+        async with stranger:
+            with pytest.raises(il.ConfigurationError, match="does not declare 'limit'"):
+                await stranger.acorrect("t", "limit", value=5, why="typo")
+        assert (await desk.acontext("t")).values == {"credit": 5, "limit": 4}
 
 
 async def test_a_run_names_the_spaces_of_teams_within_it() -> None:

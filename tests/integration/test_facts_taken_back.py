@@ -132,6 +132,28 @@ async def test_a_correction_while_a_step_works_is_not_overwritten() -> None:
     assert (result.status, view.values) == ("completed", {"n": 11})
 
 
+async def test_an_output_that_was_made_on_a_corrected_fact_says_so_though_it_stands() -> None:
+    """Criteria that hold on the right value do not make the output one that was made from it."""
+    worker = Held(lambda brief: {"total": 9, "seen": brief.context["n"]})
+    criteria = [il.expr("output.total > context.n")]
+    publishes = {"total": "output.total"}
+    steps = (
+        build_step("sum", context=["n"], criteria=criteria, publishes=publishes),
+        build_step("tell", needs=["sum"], inputs={"seen": "sum.seen"}),
+    )
+    async with build_desk({"sum": worker, "tell": give("told")}, *steps) as desk:
+        running = asyncio.create_task(desk.ainvoke("x", thread_id="t", context={"n": 1}))
+        await worker.called.wait()
+        await desk.acorrect("t", "n", value=2, why="typo")
+        worker.let_go.set()
+        result = await running
+        (version,) = await desk._open_storage.context.load_history("thread/t", "total")
+    assert (len(worker.briefs), result.outputs["sum"]) == (1, {"total": 9, "seen": 1})
+    assert result.status == "degraded"
+    assert [gap.split()[1] for gap in result.gaps] == ["'sum'", "'tell'"]
+    assert [source.version for source in version.sources] == [1, 2]
+
+
 async def test_who_let_an_output_pass_is_asked_again_when_its_facts_have_changed() -> None:
     """An approved output that meets a conflict goes back to the person, not to the worker."""
     worker = Recorder(2)

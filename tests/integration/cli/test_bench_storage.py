@@ -45,6 +45,7 @@ def test_programs_get_a_row_for_each_contender_and_number_of_steps(shell: Shell)
     assert len(re.findall(r"^  round [12]/2  sqlite  .* s$", done.err, re.MULTILINE)) == 20
 
 
+@pytest.mark.slow
 def test_people_get_tables_that_fit_a_terminal(shell: Shell) -> None:
     """The tables explain themselves in 80 columns and tell what PostgreSQL needs."""
     done = shell.run("bench", "storage", "--steps", "4", "--rounds", "1")
@@ -83,8 +84,10 @@ def test_on_postgresql_nothing_is_left_behind(
 @pytest.mark.parametrize(
     ("limit", "load"),
     [
-        (("--most-megabytes", "0.3", "--most-seconds", "9"), "append"),
-        (("--most-seconds", "1.5"), "plan"),
+        pytest.param(
+            ("--most-megabytes", "0.3", "--most-seconds", "9"), "append", marks=pytest.mark.slow
+        ),
+        (("--most-seconds", "0.5"), "plan"),
     ],
 )
 def test_what_comes_to_a_limit_says_how_far_it_came(
