@@ -61,5 +61,5 @@ def _name_host() -> str:
     namespace, boot = Path("/proc/self/ns/pid"), Path("/proc/sys/kernel/random/boot_id")
     if not namespace.exists() or not boot.exists():
         return socket.gethostname()
-    booted = boot.read_text(encoding="ascii").strip()
+    booted = boot.read_bytes().decode().strip()
     return f"{socket.gethostname()}/{namespace.stat().st_ino}/{booted}"

@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Any, Self
 
 from interlock.contracts.clock import Clock, SystemClock
-from interlock.contracts.context_records import FactRecord
 from interlock.contracts.encryption import Encryption
 from interlock.contracts.errors import (
     ConfigurationError,
@@ -20,7 +19,6 @@ from interlock.contracts.outcome import TERMINAL_RUN_STATUSES, RunResult
 from interlock.contracts.plan import TaskGraph
 from interlock.contracts.policy import RunPolicy
 from interlock.contracts.question import Answer
-from interlock.contracts.retention import PruneReport, Retention
 from interlock.contracts.run_record import RunRecord
 from interlock.contracts.shared_context import SharedContext
 from interlock.contracts.storage import Storage
@@ -30,11 +28,6 @@ from interlock.nodes.answer_shapes import find_answer_problem
 from interlock.nodes.planner import validate_plan
 from interlock.nodes.run_state import StoredRunInput
 from interlock.nodes.team import Team, TeamSpec
-from interlock.orchestrator.context_reading import (
-    build_correction,
-    correct_fact,
-    retract_fact,
-)
 from interlock.orchestrator.declare import DEFAULT_STORAGE, Checks, build_spec
 from interlock.orchestrator.drive import (
     Drive,
@@ -47,11 +40,11 @@ from interlock.orchestrator.drive import (
 from interlock.orchestrator.lazy_storage import LazyStorage
 from interlock.orchestrator.run_request import build_record, build_seeds
 from interlock.orchestrator.status import ThreadStatus
-from interlock.orchestrator.thread_views import ThreadViews
+from interlock.orchestrator.thread_changes import ThreadChanges
 from interlock.telemetry.events import Event, RunStopped
 
 
-class Orchestrator(ThreadViews):
+class Orchestrator(ThreadChanges):
     """A team with its storage: starts, resumes, answers, streams and stops runs.
 
     An async context manager: entering opens the storage, leaving closes it. Sync code calls
@@ -326,56 +319,6 @@ class Orchestrator(ThreadViews):
                 with suppress(ThreadBusyError):
                     await self._drive(record, is_resumed=True)
         return await self.astatus(thread_id)
-
-    async def aprune(
-        self, retention: Retention | None = None, *, dry_run: bool = False
-    ) -> PruneReport:
-        """Delete what is old and no resume needs from the storage, or count it.
-
-        Threads under way go on as if nothing had happened; those that somebody is running, also
-        here, are left alone. Safe to stop anywhere and to repeat.
-
-        Args:
-            retention: What may go; by default what is older than 30 days.
-            dry_run: Count only.
-        """
-        return await self._open_storage.prune(retention or Retention(), dry_run=dry_run)
-
-    async def aretract(self, thread_id: str, key: str, *, why: str) -> FactRecord:
-        """Take a fact of the shared context back: no step is shown it any more.
-
-        What rests on it is marked, also on other threads; runs that go on say so in their gaps.
-
-        Args:
-            thread_id: A thread that sees the fact.
-            key: The fact.
-            why: What is wrong with it; recorded.
-
-        Raises:
-            UnknownThreadError: No run was ever started there.
-            UnknownFactError: The thread's context holds no such fact.
-        """
-        now = self._clock.now()
-        return await retract_fact(self._open_storage, thread_id, key, why=why, at=now)
-
-    async def acorrect(self, thread_id: str, key: str, *, value: object, why: str) -> FactRecord:
-        """Put another value in the place of a fact; what rests on the old one is marked.
-
-        Args:
-            thread_id: A thread that sees the fact.
-            key: The fact.
-            value: The right value; its type and the invariants hold for people too.
-            why: What was wrong; recorded.
-
-        Raises:
-            UnknownThreadError: No run was ever started there.
-            UnknownFactError: The thread's context holds no such fact.
-            PromotionRefusedError: The value may not enter.
-            ConfigurationError: The team does not declare the fact, and so cannot check the value.
-        """
-        shared, criteria = self.team_spec.find_context(key), self._team.criteria
-        offer = build_correction(thread_id, key, value, shared=shared, criteria=criteria)
-        return await correct_fact(self._open_storage, offer, why=why, at=self._clock.now())
 
     def drain(self, reason: str = "asked to stop") -> None:
         """Let running workers end their attempts, start nothing more, and stop all runs.

@@ -1,0 +1,69 @@
+"""What people change of stored threads through the facade: facts, and what is no longer needed."""
+
+from interlock.contracts.clock import Clock
+from interlock.contracts.context_records import FactRecord
+from interlock.contracts.retention import PruneReport, Retention
+from interlock.nodes.team import Team
+from interlock.orchestrator.context_reading import (
+    build_correction,
+    correct_fact,
+    retract_fact,
+)
+from interlock.orchestrator.thread_views import ThreadViews
+
+
+class ThreadChanges(ThreadViews):
+    """The part of a team's facade that changes what is stored and runs nothing."""
+
+    _team: Team
+    _clock: Clock
+
+    async def aprune(
+        self, retention: Retention | None = None, *, dry_run: bool = False
+    ) -> PruneReport:
+        """Delete what is old and no resume needs from the storage, or count it.
+
+        Threads under way go on as if nothing had happened; those that somebody is running, also
+        here, are left alone. Safe to stop anywhere and to repeat.
+
+        Args:
+            retention: What may go; by default what is older than 30 days.
+            dry_run: Count only.
+        """
+        return await self._open_storage.prune(retention or Retention(), dry_run=dry_run)
+
+    async def aretract(self, thread_id: str, key: str, *, why: str) -> FactRecord:
+        """Take a fact of the shared context back: no step is shown it any more.
+
+        What rests on it is marked, also on other threads; runs that go on say so in their gaps.
+
+        Args:
+            thread_id: A thread that sees the fact.
+            key: The fact.
+            why: What is wrong with it; recorded.
+
+        Raises:
+            UnknownThreadError: No run was ever started there.
+            UnknownFactError: The thread's context holds no such fact.
+        """
+        now = self._clock.now()
+        return await retract_fact(self._open_storage, thread_id, key, why=why, at=now)
+
+    async def acorrect(self, thread_id: str, key: str, *, value: object, why: str) -> FactRecord:
+        """Put another value in the place of a fact; what rests on the old one is marked.
+
+        Args:
+            thread_id: A thread that sees the fact.
+            key: The fact.
+            value: The right value; its type and the invariants hold for people too.
+            why: What was wrong; recorded.
+
+        Raises:
+            UnknownThreadError: No run was ever started there.
+            UnknownFactError: The thread's context holds no such fact.
+            PromotionRefusedError: The value may not enter.
+            ConfigurationError: The team does not declare the fact, and so cannot check the value.
+        """
+        shared, criteria = self._team.spec.find_context(key), self._team.criteria
+        offer = build_correction(thread_id, key, value, shared=shared, criteria=criteria)
+        return await correct_fact(self._open_storage, offer, why=why, at=self._clock.now())
