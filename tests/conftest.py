@@ -10,6 +10,11 @@ from tests.postgres.server_binaries import MissingProgramError, find_pooler
 from tests.postgres.transaction_pooler import open_pooler
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Return how many processes `-n auto` means: tests wait for servers and kills, so one more."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """Return this process's server."""

@@ -47,7 +47,7 @@ def zygotes() -> Iterator[Sequence[Zygote]]:
         yield opened
 
 
-@pytest.fixture(params=["postgresql", "sqlite"])
+@pytest.fixture(params=["postgresql", pytest.param("sqlite", marks=pytest.mark.slow)])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Return the URL of a storage that processes can share, of each kind."""
     if request.param == "sqlite":

@@ -133,7 +133,7 @@ class World:
 
 
 @given(history=histories())
-@draw_examples(150)
+@draw_examples(80)
 def test_i02_every_interleaving_equals_the_entered_steps_one_after_the_other(
     history: tuple[list[Work], list[int]],
 ) -> None:

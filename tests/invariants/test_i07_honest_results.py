@@ -125,7 +125,7 @@ async def live(steps: tuple[PlannedStep, ...], data: st.DataObject, **options: A
     second_limit=st.sampled_from([None, 1]),
     stepwise=st.sampled_from([False, False, False, True]),
 )
-@draw_examples(120, derandomize=False)
+@draw_examples(60, derandomize=False)
 def test_i07_every_run_ends_as_the_model_says(
     steps: tuple[PlannedStep, ...], data: st.DataObject, **options: Any
 ) -> None:

@@ -299,4 +299,4 @@ async def test_i10_no_answer_is_lost_while_another_is_being_taken() -> None:
 
 def test_i10_every_answer_reaches_its_question_and_no_other() -> None:
     """I10: right, repeated, foreign, stale and concurrent answers over threads, to the end."""
-    run_state_machine_as_test(Answering, settings=draw_examples(25, stateful_step_count=20))
+    run_state_machine_as_test(Answering, settings=draw_examples(12, stateful_step_count=20))

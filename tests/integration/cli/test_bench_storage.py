@@ -59,6 +59,7 @@ def test_people_get_tables_that_fit_a_terminal(shell: Shell) -> None:
     assert lines[-1] == "For PostgreSQL: --storage postgresql://user@host/database"
 
 
+@pytest.mark.slow
 def test_on_postgresql_nothing_is_left_behind(
     shell: Shell, postgres: PostgresServer, postgres_url: str
 ) -> None:
