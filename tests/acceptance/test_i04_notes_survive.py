@@ -48,7 +48,7 @@ def list_expected(step: str) -> list[list[Any]]:
     ]
 
 
-@pytest.mark.parametrize("every", [3, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.slow)])
 def test_i04_notes_survive_a_kill_at_every_commit(
     zygotes: Sequence[Zygote], tmp_path: Path, every: int
 ) -> None:
