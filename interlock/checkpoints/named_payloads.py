@@ -25,19 +25,25 @@ _READS: Final = (
 """Statements that read values of a thread, and the columns of their results that name hashes."""
 
 
+def find_hashes(value: str | bytes | memoryview) -> set[str]:
+    """Return the hashes that stand in a stored value, wherever in it."""
+    data = value.encode() if isinstance(value, str) else bytes(value)
+    return {match.decode() for match in _HASH.findall(data)}
+
+
 def delete_unnamed(connection: Connection, thread_id: str, hashes: frozenset[str]) -> None:
     """Delete those of some payloads of a thread that nothing in it names any more."""
     left = set(hashes)
-    for data in _read_values(connection, thread_id):
+    for value in _read_values(connection, thread_id):
         if not left:
             return
-        left.difference_update(found.decode() for found in _HASH.findall(data))
+        left.difference_update(find_hashes(value))
     connection.run_many("delete_payload", [(thread_id, one) for one in sorted(left)])
 
 
-def _read_values(connection: Connection, thread_id: str) -> Iterator[bytes]:
+def _read_values(connection: Connection, thread_id: str) -> Iterator[str | bytes]:
     for name, columns in _READS:
         for row in connection.run(name, (thread_id,)):
             for value in (row[index] for index in columns):
                 if value is not None:
-                    yield value.encode() if isinstance(value, str) else bytes(value)
+                    yield value

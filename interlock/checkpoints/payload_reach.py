@@ -6,13 +6,12 @@ Values may be sealed, so they are read and looked through here. Only if somethin
 column names are values looked into at all.
 """
 
-import re
 from collections.abc import Iterator
 from typing import Final
 
 from interlock.checkpoints.connection import Connection
+from interlock.checkpoints.named_payloads import find_hashes
 
-_HASH: Final = re.compile(rb"(?=([0-9a-f]{64}))")
 _LASTING: Final = (("list_lasting_hashes", (0,)), ("read_thread_run", (1, 2)))
 _RECORD: Final = (
     ("list_handoff_hashes", (0,)),
@@ -37,11 +36,10 @@ def list_unnamed(
     }
     named: list[str] = []
 
-    def note(value: object) -> None:
+    def note(value: str | bytes | None) -> None:
         if left and value is not None:
-            data = value.encode() if isinstance(value, str) else bytes(value)  # type: ignore[call-overload]
-            found = {match.decode() for match in _HASH.findall(data)}
-            named.extend(name for name in sorted(found) if left.pop(name, None) is not None)
+            found = sorted(find_hashes(value))
+            named.extend(name for name in found if left.pop(name, None) is not None)
 
     for value in _read_names(connection, thread_id, with_record=with_record):
         note(value)
@@ -52,7 +50,9 @@ def list_unnamed(
     return list(left.items())
 
 
-def _read_names(connection: Connection, thread_id: str, *, with_record: bool) -> Iterator[object]:
+def _read_names(
+    connection: Connection, thread_id: str, *, with_record: bool
+) -> Iterator[str | bytes | None]:
     for name, columns in (*_LASTING, *(_RECORD if with_record else ())):
         for row in connection.run(name, (thread_id,)):
             yield from (row[index] for index in columns)

@@ -7,9 +7,9 @@ from typing import Final
 import psycopg
 from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 
+from interlock.checkpoints.refused_texts import refuse_text
 from interlock.contracts.errors import (
     InterlockError,
-    PlainValueError,
     StorageBusyError,
     StorageCorruptError,
     StorageError,
@@ -91,10 +91,7 @@ def translate_error(error: Exception, *, place: str) -> Exception:
         place: The database's URL, for the message.
     """
     if isinstance(error, UnicodeEncodeError):
-        seen = f"{error.object[:80]!r}, with a lone surrogate"
-        refused = PlainValueError(path="a text", seen=seen)
-        refused.__cause__ = error
-        return refused
+        return refuse_text(error)
     if not isinstance(error, (psycopg.Error, PoolTimeout, PoolClosed, TooManyRequests)):
         return error
     kind: type[InterlockError] = StorageError

@@ -5,9 +5,9 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
+from interlock.checkpoints.refused_texts import refuse_text
 from interlock.contracts.errors import (
     InterlockError,
-    PlainValueError,
     StorageBusyError,
     StorageCorruptError,
     StorageError,
@@ -60,10 +60,7 @@ def translate_error(error: Exception, *, place: str) -> Exception:
         place: The database's URL, for the message.
     """
     if isinstance(error, UnicodeEncodeError):
-        seen = f"{error.object[:80]!r}, with a lone surrogate"
-        refused = PlainValueError(path="a text", seen=seen)
-        refused.__cause__ = error
-        return refused
+        return refuse_text(error)
     if not isinstance(error, sqlite3.Error):
         return error
     code = getattr(error, "sqlite_errorcode", None)
