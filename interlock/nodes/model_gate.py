@@ -1,0 +1,232 @@
+"""The gate that every model call of a worker, planner or judge passes, whoever makes it.
+
+A LangChain callback handler below a node's config. It sees calls in any thread, sync or async,
+hands each to the guards on the event loop's thread, and raises what a guard raises before the
+call goes out. What it raises again and again, because the caller swallows it, ends the caller:
+its task is cancelled.
+"""
+
+import asyncio
+import threading
+from collections.abc import Coroutine, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import UUID
+
+from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.outputs import ChatGeneration, LLMResult
+from langchain_core.runnables import RunnableConfig
+
+from interlock.contracts.errors import InterlockError
+from interlock.contracts.model_call import CallGuard, CallResult, ModelCall
+
+_PATIENCE: Final = 8
+"""Refusals after which a caller that goes on all the same is cut off."""
+
+
+@dataclass(slots=True)
+class _OpenCall:
+    call: ModelCall
+    guards: list[CallGuard] = field(default_factory=list)
+
+
+class ModelGate(BaseCallbackHandler):
+    """Lets model calls through, one guard after the other.
+
+    Attributes:
+        refusal: What the last refused call was refused with; None if none was.
+    """
+
+    raise_error = True
+
+    def __init__(self, guards: Sequence[CallGuard]) -> None:
+        """Guard the calls of the task that is running now.
+
+        Args:
+            guards: Asked in order; told of the end in reverse.
+        """
+        super().__init__()
+        self._guards = tuple(guards)
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.get_ident()
+        self._task = asyncio.current_task()
+        self._open: dict[UUID, _OpenCall] = {}
+        self._refusals = 0
+        self.refusal: InterlockError | None = None
+        self.is_cut_off = False
+
+    def on_chat_model_start(
+        self,
+        serialized: dict[str, Any],
+        messages: list[list[BaseMessage]],
+        *,
+        run_id: UUID,
+        **kwargs: Any,  # noqa: ANN401 - LangChain's
+    ) -> None:
+        """Ask the guards; raises what they raise."""
+        sent = [message for turn in messages for message in turn]
+        size = sum(_count_bytes(message) for message in sent)
+        self._begin(run_id, serialized, kwargs, size=size, count=len(sent))
+
+    def on_llm_start(
+        self,
+        serialized: dict[str, Any],
+        prompts: list[str],
+        *,
+        run_id: UUID,
+        **kwargs: Any,  # noqa: ANN401 - LangChain's
+    ) -> None:
+        """Ask the guards; raises what they raise."""
+        size = sum(len(prompt.encode(errors="replace")) for prompt in prompts)
+        self._begin(run_id, serialized, kwargs, size=size, count=len(prompts))
+
+    def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:  # noqa: ANN401
+        """Tell the guards what the call reports."""
+        del kwargs
+        self._finish(run_id, read_usage(response))
+
+    def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:  # noqa: ANN401
+        """Tell the guards that the call failed, with what it had reported until then."""
+        partial = kwargs.get("response")
+        usage = read_usage(partial) if isinstance(partial, LLMResult) else CallResult()
+        result = CallResult(
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            cached_input_tokens=usage.cached_input_tokens,
+            error=error,
+        )
+        self._finish(run_id, result)
+
+    def close(self) -> None:
+        """Tell the guards that the calls still open were given up; their answers reach nobody."""
+        for run_id in list(self._open):
+            self._close(run_id, CallResult(error=asyncio.CancelledError("given up")))
+
+    def _begin(
+        self,
+        run_id: UUID,
+        serialized: Mapping[str, Any] | None,
+        details: Mapping[str, Any],
+        *,
+        size: int,
+        count: int,
+    ) -> None:
+        params = details.get("invocation_params") or {}
+        tools = params.get("tools") or params.get("functions") or ()
+        call = ModelCall(
+            id=str(run_id),
+            model=name_model(serialized, details),
+            input_bytes=size + len(str(tools).encode(errors="replace")) * bool(tools),
+            messages=count,
+            max_output_tokens=_find_limit(params),
+        )
+        if threading.get_ident() == self._thread:
+            self._enter(run_id, call)
+        else:
+            self._wait_elsewhere(self._enter_and_wait(run_id, call))
+
+    def _wait_elsewhere(self, work: Coroutine[Any, Any, None]) -> None:
+        waiting: Future[None] = asyncio.run_coroutine_threadsafe(work, self._loop)
+        waiting.result()
+
+    def _enter(self, run_id: UUID, call: ModelCall) -> None:
+        self._open[run_id] = opened = _OpenCall(call)
+        try:
+            for guard in self._guards:
+                guard.open(call)
+                opened.guards.append(guard)
+        except InterlockError as exc:
+            self._refuse(run_id, exc)
+            raise
+
+    async def _enter_and_wait(self, run_id: UUID, call: ModelCall) -> None:
+        self._enter(run_id, call)
+        try:
+            for guard in self._guards:
+                await guard.wait(call)
+        except InterlockError as exc:
+            self._refuse(run_id, exc)
+            raise
+        except BaseException as exc:
+            self._close(run_id, CallResult(error=exc))
+            raise
+
+    def _refuse(self, run_id: UUID, exc: InterlockError) -> None:
+        self._close(run_id, CallResult(input_tokens=0, output_tokens=0, error=exc))
+        self.refusal = exc
+        self._refusals += 1
+        if self._refusals >= _PATIENCE and self._task is not None and not self.is_cut_off:
+            self.is_cut_off = True
+            self._task.cancel(str(exc))
+
+    def _finish(self, run_id: UUID, result: CallResult) -> None:
+        if threading.get_ident() == self._thread:
+            self._close(run_id, result)
+        else:
+            self._loop.call_soon_threadsafe(self._close, run_id, result)
+
+    def _close(self, run_id: UUID, result: CallResult) -> None:
+        opened = self._open.pop(run_id, None)
+        if opened is not None:
+            for guard in reversed(opened.guards):
+                guard.close(opened.call, result)
+
+
+def open_gate(config: RunnableConfig, gate: BaseCallbackHandler) -> RunnableConfig:
+    """Return a config below which every model call passes the gate."""
+    scoped: RunnableConfig = {**config}
+    callbacks = config.get("callbacks")
+    if isinstance(callbacks, BaseCallbackManager):
+        callbacks = callbacks.copy()
+        callbacks.add_handler(gate)
+        scoped["callbacks"] = callbacks
+    else:
+        scoped["callbacks"] = [*(callbacks or ()), gate]
+    return scoped
+
+
+def name_model(serialized: Mapping[str, Any] | None, details: Mapping[str, Any]) -> str:
+    """Return what a model is called by its provider, or its class's name."""
+    metadata = details.get("metadata") or {}
+    params = details.get("invocation_params") or {}
+    for name in (metadata.get("ls_model_name"), params.get("model"), params.get("model_name")):
+        if isinstance(name, str) and name:
+            return name
+    named = (serialized or {}).get("name") or (serialized or {}).get("id", ["model"])[-1]
+    return str(named)
+
+
+def read_usage(response: LLMResult) -> CallResult:
+    """Return the tokens that a model's answer reports; None where it reports none."""
+    reported = [
+        generation.message.usage_metadata
+        for turn in response.generations
+        for generation in turn
+        if isinstance(generation, ChatGeneration)
+        and isinstance(generation.message, AIMessage)
+        and generation.message.usage_metadata is not None
+    ]
+    if not reported:
+        return CallResult()
+    return CallResult(
+        input_tokens=sum(usage["input_tokens"] for usage in reported),
+        output_tokens=sum(usage["output_tokens"] for usage in reported),
+        cached_input_tokens=sum(
+            usage.get("input_token_details", {}).get("cache_read", 0) for usage in reported
+        ),
+    )
+
+
+def _count_bytes(message: BaseMessage) -> int:
+    content = message.content if isinstance(message.content, str) else str(message.content)
+    calls = str(message.tool_calls) if isinstance(message, AIMessage) and message.tool_calls else ""
+    return len(content.encode(errors="replace")) + len(calls.encode(errors="replace"))
+
+
+def _find_limit(params: Mapping[str, Any]) -> int | None:
+    for name in ("max_completion_tokens", "max_tokens", "max_output_tokens"):
+        if isinstance(params.get(name), int):
+            return int(params[name])
+    return None

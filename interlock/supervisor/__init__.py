@@ -1,0 +1,1 @@
+"""A routing supervisor with the call shape of langgraph-supervisor."""
