@@ -64,6 +64,7 @@ from interlock.contracts.errors import (
 from interlock.contracts.fallback import abandon, ask_person, skip, use_value, use_worker
 from interlock.contracts.handoff import Handoff, Verdict
 from interlock.contracts.ids import IdempotencyKey
+from interlock.contracts.model_errors import ModelAnswerError, ModelCallError, ModelRequestError
 from interlock.contracts.outcome import RunResult, StepOutcome, Usage
 from interlock.contracts.plan import Need, Step, TaskGraph
 from interlock.contracts.policy import Budget, EffectPolicy, Retry, RunPolicy, ScratchpadPolicy
@@ -76,6 +77,8 @@ from interlock.contracts.sealing_errors import SealedRowError, SealedStorageErro
 from interlock.contracts.shared_context import Fact, SharedContext
 from interlock.contracts.storage import Storage
 from interlock.contracts.worker import Planner, PlanRequest, Worker, WorkerCard
+from interlock.models.model_planner import ModelPlanner
+from interlock.models.structured import CallLimits
 from interlock.orchestrator import (
     Orchestrator,
     ThreadStatus,
@@ -98,6 +101,7 @@ __all__ = [
     "AttemptOverError",
     "Brief",
     "Budget",
+    "CallLimits",
     "Clock",
     "ConfigurationError",
     "ContextView",
@@ -121,6 +125,10 @@ __all__ = [
     "InvalidAnswerError",
     "KeyReusedError",
     "LeaseLostError",
+    "ModelAnswerError",
+    "ModelCallError",
+    "ModelPlanner",
+    "ModelRequestError",
     "Need",
     "NoEffectScopeError",
     "NotAppliedError",

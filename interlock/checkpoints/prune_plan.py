@@ -31,11 +31,12 @@ STATEMENTS: Final[Mapping[str, str]] = {
     "handoffs": "delete_handoff",
     "outcomes": "delete_outcome",
     "questions": "delete_question",
+    "model_calls": "delete_model_call",
     "payloads": "delete_unnamed_payload",
 }
 """By table, in the order of deletion: what stops half-way is found again by the next plan."""
 
-RECORD: Final = frozenset({"handoffs", "outcomes", "questions"})
+RECORD: Final = frozenset({"handoffs", "outcomes", "questions", "model_calls"})
 """Tables whose rows stay unless a pruning is written down in the same transaction."""
 
 
@@ -113,6 +114,8 @@ def _add_record(plan: PrunePlan, connection: Connection, thread_id: str) -> None
         rows = connection.run(f"list_{table}_sizes", (thread_id,)).fetchall()
         for *key, size in rows:
             plan.add(f"{table}s", tuple(key), size)
+    for (call_id,) in connection.run("list_model_call_ids", (thread_id,)).fetchall():
+        plan.add("model_calls", (call_id,), 0)
 
 
 def _add_checkpoints(

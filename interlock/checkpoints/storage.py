@@ -28,6 +28,12 @@ from interlock.checkpoints.run_ledger import RunLedger, apply_update
 from interlock.checkpoints.saver import Saver
 from interlock.checkpoints.scratchpads import derive_note_rows, insert_notes, load_notes
 from interlock.checkpoints.sealing.sealing_state import require_plain
+from interlock.checkpoints.spending import (
+    derive_call_rows,
+    derive_end_rows,
+    load_model_calls,
+    load_spending,
+)
 from interlock.checkpoints.sqlite.compaction import compact_file, measure_file
 from interlock.checkpoints.storage_url import parse_storage_url
 from interlock.checkpoints.strict_msgpack import require_strict_msgpack
@@ -44,6 +50,7 @@ from interlock.contracts.question import Answer, Question
 from interlock.contracts.retention import PruneReport, Retention
 from interlock.contracts.run_record import RunRecord
 from interlock.contracts.scratchpad import Note
+from interlock.contracts.spending import StoredCall, ThreadSpending
 from interlock.contracts.storage import (
     Batch,
     Lease,
@@ -266,6 +273,8 @@ class SqlStorage:
         question_rows = derive_question_rows(batch.questions)
         note_rows = derive_note_rows(batch.notes)
         use_rows = derive_use_rows(batch.uses)
+        call_rows = derive_call_rows(batch.calls)
+        end_rows = derive_end_rows(thread_id, batch.ended_calls)
         update = None if batch.run is None else self._runs.derive_update(thread_id, batch.run)
 
         def operation(connection: Connection) -> StepOutcome | None:
@@ -285,6 +294,8 @@ class SqlStorage:
             connection.run_many("insert_fact_use", use_rows)
             insert_questions(connection, question_rows)
             insert_notes(connection, note_rows)
+            connection.run_many("insert_model_call", call_rows)
+            connection.run_many("end_model_call", end_rows)
             close_questions(connection, thread_id, batch.closed)
             apply_answers(connection, thread_id, batch.applied)
             if update is not None:
@@ -308,6 +319,14 @@ class SqlStorage:
     async def count_thread(self, thread_id: ThreadId, *, scope: str = "") -> ThreadCounts:
         """Return where a thread stands, or the part of it below a scope such as `outer/`."""
         return await self._journal.count_thread(thread_id, scope=scope)
+
+    async def load_spending(self, thread_id: ThreadId) -> ThreadSpending:
+        """Return all that a thread has used, on all its branches."""
+        return await load_spending(self._database, thread_id)
+
+    async def load_model_calls(self, thread_id: ThreadId) -> Sequence[StoredCall]:
+        """Return a thread's model calls, oldest first."""
+        return await load_model_calls(self._database, thread_id)
 
     async def load_notes(
         self, thread_id: ThreadId, *, step_id: StepId | None = None

@@ -17,6 +17,7 @@ class ModelCall:
         input_bytes: UTF-8 bytes of the messages and of what describes the tools.
         messages: How many messages.
         max_output_tokens: What the call itself allows, if it says.
+        can_wait: Whether `wait` will be called; not for a blocking call on the event loop's thread.
     """
 
     id: str
@@ -24,6 +25,7 @@ class ModelCall:
     input_bytes: int
     messages: int
     max_output_tokens: int | None = None
+    can_wait: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

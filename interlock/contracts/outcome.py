@@ -1,6 +1,7 @@
 """How a step ended, and how a run ended."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Final, Literal, TypeAlias
 
 from pydantic import Field
@@ -30,11 +31,15 @@ class Usage(FrozenModel):
         attempts: Worker attempts that were started and reviewed or failed.
         input_tokens: As reported by models.
         output_tokens: As reported by models.
+        model_calls: Calls of models that went out.
+        money: What they cost by the prices of the run's policy; exact.
     """
 
     attempts: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
+    model_calls: int = 0
+    money: Decimal = Decimal(0)
 
     @property
     def tokens(self) -> int:
@@ -47,6 +52,8 @@ class Usage(FrozenModel):
             attempts=self.attempts + other.attempts,
             input_tokens=self.input_tokens + other.input_tokens,
             output_tokens=self.output_tokens + other.output_tokens,
+            model_calls=self.model_calls + other.model_calls,
+            money=self.money + other.money,
         )
 
 

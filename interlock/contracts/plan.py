@@ -90,11 +90,14 @@ class TaskGraph(FrozenModel):
         goal: What the steps together are for.
         steps: In any order; dependencies order them.
         version: Counts the plans of one run, from 1.
+        is_open: Whether more steps may follow: once these have settled, the planner is asked
+            again. It returns a plan with all these steps unchanged and new ones, or closes it.
     """
 
     goal: str
     steps: tuple[Step, ...]
     version: Annotated[int, Field(ge=1)] = 1
+    is_open: bool = False
 
     def index_steps(self) -> Mapping[StepId, Step]:
         """Return the steps by id."""

@@ -3,11 +3,13 @@
 import hashlib
 import sys
 from datetime import timedelta
+from decimal import Decimal
 from typing import Annotated, Literal
 
 from pydantic import Field, WithJsonSchema
 
 from interlock.contracts.frozen_model import FrozenModel
+from interlock.contracts.prices import Price
 
 PositiveCount = Annotated[int, Field(ge=1)]
 _DURATION_TEXT = {"type": "string", "format": "duration"}
@@ -21,6 +23,8 @@ PositiveDuration = Annotated[
     Field(gt=timedelta(0)),
     WithJsonSchema({"anyOf": [{"type": "number", "exclusiveMinimum": 0}, _DURATION_TEXT]}),
 ]
+Money = Annotated[Decimal, Field(gt=0, max_digits=24, decimal_places=12)]
+"""An amount in the user's currency, exact."""
 
 
 class Retry(FrozenModel):
@@ -67,13 +71,20 @@ class Budget(FrozenModel):
 
     Attributes:
         attempts: Attempts of all steps together.
-        tokens: Input and output tokens that models reported, all attempts together.
+        tokens: Input and output tokens of all model calls together.
+        money: What all model calls together may cost, by the prices of the run's policy.
+        model_calls: Calls of models, also those that fail.
         wall_time: From the run's first node, waiting for people not excluded.
+        low: Share of any bound, 0 to 1. Once less than this is left, a step that has fallbacks goes
+            to them and does not start its first worker.
     """
 
     attempts: PositiveCount | None = None
     tokens: PositiveCount | None = None
+    money: Money | None = None
+    model_calls: PositiveCount | None = None
     wall_time: PositiveDuration | None = None
+    low: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
 class EffectPolicy(FrozenModel):
@@ -114,8 +125,12 @@ class RunPolicy(FrozenModel):
         retry: For steps that declare none. The default tries once.
         timeout: For steps that declare none; None is no limit.
         budget: Upper bounds of the run.
+        prices: What models cost, by name; in a name, `*` stands for anything.
         approve_plan: Whether a person must approve the plan before anything runs.
-        max_plan_attempts: How often a planner is asked before the run fails.
+        max_plan_attempts: How often a planner is asked for one version of the plan before it is
+            given up: the run fails, or ends degraded with what an open plan has reached.
+        max_plan_versions: How often an open plan may go on, the first plan included.
+        max_stalled_versions: How many versions of an open plan in a row may bring no accepted step.
         effects: What becomes of effects that were in vain, or cannot be undone.
         scratchpad: How much a worker may note on a step.
         drain_grace: How long a stop request waits for running workers before cancelling them.
@@ -125,8 +140,11 @@ class RunPolicy(FrozenModel):
     retry: Retry = Retry()
     timeout: PositiveDuration | None = None
     budget: Budget = Budget()
+    prices: dict[str, Price] = {}
     approve_plan: bool = False
     max_plan_attempts: PositiveCount = 3
+    max_plan_versions: PositiveCount = 100
+    max_stalled_versions: PositiveCount = 3
     effects: EffectPolicy = EffectPolicy()
     scratchpad: ScratchpadPolicy = ScratchpadPolicy()
     drain_grace: Duration = timedelta(seconds=10)

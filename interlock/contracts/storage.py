@@ -22,6 +22,7 @@ from interlock.contracts.question import Answer, Question
 from interlock.contracts.retention import PruneReport, Retention
 from interlock.contracts.run_record import RunRecord
 from interlock.contracts.scratchpad import Note
+from interlock.contracts.spending import CallEnd, CallRecord, StoredCall, ThreadSpending
 
 T = TypeVar("T")
 
@@ -67,6 +68,8 @@ class Batch:
         run: The run's new status.
         payloads: Values to be stored by hash and nothing else.
         notes: Ignored where a note of the same id is stored.
+        calls: Model calls that go out; ignored where a call of the same id is stored.
+        ended_calls: Model calls that came back; ignored where the call has ended.
     """
 
     superstep: str = ""
@@ -80,6 +83,8 @@ class Batch:
     promotion: Promotion | None = None
     uses: Sequence[FactUse] = ()
     notes: Sequence[Note] = ()
+    calls: Sequence[CallRecord] = ()
+    ended_calls: Sequence[CallEnd] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,6 +269,14 @@ class Storage(Protocol):
             thread_id: The thread.
             scope: The path of a nested team, such as `outer/`; empty for the whole thread.
         """
+        ...
+
+    async def load_spending(self, thread_id: ThreadId) -> ThreadSpending:
+        """Return all that a thread has used, on all its branches."""
+        ...
+
+    async def load_model_calls(self, thread_id: ThreadId) -> Sequence[StoredCall]:
+        """Return a thread's model calls, oldest first."""
         ...
 
     async def load_notes(

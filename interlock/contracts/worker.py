@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Protocol, TypeAlias, runtime_checkable
+from typing import Annotated, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -61,6 +61,9 @@ class WorkerCard(FrozenModel):
     max_parallel: int | None = None
 
 
+PlanReason: TypeAlias = Literal["first", "invalid", "continue"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanRequest:
     """What a planner is asked.
@@ -69,10 +72,12 @@ class PlanRequest:
         goal: What the plan is for.
         workers: Who can be given steps.
         context: The shared context the run was started with.
-        attempt: How often the planner has been asked in this run, from 1.
-        problems: Why it is asked again: what was wrong with the last plan, in words.
+        attempt: How often the planner has been asked for this version of the plan, from 1.
+        problems: What was wrong with the last answer, in words.
         previous: The last plan, if one was made.
         outcomes: What has settled so far, by step id.
+        reason: Why it is asked: `first`; `invalid`, the last answer was no good; `continue`, the
+            steps of an open plan have all settled.
     """
 
     goal: str
@@ -82,6 +87,7 @@ class PlanRequest:
     problems: Sequence[str] = ()
     previous: TaskGraph | None = None
     outcomes: Mapping[StepId, StepOutcome] = field(default_factory=dict)
+    reason: PlanReason = "first"
 
 
 @runtime_checkable

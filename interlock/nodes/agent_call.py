@@ -28,6 +28,7 @@ from interlock.contracts.errors import ConfigurationError, TransientError
 from interlock.contracts.plain import thaw
 from interlock.contracts.thread_call import call_in_thread
 from interlock.contracts.worker import Worker
+from interlock.models.model_answers import check_message
 from interlock.nodes.brief_message import render_brief
 from interlock.nodes.kept_values import KeptValues
 
@@ -205,6 +206,9 @@ async def read_team_output(output: Mapping[str, Any], values: KeptValues) -> Age
 
 
 def _unwrap_message(value: object) -> object:
+    """Return a message's text; one that was cut off, filtered or refused is no output."""
+    if isinstance(value, AIMessage):
+        check_message(value)
     return value.text if isinstance(value, BaseMessage) else value
 
 

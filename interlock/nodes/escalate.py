@@ -19,7 +19,8 @@ from interlock.nodes.answer_handoff import record_answer
 from interlock.nodes.answer_shapes import build_request, find_answer_problem, parse_answers
 from interlock.nodes.forked_questions import renew_taken_questions
 from interlock.nodes.place import Place, get_superstep, get_thread_id
-from interlock.nodes.planner import tell_plan, validate_plan
+from interlock.nodes.planner import tell_plan, validate_next_plan
+from interlock.nodes.rolling_plan import cut_short
 from interlock.nodes.run_state import RunContext, RunState, as_plain, require_schema_version
 from interlock.nodes.team import Team
 from interlock.telemetry.events import HandoffRecorded
@@ -149,7 +150,7 @@ def _answer_plan(
 def _take_edited_plan(team: Team, state: RunState, thread_id: ThreadId, answer: Answer) -> RunState:
     try:
         plan = TaskGraph.model_validate(answer.value)
-        validate_plan(team, plan, context=state["context"])
+        validate_next_plan(team, plan, state)
     except (ValueError, PlanError) as exc:
         return _ask_again(team, state, [f"A person's edited plan was refused: {exc}"])
     tell_plan(team, thread_id, plan, scope=state["scope"])
@@ -159,5 +160,8 @@ def _take_edited_plan(team: Team, state: RunState, thread_id: ThreadId, answer: 
 def _ask_again(team: Team, state: RunState, problems: list[str]) -> RunState:
     is_fixed = isinstance(team.spec.planner, TaskGraph)
     if is_fixed or state["plan_attempts"] >= team.spec.policy.max_plan_attempts:
-        return RunState(plan_status="failed", failure="; ".join(problems))
+        reason = "; ".join(problems)
+        if state.get("plan_base", 0):
+            return cut_short(state, reason)
+        return RunState(plan_status="failed", failure=reason)
     return RunState(plan_status="invalid", plan_problems=problems)

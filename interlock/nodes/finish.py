@@ -46,7 +46,7 @@ def build_finish_node(team: Team) -> FinishNode:
             "status": result.status,
             "reason": result.reason,
             "gaps": list(result.gaps),
-            "usage": result.usage.model_dump(),
+            "usage": result.usage.model_dump(mode="json"),
             "final_steps": final,
             "outputs": outputs,
             "output_refs": output_refs,
@@ -130,7 +130,7 @@ def build_result(
             if outcome.status in {"accepted", "degraded"} and outcome.value_ref is None
         },
         outcomes=outcomes,
-        gaps=(*_word_gaps(outcomes), *_word_resting(resting)),
+        gaps=(*_word_plan_gap(state), *_word_gaps(outcomes), *_word_resting(resting)),
         usage=sum((outcome.usage for outcome in outcomes.values()), Usage()),
         thread_id=thread_id,
         reason=state.get("failure") or cancel_reason,
@@ -149,13 +149,22 @@ def _derive_status(
         return "waiting"
     # I7: completed only if every step was accepted, on accepted facts.
     plan = state.get("plan") or {"steps": ()}
-    every = bool(outcomes) and all(
-        (outcome := outcomes.get(StepId(step["id"]))) is not None
-        and outcome.status == "accepted"
-        and not outcome.rests_on
-        for step in plan["steps"]
+    every = (
+        state.get("plan_gap") is None
+        and bool(outcomes)
+        and all(
+            (outcome := outcomes.get(StepId(step["id"]))) is not None
+            and outcome.status == "accepted"
+            and not outcome.rests_on
+            for step in plan["steps"]
+        )
     )
     return "completed" if every else "degraded"
+
+
+def _word_plan_gap(state: RunState) -> list[str]:
+    gap = state.get("plan_gap")
+    return [] if gap is None else [f"the plan was cut short: {gap}"]
 
 
 def _word_gaps(outcomes: Mapping[StepId, StepOutcome]) -> list[str]:

@@ -4,17 +4,25 @@ A LangChain callback handler below a node's config. It sees calls in any thread,
 hands each to the guards on the event loop's thread, and raises what a guard raises before the
 call goes out. What it raises again and again, because the caller swallows it, ends the caller:
 its task is cancelled.
+
+A call that waits for its turn must hold no thread: an executor whose threads all wait would never
+run what they wait for. So the gate has two halves, one for each kind of callback manager.
 """
 
 import asyncio
+import inspect
 import threading
 from collections.abc import Coroutine, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from uuid import UUID
 
-from langchain_core.callbacks import BaseCallbackHandler, BaseCallbackManager
+from langchain_core.callbacks import (
+    AsyncCallbackHandler,
+    BaseCallbackHandler,
+    BaseCallbackManager,
+)
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
 from langchain_core.runnables import RunnableConfig
@@ -40,6 +48,7 @@ class ModelGate(BaseCallbackHandler):
     """
 
     raise_error = True
+    run_inline = True
 
     def __init__(self, guards: Sequence[CallGuard]) -> None:
         """Guard the calls of the task that is running now.
@@ -53,6 +62,7 @@ class ModelGate(BaseCallbackHandler):
         self._thread = threading.get_ident()
         self._task = asyncio.current_task()
         self._open: dict[UUID, _OpenCall] = {}
+        self._begun: set[UUID] = set()
         self._refusals = 0
         self.refusal: InterlockError | None = None
         self.is_cut_off = False
@@ -66,9 +76,8 @@ class ModelGate(BaseCallbackHandler):
         **kwargs: Any,  # noqa: ANN401 - LangChain's
     ) -> None:
         """Ask the guards; raises what they raise."""
-        sent = [message for turn in messages for message in turn]
-        size = sum(_count_bytes(message) for message in sent)
-        self._begin(run_id, serialized, kwargs, size=size, count=len(sent))
+        if not _is_awaited():
+            self._begin(run_id, self.describe_chat(run_id, serialized, messages, kwargs))
 
     def on_llm_start(
         self,
@@ -79,8 +88,8 @@ class ModelGate(BaseCallbackHandler):
         **kwargs: Any,  # noqa: ANN401 - LangChain's
     ) -> None:
         """Ask the guards; raises what they raise."""
-        size = sum(len(prompt.encode(errors="replace")) for prompt in prompts)
-        self._begin(run_id, serialized, kwargs, size=size, count=len(prompts))
+        if not _is_awaited():
+            self._begin(run_id, self.describe_text(run_id, serialized, prompts, kwargs))
 
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:  # noqa: ANN401
         """Tell the guards what the call reports."""
@@ -104,28 +113,45 @@ class ModelGate(BaseCallbackHandler):
         for run_id in list(self._open):
             self._close(run_id, CallResult(error=asyncio.CancelledError("given up")))
 
-    def _begin(
+    def describe_chat(
         self,
         run_id: UUID,
         serialized: Mapping[str, Any] | None,
+        messages: Sequence[Sequence[BaseMessage]],
         details: Mapping[str, Any],
-        *,
-        size: int,
-        count: int,
-    ) -> None:
-        params = details.get("invocation_params") or {}
-        tools = params.get("tools") or params.get("functions") or ()
-        call = ModelCall(
-            id=str(run_id),
-            model=name_model(serialized, details),
-            input_bytes=size + len(str(tools).encode(errors="replace")) * bool(tools),
-            messages=count,
-            max_output_tokens=_find_limit(params),
-        )
+    ) -> ModelCall:
+        """Return a call of a chat model as guards see it."""
+        sent = [message for turn in messages for message in turn]
+        size = sum(_count_bytes(message) for message in sent)
+        return _describe(run_id, serialized, details, size=size, count=len(sent))
+
+    def describe_text(
+        self,
+        run_id: UUID,
+        serialized: Mapping[str, Any] | None,
+        prompts: Sequence[str],
+        details: Mapping[str, Any],
+    ) -> ModelCall:
+        """Return a call of a model that completes text as guards see it."""
+        size = sum(len(prompt.encode(errors="replace")) for prompt in prompts)
+        return _describe(run_id, serialized, details, size=size, count=len(prompts))
+
+    def _begin(self, run_id: UUID, call: ModelCall) -> None:
+        self._begun.add(run_id)
         if threading.get_ident() == self._thread:
-            self._enter(run_id, call)
+            self._enter(run_id, replace(call, can_wait=False))
         else:
             self._wait_elsewhere(self._enter_and_wait(run_id, call))
+
+    async def begin_awaited(self, run_id: UUID, call: ModelCall) -> None:
+        """Ask the guards of a call that is awaited, in whatever loop; raises what they raise."""
+        if run_id in self._begun:
+            return  # it is no such call: the other half has asked
+        if threading.get_ident() == self._thread:
+            await self._enter_and_wait(run_id, call)
+            return
+        work = self._enter_and_wait(run_id, call)
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
 
     def _wait_elsewhere(self, work: Coroutine[Any, Any, None]) -> None:
         waiting: Future[None] = asyncio.run_coroutine_threadsafe(work, self._loop)
@@ -174,17 +200,97 @@ class ModelGate(BaseCallbackHandler):
                 guard.close(opened.call, result)
 
 
-def open_gate(config: RunnableConfig, gate: BaseCallbackHandler) -> RunnableConfig:
+class _AwaitedCalls(AsyncCallbackHandler):
+    """The half of a gate that calls pass which are awaited: they wait without a thread."""
+
+    raise_error = True
+
+    def __init__(self, gate: ModelGate) -> None:
+        super().__init__()
+        self._gate = gate
+
+    @property
+    def ignore_llm(self) -> bool:
+        """Whether nothing can be awaited here: a call in a thread without a loop."""
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return True
+        return False
+
+    @property
+    def ignore_chat_model(self) -> bool:
+        """The same."""
+        return self.ignore_llm
+
+    async def on_chat_model_start(
+        self,
+        serialized: dict[str, Any],
+        messages: list[list[BaseMessage]],
+        *,
+        run_id: UUID,
+        **kwargs: Any,  # noqa: ANN401 - LangChain's
+    ) -> None:
+        """Ask the guards; raises what they raise."""
+        call = self._gate.describe_chat(run_id, serialized, messages, kwargs)
+        await self._gate.begin_awaited(run_id, call)
+
+    async def on_llm_start(
+        self,
+        serialized: dict[str, Any],
+        prompts: list[str],
+        *,
+        run_id: UUID,
+        **kwargs: Any,  # noqa: ANN401 - LangChain's
+    ) -> None:
+        """Ask the guards; raises what they raise."""
+        call = self._gate.describe_text(run_id, serialized, prompts, kwargs)
+        await self._gate.begin_awaited(run_id, call)
+
+
+def open_gate(config: RunnableConfig, gate: ModelGate) -> RunnableConfig:
     """Return a config below which every model call passes the gate."""
+    handlers: tuple[BaseCallbackHandler, ...] = (gate, _AwaitedCalls(gate))
     scoped: RunnableConfig = {**config}
     callbacks = config.get("callbacks")
     if isinstance(callbacks, BaseCallbackManager):
         callbacks = callbacks.copy()
-        callbacks.add_handler(gate)
+        for handler in handlers:
+            callbacks.add_handler(handler)
         scoped["callbacks"] = callbacks
     else:
-        scoped["callbacks"] = [*(callbacks or ()), gate]
+        scoped["callbacks"] = [*(callbacks or ()), *handlers]
     return scoped
+
+
+def _is_awaited() -> bool:
+    """Return whether a handler's method is called on behalf of an awaited call.
+
+    LangChain runs the same handlers for both; whoever calls for an awaited one is a coroutine.
+    """
+    frame = inspect.currentframe()
+    handler = None if frame is None else frame.f_back
+    caller = None if handler is None else handler.f_back
+    return caller is not None and bool(caller.f_code.co_flags & inspect.CO_COROUTINE)
+
+
+def _describe(
+    run_id: UUID,
+    serialized: Mapping[str, Any] | None,
+    details: Mapping[str, Any],
+    *,
+    size: int,
+    count: int,
+) -> ModelCall:
+    params = details.get("invocation_params") or {}
+    tools = params.get("tools") or params.get("functions") or ()
+    return ModelCall(
+        id=str(run_id),
+        model=name_model(serialized, details),
+        input_bytes=size + len(str(tools).encode(errors="replace")) * bool(tools),
+        messages=count,
+        max_output_tokens=_find_limit(params),
+    )
 
 
 def name_model(serialized: Mapping[str, Any] | None, details: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from langgraph.runtime import Runtime
 from pydantic import ValidationError
 
 from interlock.contracts.context_records import AskedFact
-from interlock.contracts.errors import PlanError, PlanProblem
+from interlock.contracts.errors import PermanentError, PlanError, PlanProblem
 from interlock.contracts.form_words import word_form_error
 from interlock.contracts.handoff import Handoff
 from interlock.contracts.ids import StepId, ThreadId, derive_handoff_id, derive_question_id
@@ -23,11 +23,18 @@ from interlock.contracts.safe_words import clean_words, word_error, word_value
 from interlock.contracts.shared_context import name_shared_space
 from interlock.contracts.storage import Batch
 from interlock.contracts.thread_call import call_in_thread
-from interlock.contracts.worker import Planner, PlannerLike, PlanRequest
+from interlock.contracts.worker import Planner, PlannerLike, PlanReason, PlanRequest
 from interlock.nodes.asked_questions import put_questions
 from interlock.nodes.kept_values import KeptValues, unfold_values
 from interlock.nodes.live_run import forget_cancel
 from interlock.nodes.place import Place, get_superstep, get_thread_id
+from interlock.nodes.rolling_plan import (
+    cut_short,
+    go_on,
+    is_going_on,
+    keep_settled,
+    require_continuation,
+)
 from interlock.nodes.run_state import RunContext, RunState, as_plain, require_schema_version
 from interlock.nodes.team import Team
 from interlock.telemetry.events import PlanAccepted, PlanRefused
@@ -41,19 +48,26 @@ def build_planner_node(team: Team) -> PlannerNode:
     async def planner(state: RunState, runtime: Runtime[RunContext]) -> RunState:
         """Ask the planner once, and validate the whole graph that comes back.
 
-        Reads: goal, context, plan, plan_problems, outcomes. Writes: plan, plan_status,
-        plan_attempts, plan_problems, plan_question. Effects: the plan is in the journal, and the
-        question whether it may run, if one is asked. Interrupts: none.
+        Reads: goal, context, plan and all about it, outcomes. Writes: plan and all about it, or why
+        an open plan ends. Effects: the plan is in the journal, and the question whether it may run,
+        if one is asked. Interrupts: none.
         """
         require_schema_version(state)
+        begun = RunState()
+        if is_going_on(state):
+            begun = go_on(state, team.spec.policy)
+            if begun.get("plan_gap") is not None:
+                return begun
+            state = {**state, **begun}
         attempt = state["plan_attempts"] + 1
         live = team.find_live(get_thread_id(runtime), state["scope"])
         try:
             with live.interrupt_on_cancel():
                 request = await _build_request(team, state, get_thread_id(runtime), attempt)
                 plan = await _ask(team.spec.planner, request)
-            plan = plan.model_copy(update={"version": attempt})
-            validate_plan(team, plan, context=state["context"])
+            version = state.get("plan_base", 0) + attempt
+            plan = plan.model_copy(update={"version": version})
+            validate_next_plan(team, plan, state)
         except (KeyboardInterrupt, GeneratorExit):
             raise
         except BaseException as exc:
@@ -62,8 +76,12 @@ def build_planner_node(team: Team) -> PlannerNode:
                 return RunState(plan_status=state["plan_status"])
             if _is_from_outside(exc):
                 raise
-            return _refuse(team, runtime, attempt=attempt, problems=_list_problems(exc))
-        return await _propose(team, state, runtime, plan=plan)
+            is_hopeless = isinstance(exc, PermanentError)
+            refused = _refuse(
+                team, state, runtime, problems=_list_problems(exc), is_hopeless=is_hopeless
+            )
+            return {**begun, **refused}
+        return {**begun, **await _propose(team, state, runtime, plan=plan)}
 
     return planner
 
@@ -98,6 +116,40 @@ def validate_plan(team: Team, plan: TaskGraph, *, context: Mapping[str, Any]) ->
         context_keys=context,
         shared=team.spec.context,
     )
+
+
+def validate_next_plan(team: Team, plan: TaskGraph, state: RunState) -> None:
+    """Return if a plan may run after what has run already.
+
+    Raises:
+        PlanError: It may not; all problems at once.
+    """
+    problems: list[PlanProblem] = []
+    for validate in (_validate_alone, _validate_continuation):
+        try:
+            validate(team, plan, state)
+        except PlanError as exc:
+            problems.extend(exc.problems)
+    if problems:
+        raise PlanError(problems)
+
+
+def _validate_alone(team: Team, plan: TaskGraph, state: RunState) -> None:
+    validate_plan(team, plan, context=state["context"])
+
+
+def _validate_continuation(team: Team, plan: TaskGraph, state: RunState) -> None:
+    del team
+    if state.get("plan_base", 0):
+        require_continuation(keep_settled(state), plan, parse_outcomes(state))
+
+
+def parse_outcomes(state: RunState) -> dict[StepId, StepOutcome]:
+    """Return what has settled, by step id."""
+    return {
+        StepId(step): StepOutcome.model_validate(outcome)
+        for step, outcome in state["outcomes"].items()
+    }
 
 
 async def _ask(planner: PlannerLike, request: PlanRequest) -> TaskGraph:
@@ -144,11 +196,15 @@ async def _build_request(
         attempt=attempt,
         problems=tuple(state["plan_problems"]),
         previous=TaskGraph.model_validate(previous) if previous else None,
-        outcomes={
-            StepId(step): StepOutcome.model_validate(outcome)
-            for step, outcome in state["outcomes"].items()
-        },
+        outcomes=parse_outcomes(state),
+        reason=_find_reason(state),
     )
+
+
+def _find_reason(state: RunState) -> PlanReason:
+    if state["plan_problems"]:
+        return "invalid"
+    return "continue" if state.get("plan_base", 0) else "first"
 
 
 async def _load_shared(team: Team, state: RunState) -> dict[str, Any]:
@@ -168,13 +224,15 @@ async def _load_shared(team: Team, state: RunState) -> dict[str, Any]:
 
 def _refuse(
     team: Team,
+    state: RunState,
     runtime: Runtime[RunContext],
     *,
-    attempt: int,
     problems: list[str],
+    is_hopeless: bool,
 ) -> RunState:
+    attempt = state["plan_attempts"] + 1
     is_fixed = isinstance(team.spec.planner, TaskGraph)
-    is_last = is_fixed or attempt >= team.spec.policy.max_plan_attempts
+    is_last = is_fixed or is_hopeless or attempt >= team.spec.policy.max_plan_attempts
     team.emit(
         PlanRefused(
             thread_id=get_thread_id(runtime),
@@ -186,9 +244,12 @@ def _refuse(
     update = RunState(plan_attempts=attempt, plan_problems=problems, plan_status="invalid")
     if is_last:
         words = "\n".join(f"  - {problem}" for problem in problems)
-        update["plan_status"] = "failed"
         tries = f"{attempt} attempt{'s' * (attempt != 1)}"
-        update["failure"] = f"No valid plan after {tries}. Wrong with the last one:\n{words}"
+        reason = f"No valid plan after {tries}. Wrong with the last one:\n{words}"
+        if state.get("plan_base", 0):  # what an open plan has reached so far stands
+            return {**update, **cut_short(state, reason)}
+        update["plan_status"] = "failed"
+        update["failure"] = reason
     return update
 
 
@@ -233,11 +294,17 @@ async def _propose(
         tell_plan(team, thread_id, plan, scope=state["scope"])
     return RunState(
         plan=dumped,
-        plan_attempts=plan.version,
+        plan_attempts=state["plan_attempts"] + 1,
+        plan_added=_list_added(state, plan),
+        plan_rounds=state.get("plan_rounds", 0) + 1,
         plan_problems=[],
         plan_status="proposed" if question else "accepted",
         plan_question=as_plain(question) if question else None,
     )
+
+
+def _list_added(state: RunState, plan: TaskGraph) -> list[str]:
+    return [step.id for step in plan.steps if step.id not in state["outcomes"]]
 
 
 def _name_owner(state: RunState) -> StepId:

@@ -86,7 +86,12 @@ class RunState(TypedDict, total=False):
         started_at: When the run's first node ran, ISO 8601.
         plan: The accepted or proposed task graph, dumped.
         plan_status: Where the plan stands.
-        plan_attempts: How often the planner was asked.
+        plan_attempts: How often the planner was asked for the version that is wanted now.
+        plan_base: The version of the plan that an open plan goes on from; 0 before the first.
+        plan_added: The steps that the newest version added.
+        plan_rounds: How many plans have run, the present one included.
+        plan_stalls: How many versions in a row brought no accepted step.
+        plan_gap: Why an open plan was cut short, if it was.
         plan_problems: Why it has to be asked again.
         plan_question: The open question whether the plan may run, dumped.
         outcomes: Step id to dumped outcome; terminal, or waiting for a person.
@@ -113,6 +118,11 @@ class RunState(TypedDict, total=False):
     plan: dict[str, Any] | None
     plan_status: Literal["missing", "invalid", "proposed", "accepted", "failed"]
     plan_attempts: int
+    plan_base: int
+    plan_added: list[str]
+    plan_rounds: int
+    plan_stalls: int
+    plan_gap: str | None
     plan_problems: list[str]
     plan_question: dict[str, Any] | None
     outcomes: dict[str, dict[str, Any]]

@@ -156,7 +156,7 @@ def _take_up(state: StepState, run: StepRun, *, happened: bool | None) -> StepSt
         feedback=[],
         supersteps=[],
         conflicts=0,
-        usage=Usage().model_dump(),
+        usage=Usage().model_dump(mode="json"),
         begun_at=run.queued_at.isoformat(),
         output=None,
         wait_until=None,

@@ -118,7 +118,7 @@ def _count_usage(state: StepState, output: dict[str, Plain], run: StepRun) -> di
     )
     run.live.count_tokens(own)  # a nested team's steps have counted theirs
     spent = Usage.model_validate(state["usage"]) + own + nested + Usage(attempts=1)
-    total: dict[str, Plain] = spent.model_dump()
+    total: dict[str, Plain] = spent.model_dump(mode="json")
     return total
 
 

@@ -41,7 +41,7 @@ def _decide(team: Team, state: RunState, *, is_cancelled: bool) -> RunRoute:
         return "finish"
     match state["plan_status"]:
         case "missing" | "invalid":
-            return "finish" if is_cancelled else "planner"
+            return "finish" if is_cancelled or state.get("plan_gap") is not None else "planner"
         case "proposed":
             return "finish" if is_cancelled else "escalate"
         case "failed":
@@ -71,7 +71,8 @@ def _decide_on_steps(state: RunState, *, is_cancelled: bool) -> RunRoute:
     plan = state["plan"] or {"steps": ()}
     unsettled = [step for step in plan["steps"] if not _is_terminal(outcomes.get(step["id"]))]
     if not unsettled:
-        return "finish"
+        may_go_on = plan.get("is_open") and not is_cancelled and state.get("plan_gap") is None
+        return "planner" if may_go_on else "finish"
     if is_cancelled or any(_can_go_on(step, state) for step in unsettled):
         return "dispatch"
     if any(_is_waiting(step, state) for step in unsettled):

@@ -30,6 +30,9 @@ CLEAR = {
     "payload_hash status queued_at started_at ended_at input_tokens output_tokens trace_id",
     "leases": "thread_id token owner owner_host owner_pid owner_started expires_at",
     "ledger_identity": "one id",
+    "model_calls": "seq id thread_id superstep path role worker attempt model calls input_bytes "
+    "reserved_tokens reserved_money tokens money input_tokens output_tokens cached_tokens error "
+    "started_at ended_at",
     "outcomes": "seq thread_id superstep step_id status",
     "payloads": "thread_id hash size cuts",
     "prunings": "thread_id",
