@@ -67,6 +67,7 @@ from interlock.contracts.ids import IdempotencyKey
 from interlock.contracts.model_errors import ModelAnswerError, ModelCallError, ModelRequestError
 from interlock.contracts.outcome import RunResult, StepOutcome, Usage
 from interlock.contracts.plan import Need, Step, TaskGraph
+from interlock.contracts.plan_fallback import use_plan
 from interlock.contracts.policy import Budget, EffectPolicy, Retry, RunPolicy, ScratchpadPolicy
 from interlock.contracts.question import Answer, Question, approve, edit, reject, respond
 from interlock.contracts.retention import Pruned, PruneReport, Retention
@@ -209,6 +210,7 @@ __all__ = [
     "send_with_key",
     "send_with_key_blocking",
     "skip",
+    "use_plan",
     "use_value",
     "use_worker",
 ]

@@ -126,6 +126,7 @@ class RunResult(FrozenModel):
         usage: Cost of all steps.
         thread_id: The run's thread.
         reason: Why the run failed or was cancelled, if no single step says it.
+        notes: What was settled for without a gap, in words: a template plan, say.
     """
 
     status: Literal["completed", "degraded", "failed", "waiting", "cancelled"]
@@ -136,3 +137,4 @@ class RunResult(FrozenModel):
     usage: Usage = Usage()
     thread_id: ThreadId
     reason: str | None = None
+    notes: tuple[str, ...] = ()

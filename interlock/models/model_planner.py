@@ -41,6 +41,7 @@ class ModelPlanner:
         method: Method = "auto",
         fallback: Sequence[Any] = (),
         stream: bool = False,
+        rolling: bool = False,
         max_steps: int = 40,
         limits: CallLimits = _LIMITS,
     ) -> None:
@@ -51,12 +52,15 @@ class ModelPlanner:
             method: How it is told the shape of a plan; `auto` takes the best that it knows.
             fallback: What to do when its attempts are used up.
             stream: Whether steps may start while the plan still streams in.
-            max_steps: Of one plan; in the schema, so that a model cannot run on.
+            rolling: Whether the model may leave a plan open, to be asked for more steps once all
+                that it has planned have settled.
+            max_steps: New ones in one answer; in the schema, so that a model cannot run on.
             limits: Time for one question, and how often a call that fails on its way is repeated.
         """
         self._asked = StructuredModel(model, method=method, limits=limits)
         self.fallback = tuple(fallback)
         self.stream = stream
+        self.rolling = rolling
         self.max_steps = max_steps
 
     def describe(self) -> dict[str, str]:
@@ -77,7 +81,7 @@ class ModelPlanner:
             answered = await self._asked.ask(messages, schema)
         except ModelAnswerError as exc:
             raise PlanError(_word_refusal(exc)) from exc
-        return convert_graph(answered.value, goal=request.goal)
+        return self._assemble(answered.value, request)
 
     async def astream_plan(self, request: PlanRequest) -> AsyncIterator[Step | TaskGraph]:
         """Yield each step as soon as it is complete and fits, and the whole plan at the end.
@@ -90,17 +94,37 @@ class ModelPlanner:
         schema = self._build_schema(request)
         messages = render_plan_request(request, max_steps=self.max_steps)
         steps, last = StreamedSteps(schema), None
+        given: list[Step] = []
         try:
             async for last in self._asked.stream(messages, schema):
                 for planned in steps.read(last):
-                    yield convert_step(planned)
+                    given.append(convert_step(planned))
+                    yield given[-1]
             whole = parse_answer(last or AIMessage(""), schema, model=self._asked.name)
         except ModelAnswerError as exc:
             raise PlanError(_word_refusal(exc)) from exc
-        yield convert_graph(whole, goal=request.goal)
+        plan = self._assemble(whole, request)
+        if [step for step in given if step not in plan.steps]:
+            raise PlanError([PlanProblem("changed_step", "A step changed while the plan came.")])
+        yield plan
 
     def _build_schema(self, request: PlanRequest) -> type[PlannedGraph]:
-        return build_planning_schema(list_names(request.workers), max_steps=self.max_steps)
+        old = () if request.previous is None else request.previous.steps
+        return build_planning_schema(
+            list_names(request.workers),
+            max_steps=self.max_steps,
+            kept=[step.id for step in old],
+            is_rolling=self.rolling,
+        )
+
+    @staticmethod
+    def _assemble(planned: PlannedGraph, request: PlanRequest) -> TaskGraph:
+        return convert_graph(
+            planned,
+            goal=request.goal,
+            previous=request.previous,
+            keep_all=request.previous is not None and request.previous.is_open,
+        )
 
 
 def _word_refusal(refused: ModelAnswerError) -> list[PlanProblem]:

@@ -14,6 +14,13 @@ from interlock.prompts import load_prompt
 
 _VALUE_CHARS: Final = 400
 _CONTEXT_CHARS: Final = 4000
+_CHANGE: Final = (
+    "Keep what still serves the goal by listing its ids in `keep`. Give in `steps` only steps that "
+    "are new or must change. A settled step that you keep is not done again."
+)
+_WAYS: Final = {
+    "continue": "All steps so far have settled and stay. Give in `steps` only the steps to add."
+}
 
 
 def render_plan_request(request: PlanRequest, *, max_steps: int) -> list[BaseMessage]:
@@ -31,9 +38,8 @@ def _list_sections(request: PlanRequest) -> Iterator[tuple[str, str]]:
     if request.context:
         yield "Facts", _dump(thaw(request.context), _CONTEXT_CHARS)
     if request.previous is not None:
-        reason = getattr(request, "reason", "")
-        title = f"The plan so far (asked again because: {reason})" if reason else "The plan so far"
-        yield title, _word_plan(request.previous, request.outcomes)
+        yield f"Why you are asked again: {request.reason}", _WAYS.get(request.reason, _CHANGE)
+        yield "The plan so far", _word_plan(request.previous, request.outcomes)
     if request.problems:
         title = "Your last answer could not be used. Correct all of this"
         yield title, "\n".join(f"- {problem}" for problem in request.problems)

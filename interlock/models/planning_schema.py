@@ -5,6 +5,7 @@ and small models stay inside their output limit. Left to people and code are a s
 timeout, budget, output schema, effect keys and estimate: they come from the run's policy.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
@@ -73,21 +74,55 @@ class PlannedGraph(_Shape):
     steps: list[PlannedStep]
 
 
-def build_planning_schema(workers: list[WorkerName], *, max_steps: int) -> type[PlannedGraph]:
-    """Return the class of plans that these workers can carry out: a closed set of names."""
-    closed: Any = Literal[tuple(workers)]  # type: ignore[valid-type]
-    step = create_model(
-        "PlannedStep", __base__=PlannedStep, __doc__=PlannedStep.__doc__, worker=(closed, ...)
-    )
-    steps: Any = Annotated[list[step], Field(min_length=1, max_length=max_steps)]  # type: ignore[valid-type]
-    return create_model(
-        "PlannedGraph", __base__=PlannedGraph, __doc__=PlannedGraph.__doc__, steps=(steps, ...)
-    )
+def build_planning_schema(
+    workers: Sequence[str], *, max_steps: int, kept: Sequence[str] = (), is_rolling: bool = False
+) -> type[PlannedGraph]:
+    """Return the class of plans that these workers can carry out: a closed set of names.
+
+    Args:
+        workers: Their names.
+        max_steps: Bound of new steps.
+        kept: Ids of the last plan's steps, which a new one may keep by naming them.
+        is_rolling: Whether a plan may say that more steps follow.
+    """
+    step: Any = _close_step(workers)
+    fewest = 0 if kept else 1
+    fields: dict[str, Any] = {
+        "steps": (Annotated[list[step], Field(min_length=fewest, max_length=max_steps)], ...)
+    }
+    if kept:
+        known: Any = Literal[tuple(kept)]
+        fields["keep"] = (Annotated[list[known], Field(max_length=len(kept))], [])
+    if is_rolling:
+        fields["is_open"] = (bool, False)
+    about = PlannedGraph.__doc__
+    return create_model("PlannedGraph", __base__=PlannedGraph, __doc__=about, **fields)
 
 
-def convert_graph(planned: PlannedGraph, *, goal: str) -> TaskGraph:
-    """Return the task graph that a model has planned."""
-    return TaskGraph(goal=goal, steps=tuple(convert_step(step) for step in planned.steps))
+def _close_step(workers: Sequence[str]) -> type[PlannedStep]:
+    closed: Any = Literal[tuple(workers)]
+    about = PlannedStep.__doc__
+    return create_model("PlannedStep", __base__=PlannedStep, __doc__=about, worker=(closed, ...))
+
+
+def convert_graph(
+    planned: PlannedGraph, *, goal: str, previous: TaskGraph | None = None, keep_all: bool = False
+) -> TaskGraph:
+    """Return the task graph that a model has planned.
+
+    Args:
+        planned: Its answer.
+        goal: Of the run.
+        previous: The last plan, whose steps it may have kept by id.
+        keep_all: Whether it could only add steps.
+    """
+    old = () if previous is None else previous.steps
+    added = tuple(convert_step(step) for step in planned.steps)
+    replaced = {step.id for step in added} if not keep_all else set()
+    named = {step.id for step in old} if keep_all else set(getattr(planned, "keep", ()))
+    kept = tuple(step for step in old if step.id in named and step.id not in replaced)
+    is_open = bool(getattr(planned, "is_open", False))
+    return TaskGraph(goal=goal, steps=(*kept, *added), is_open=is_open)
 
 
 def convert_step(planned: PlannedStep) -> Step:
@@ -112,8 +147,13 @@ def convert_step(planned: PlannedStep) -> Step:
 
 
 def _convert_criterion(planned: PlannedCriterion) -> Criterion:
-    make = {"expr": expr, "check": check, "rubric": rubric}[planned.kind]
-    return make(planned.text)
+    match planned.kind:
+        case "expr":
+            return expr(planned.text)
+        case "check":
+            return check(planned.text)
+        case "rubric":
+            return rubric(planned.text)
 
 
 def _convert_fallback(planned: PlannedFallback) -> Fallback:

@@ -1,6 +1,6 @@
 """The steps of a plan that is still being written, each once it is complete.
 
-Cost is linear in the text: what was read is not read again.
+What was read is not read again, but for a text whose end has not come.
 """
 
 import re
@@ -15,7 +15,8 @@ from interlock.models.lenient_json import parse_object
 from interlock.models.planning_schema import PlannedGraph, PlannedStep
 
 _STEPS: Final = re.compile(r'"steps"\s*:\s*\[')
-_MARK: Final = re.compile(r'"(?:\\.|[^"\\])*"|[{}\[\]]', re.DOTALL)
+_MARK: Final = re.compile(r'"(?:\\.|[^"\\])*("|\\?\Z)|[{}\[\]]', re.DOTALL)
+"""A text (its group is empty if its end has not come yet), or a bracket."""
 
 
 class StreamedSteps:
@@ -38,6 +39,8 @@ class StreamedSteps:
                 return
             self._place = found.end()
         while not self._is_over and (mark := _MARK.search(text, self._place)) is not None:
+            if mark.group(1) is not None and not mark.group(1).endswith('"'):
+                return
             self._place = mark.end()
             if (part := self._take(mark, text)) is not None and (step := self._fit(part)):
                 yield step
@@ -70,4 +73,5 @@ def _get_text(message: AIMessage) -> str:
     """Return what is written so far, in a tool call's arguments or in the text."""
     if isinstance(message, AIMessageChunk) and message.tool_call_chunks:
         return message.tool_call_chunks[0]["args"] or ""
-    return message.text.rpartition("</think>")[2]
+    thoughts, end, answer = message.text.rpartition("</think>")
+    return "" if not end and "<think>" in f"{thoughts}{answer}" else answer

@@ -134,6 +134,7 @@ def build_result(
         usage=sum((outcome.usage for outcome in outcomes.values()), Usage()),
         thread_id=thread_id,
         reason=state.get("failure") or cancel_reason,
+        notes=tuple(state.get("plan_notes") or ()),
     )
 
 

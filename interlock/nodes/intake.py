@@ -65,6 +65,8 @@ def build_intake_node(team: Team) -> IntakeNode:
             plan_added=[],
             plan_rounds=0,
             plan_stalls=0,
+            plan_chain=0,
+            plan_notes=[],
             plan_gap=None,
             plan_problems=[],
             plan_question=None,

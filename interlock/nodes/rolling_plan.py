@@ -36,7 +36,11 @@ def go_on(state: RunState, policy: RunPolicy) -> RunState:
     rounds = state.get("plan_rounds", 0)
     stalls = 0 if _has_progress(state) else state.get("plan_stalls", 0) + 1
     update = RunState(
-        plan_base=plan["version"], plan_attempts=0, plan_problems=[], plan_stalls=stalls
+        plan_base=plan["version"],
+        plan_attempts=0,
+        plan_problems=[],
+        plan_stalls=stalls,
+        plan_chain=0,
     )
     if rounds >= policy.max_plan_versions:
         update["plan_gap"] = (

@@ -91,6 +91,8 @@ class RunState(TypedDict, total=False):
         plan_added: The steps that the newest version added.
         plan_rounds: How many plans have run, the present one included.
         plan_stalls: How many versions in a row brought no accepted step.
+        plan_chain: How many of the planner's second ways are used up.
+        plan_notes: What was settled for in planning, in words.
         plan_gap: Why an open plan was cut short, if it was.
         plan_problems: Why it has to be asked again.
         plan_question: The open question whether the plan may run, dumped.
@@ -122,6 +124,8 @@ class RunState(TypedDict, total=False):
     plan_added: list[str]
     plan_rounds: int
     plan_stalls: int
+    plan_chain: int
+    plan_notes: list[str]
     plan_gap: str | None
     plan_problems: list[str]
     plan_question: dict[str, Any] | None

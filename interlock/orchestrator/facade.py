@@ -25,7 +25,7 @@ from interlock.contracts.storage import Storage
 from interlock.contracts.worker import PlannerLike, Worker
 from interlock.graphs.run_graph import build_graph
 from interlock.nodes.answer_shapes import find_answer_problem
-from interlock.nodes.planner import validate_plan
+from interlock.nodes.plan_checks import validate_plan
 from interlock.nodes.run_state import StoredRunInput
 from interlock.nodes.team import Team, TeamSpec
 from interlock.orchestrator.declare import DEFAULT_STORAGE, Checks, build_spec

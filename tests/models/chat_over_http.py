@@ -37,11 +37,11 @@ async def look_up(brief: il.Brief) -> dict[str, Any]:
 
 
 async def run_planned(
-    server: OpenAIServer, *, clock: ManualClock | None = None, **settings: Any
+    server: OpenAIServer, *, clock: ManualClock | None = None, rolling: bool = False
 ) -> il.RunResult:
     """Run a team whose planner is the server's model."""
     limits = CallLimits(timeout=timedelta(seconds=60), clock=clock or ManualClock(auto=True))
-    planner = ModelPlanner(model=connect(server, **settings), limits=limits)
+    planner = ModelPlanner(model=connect(server), limits=limits, rolling=rolling)
     async with il.Orchestrator(
         workers=[il.Worker(name="look_up", agent=look_up, description="Finds orders")],
         planner=planner,

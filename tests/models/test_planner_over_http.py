@@ -1,9 +1,13 @@
 """A model planner over real HTTP: whatever the other side does, no bad plan runs."""
 
 import json
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from interlock.models.answer_schema import render_schema
+from interlock.models.planning_schema import build_planning_schema
 from interlock.testing import ManualClock
 from interlock.testing.manual_clock import NOON
 from interlock.testing.openai_replies import (
@@ -140,10 +144,43 @@ async def test_a_server_that_knows_no_schema_is_asked_otherwise() -> None:
     assert "JSON Schema" in read_messages(server.requests[2])
 
 
-async def test_a_wrong_key_is_not_tried_again_within_a_question() -> None:
-    """What a provider refuses for good is sent once for each attempt of the planner."""
+async def test_a_wrong_key_is_not_tried_again() -> None:
+    """What a provider refuses for good is sent once; the run fails and says what to check."""
     with OpenAIServer() as server:
-        server.script(fail(401), times=3)
+        server.script(fail(401))
         result = await run_planned(server)
     assert result.status == "failed"
     assert "Check the API key" in (result.reason or "")
+
+
+async def test_a_rolling_plan_grows_by_what_the_model_adds() -> None:
+    """Asked for more, the model names the new steps only; the old ones stay and do not run again."""
+    first = {**OTHER_PLAN, "is_open": True}
+    more = {"id": "b", "worker": "look_up", "instruction": "y", "needs": ["a"]}
+    with OpenAIServer() as server:
+        server.script(say(first), say({"steps": [more]}))
+        result = await run_planned(server, rolling=True)
+    assert result.status == "completed"
+    assert result.outputs["b"]["given"] == {"a": {"said": "x", "given": {}}}
+    assert result.outcomes["a"].attempts == 1
+    assert "a (look_up): x -> accepted" in read_messages(server.requests[1])
+
+
+async def test_the_schema_is_one_that_a_strict_provider_takes() -> None:
+    """Every object closed, every field required, nothing free: OpenAI's rules for strict schemas."""
+    shape, is_strict = render_schema(build_planning_schema(["a", "b"], max_steps=9, kept=["x"]))
+    assert is_strict
+    objects = [node for node in _walk(shape) if node.get("type") == "object"]
+    assert len(objects) == 6
+    for node in objects:
+        assert node["additionalProperties"] is False
+        assert set(node["required"]) == set(node["properties"])
+    text = json.dumps(shape)
+    assert not [word for word in ("oneOf", "default", "allOf") if f'"{word}":' in text]
+
+
+def _walk(node: object) -> Iterator[dict[str, Any]]:
+    if isinstance(node, dict):
+        yield node
+    for part in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from _walk(part)

@@ -1,0 +1,142 @@
+"""What becomes of a run whose planner brought no valid plan: its declared second ways, in order."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from langgraph.runtime import Runtime
+
+from interlock.contracts.errors import PlanError
+from interlock.contracts.fallback import AskPerson
+from interlock.contracts.ids import derive_question_id
+from interlock.contracts.plain import Plain, derive_hash
+from interlock.contracts.plan import TaskGraph
+from interlock.contracts.plan_fallback import PlanFallback, UsePlan
+from interlock.contracts.question import Question
+from interlock.contracts.worker import PlanRequest
+from interlock.nodes.asked_questions import put_questions
+from interlock.nodes.place import Place, get_superstep, get_thread_id
+from interlock.nodes.plan_asking import ask_planner
+from interlock.nodes.plan_checks import validate_next_plan
+from interlock.nodes.plan_proposal import name_owner, propose_plan
+from interlock.nodes.run_state import RunContext, RunState, as_plain
+from interlock.nodes.team import Team
+
+_SHOWN_PROBLEMS = 20
+
+
+@dataclass(slots=True, kw_only=True)
+class PlanTry:
+    """One time a planner was asked.
+
+    Attributes:
+        request: What it was asked; None if it was not.
+        plan: What it gave, as far as that is a task graph.
+        problems: What is wrong with it, in words.
+    """
+
+    request: PlanRequest | None = None
+    plan: TaskGraph | None = None
+    problems: list[str] = field(default_factory=list)
+
+
+def is_given_up(team: Team, state: RunState) -> bool:
+    """Return whether a planner has used up its attempts, and only its second ways are left."""
+    has_used_up = state["plan_attempts"] >= team.spec.policy.max_plan_attempts
+    return has_used_up and state["plan_status"] == "invalid" and bool(list_fallbacks(team))
+
+
+def list_fallbacks(team: Team) -> Sequence[PlanFallback]:
+    """Return the declared second ways of a team's planner."""
+    ways: Sequence[PlanFallback] = getattr(team.spec.planner, "fallback", ())
+    return ways
+
+
+async def fall_back(
+    team: Team, state: RunState, runtime: Runtime[RunContext], *, tried: PlanTry
+) -> RunState | None:
+    """Return where a run goes on whose planner is given up; None if no way is left.
+
+    A template plan that is no good itself adds its problems, and the next way is taken. A person
+    is asked again and again, as long as they answer.
+    """
+    for position, way in enumerate(list_fallbacks(team)):
+        if position < state.get("plan_chain", 0):
+            continue
+        match way:
+            case UsePlan():
+                update = await _use_template(team, state, runtime, way=way, tried=tried)
+                if update is not None:
+                    return {**update, **RunState(plan_chain=position + 1)}
+            case AskPerson():
+                asked = await ask_for_plan(team, state, runtime, prompt=way.prompt, tried=tried)
+                return {**asked, **RunState(plan_chain=position)}
+    return None
+
+
+async def _use_template(
+    team: Team,
+    state: RunState,
+    runtime: Runtime[RunContext],
+    *,
+    way: UsePlan,
+    tried: PlanTry,
+) -> RunState | None:
+    if tried.request is None:
+        return None
+    try:
+        plan = await ask_planner(way.plan, tried.request)
+        version = state.get("plan_base", 0) + state["plan_attempts"] + 1
+        plan = plan.model_copy(update={"version": version})
+        validate_next_plan(team, plan, state)
+    except PlanError as exc:
+        tried.problems.extend(f"The template plan: {one.message}" for one in exc.problems)
+        return None
+    note = (
+        f"Version {version} of the plan is the declared template, since the planner brought no "
+        f"valid one: {'; '.join(tried.problems[:_SHOWN_PROBLEMS])}"
+    )
+    proposed = await propose_plan(team, state, runtime, plan=plan, note=note)
+    return {**proposed, **RunState(plan_notes=[*state.get("plan_notes", ()), note])}
+
+
+async def ask_for_plan(
+    team: Team,
+    state: RunState,
+    runtime: Runtime[RunContext],
+    *,
+    prompt: str | None,
+    tried: PlanTry,
+) -> RunState:
+    """Ask a person for a plan; theirs is validated like any other."""
+    thread_id, superstep = get_thread_id(runtime), get_superstep(runtime)
+    args: dict[str, Plain] = {
+        **(as_plain(tried.plan) if tried.plan is not None else {}),
+        "problems": list(tried.problems[:_SHOWN_PROBLEMS]),
+    }
+    text = prompt or f"There is no valid plan for the goal {state['goal']!r}. Write or mend one?"
+    shown = derive_hash({"kind": "plan", "args": args, "text": text})
+    question = Question(
+        id=derive_question_id(
+            thread_id,
+            superstep=superstep,
+            step_id=state["scope"],
+            kind="plan/none",
+            shown_hash=shown,
+        ),
+        thread_id=thread_id,
+        kind="plan",
+        name="plan",
+        args=args,
+        description=text,
+        allowed=("edit", "respond", "reject"),
+        shown_hash=shown,
+        asked_at=team.clock.now(),
+    )
+    await put_questions(
+        team,
+        await team.open_storage(),
+        (question,),
+        place=Place(thread_id=thread_id, superstep=superstep, path=name_owner(state)),
+        attempt=state["plan_attempts"] + 1,
+    )
+    return RunState(plan_status="proposed", plan_question=as_plain(question))

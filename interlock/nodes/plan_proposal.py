@@ -1,0 +1,128 @@
+"""A plan on its way to run: journalled, told to who listens, put to a person if one must approve."""
+
+from langgraph.runtime import Runtime
+
+from interlock.contracts.handoff import Handoff, Verdict
+from interlock.contracts.ids import StepId, ThreadId, derive_handoff_id, derive_question_id
+from interlock.contracts.plain import derive_hash
+from interlock.contracts.plan import TaskGraph
+from interlock.contracts.question import Question
+from interlock.contracts.storage import Batch
+from interlock.nodes.asked_questions import put_questions
+from interlock.nodes.place import Place, get_superstep, get_thread_id
+from interlock.nodes.run_state import RunContext, RunState, as_plain
+from interlock.nodes.team import Team
+from interlock.telemetry.events import PlanAccepted
+
+
+async def propose_plan(
+    team: Team,
+    state: RunState,
+    runtime: Runtime[RunContext],
+    *,
+    plan: TaskGraph,
+    note: str | None = None,
+) -> RunState:
+    """Put a valid plan into the journal, and to a person if the policy says so.
+
+    Args:
+        team: At work.
+        state: The run's.
+        runtime: Of the planner node.
+        plan: Validated.
+        note: Why it is not the planner's own, if it is not.
+    """
+    thread_id = get_thread_id(runtime)
+    superstep = get_superstep(runtime)
+    now = team.clock.now()
+    dumped = as_plain(plan)
+    plan_hash = derive_hash(dumped)
+    handoff = Handoff(
+        id=derive_handoff_id(
+            thread_id,
+            superstep=superstep,
+            step_id=state["scope"],
+            attempt=plan.version,
+            kind=f"plan/{plan_hash}",  # asked again after a crash, a planner may plan otherwise
+        ),
+        thread_id=thread_id,
+        superstep=superstep,
+        kind="plan",
+        sender="planner",
+        receiver="supervisor",
+        attempt=plan.version,
+        payload=dumped,
+        payload_hash=plan_hash,
+        verdict=None if note is None else Verdict(action="fallback", reason=note),
+        ended_at=now,
+    )
+    question = None
+    if team.spec.policy.approve_plan:
+        question = _build_question(team, state, thread_id, superstep, plan)
+    await put_questions(
+        team,
+        await team.open_storage(),
+        (question,) if question else (),
+        place=Place(thread_id=thread_id, superstep=superstep, path=name_owner(state)),
+        attempt=plan.version,
+        beside=Batch(handoffs=(handoff,)),
+    )
+    if question is None:
+        tell_plan(team, thread_id, plan, scope=state["scope"])
+    return RunState(
+        plan=dumped,
+        plan_attempts=state["plan_attempts"] + 1,
+        plan_added=_list_added(state, plan),
+        plan_rounds=state.get("plan_rounds", 0) + 1,
+        plan_problems=[],
+        plan_status="proposed" if question else "accepted",
+        plan_question=as_plain(question) if question else None,
+    )
+
+
+def _list_added(state: RunState, plan: TaskGraph) -> list[str]:
+    return [step.id for step in plan.steps if step.id not in state["outcomes"]]
+
+
+def name_owner(state: RunState) -> StepId:
+    """Return the path of the step whose team plans; empty for the run itself."""
+    return StepId(state["scope"].removesuffix("/"))
+
+
+def tell_plan(team: Team, thread_id: ThreadId, plan: TaskGraph, *, scope: str) -> None:
+    """Tell listeners that a plan will run; a nested team's is part of one step of theirs."""
+    if scope:
+        return
+    team.emit(
+        PlanAccepted(
+            thread_id=thread_id,
+            at=team.clock.now(),
+            version=plan.version,
+            total=len(plan.steps),
+        )
+    )
+
+
+def _build_question(
+    team: Team, state: RunState, thread_id: ThreadId, superstep: str, plan: TaskGraph
+) -> Question:
+    args = as_plain(plan)
+    text = f"May this plan of {len(plan.steps)} steps run for the goal {state['goal']!r}?"
+    shown = derive_hash({"kind": "plan", "args": args, "text": text})
+    return Question(
+        id=derive_question_id(
+            thread_id,
+            superstep=superstep,
+            step_id=state["scope"],
+            kind=f"plan/{plan.version}",
+            shown_hash=shown,
+        ),
+        thread_id=thread_id,
+        kind="plan",
+        name="plan",
+        args=args,
+        description=text,
+        allowed=("approve", "edit", "reject", "respond"),
+        shown_hash=shown,
+        asked_at=team.clock.now(),
+    )
