@@ -64,6 +64,7 @@ from interlock.contracts.errors import (
 from interlock.contracts.fallback import abandon, ask_person, skip, use_value, use_worker
 from interlock.contracts.handoff import Handoff, Verdict
 from interlock.contracts.ids import IdempotencyKey
+from interlock.contracts.judging import Judge, Judgement, JudgeRequest
 from interlock.contracts.model_errors import ModelAnswerError, ModelCallError, ModelRequestError
 from interlock.contracts.outcome import RunResult, StepOutcome, Usage
 from interlock.contracts.plan import Need, Step, TaskGraph
@@ -78,6 +79,7 @@ from interlock.contracts.sealing_errors import SealedRowError, SealedStorageErro
 from interlock.contracts.shared_context import Fact, SharedContext
 from interlock.contracts.storage import Storage
 from interlock.contracts.worker import Planner, PlanRequest, Worker, WorkerCard
+from interlock.models.model_judge import ModelJudge
 from interlock.models.model_planner import ModelPlanner
 from interlock.models.structured import CallLimits
 from interlock.orchestrator import (
@@ -124,10 +126,14 @@ __all__ = [
     "IdempotencyKey",
     "InterlockError",
     "InvalidAnswerError",
+    "Judge",
+    "JudgeRequest",
+    "Judgement",
     "KeyReusedError",
     "LeaseLostError",
     "ModelAnswerError",
     "ModelCallError",
+    "ModelJudge",
     "ModelPlanner",
     "ModelRequestError",
     "Need",

@@ -13,6 +13,7 @@ from interlock.checkpoints.database_kinds import build_database
 from interlock.checkpoints.effect_ledger import SqlEffectLedger
 from interlock.checkpoints.journal import Journal, derive_handoff_rows, insert_handoffs
 from interlock.checkpoints.leases import Leases
+from interlock.checkpoints.limit_ledger import SqlLimitLedger
 from interlock.checkpoints.outcomes import derive_outcome_rows, insert_outcomes, load_superstep
 from interlock.checkpoints.payload_rows import derive_payload_rows, insert_payloads
 from interlock.checkpoints.pruning import Pruning
@@ -102,6 +103,7 @@ class SqlStorage:
         self._questions = QuestionLedger(self._database, clock)
         self._ledger = SqlEffectLedger(self._database, self._leases, clock)
         self._context = SqlContextLedger(self._database)
+        self._limits = SqlLimitLedger(self._database, clock, self._ledger.flights)
         self._saver = Saver(self._database, self._leases, serde=build_serializer())
         self._pruning = Pruning(
             self._database,
@@ -130,6 +132,11 @@ class SqlStorage:
     def context(self) -> SqlContextLedger:
         """The shared context; may be taken before `connect`."""
         return self._context
+
+    @property
+    def limits(self) -> SqlLimitLedger:
+        """What is known of breakers and rates; may be taken before `connect`."""
+        return self._limits
 
     async def transact(self, function: Callable[[Transaction], T]) -> T:
         """Run a function in one durable transaction, for tables of your own beside interlock's.

@@ -27,7 +27,7 @@ class BudgetExhaustedError(PermanentError):
     needed: str
     model: str
 
-    def __init__(  # noqa: PLR0913 - all that there is to say
+    def __init__(
         self, *, owner: str, bound: str, spent: str, reserved: str, needed: str, model: str
     ) -> None:
         """Name the budget, where it stands, and what was asked of it."""

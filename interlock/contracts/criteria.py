@@ -4,6 +4,7 @@ A criterion is declared in a step; the `criteria` room decides it. Here are only
 the words, so that a plan can be stored, shown and written by a model.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, Field
@@ -34,11 +35,25 @@ class CheckCriterion(FrozenModel):
     name: str
 
 
+UndecidedDefault: TypeAlias = Literal["fail", "pass", "ask"]
+
+
 class RubricCriterion(FrozenModel):
-    """A rubric that a judge reads; without a judge it cannot be decided and counts as failed."""
+    """A rubric that the team's judges read.
+
+    Attributes:
+        text: What to decide, for the worker too.
+        judges: Which of the team's judges are asked; all of them if none is named.
+        quorum: How many must agree; more than half of those asked if left out.
+        undecided: What holds when no quorum agrees, or judges failed: `fail`, `pass`, or `ask` a
+            person.
+    """
 
     kind: Literal["rubric"] = "rubric"
     text: str
+    judges: tuple[str, ...] = ()
+    quorum: Annotated[int, Field(ge=1)] | None = None
+    undecided: UndecidedDefault = "fail"
 
 
 Criterion: TypeAlias = Annotated[
@@ -54,13 +69,16 @@ class Finding(FrozenModel):
         criterion: The criterion in words, as the worker was shown it.
         passed: Whether it holds; False too when it could not be decided.
         message: Why not, or what to change; goes into the next attempt's feedback.
-        evidence: What was seen: the values or the place that decided it.
+        evidence: What was seen: the values or the place that decided it. Of a rubric: each judge's
+            verdict, reason and quotes.
+        asks_person: Whether it did not pass because only a person can decide it.
     """
 
     criterion: str = ""
     passed: bool
     message: str = ""
     evidence: Plain = None
+    asks_person: bool = False
 
 
 def expr(expression: str, *, message: str | None = None) -> ExpressionCriterion:
@@ -90,9 +108,22 @@ def check(name: str) -> CheckCriterion:
     return CheckCriterion(name=name)
 
 
-def rubric(text: str) -> RubricCriterion:
-    """Return a criterion that a judge decides from this text."""
-    return RubricCriterion(text=text)
+def rubric(
+    text: str,
+    *,
+    judges: Sequence[str] = (),
+    quorum: int | None = None,
+    undecided: UndecidedDefault = "fail",
+) -> RubricCriterion:
+    """Return a criterion that the team's judges decide from this text.
+
+    Args:
+        text: What to decide, e.g. `Answers the question`.
+        judges: Which judges are asked, by name; all of the team's if none is named.
+        quorum: How many must agree; more than half of those asked if left out.
+        undecided: What holds when they do not: `fail`, `pass`, or `ask` a person.
+    """
+    return RubricCriterion(text=text, judges=tuple(judges), quorum=quorum, undecided=undecided)
 
 
 def describe_criterion(criterion: Criterion) -> str:

@@ -15,6 +15,7 @@ from interlock.contracts.context_records import FactUse
 from interlock.contracts.effect_ledger import EffectLedger, Transaction
 from interlock.contracts.handoff import Handoff
 from interlock.contracts.ids import PayloadHash, QuestionId, StepId, ThreadId
+from interlock.contracts.limits import LimitLedger
 from interlock.contracts.outcome import RunStatus, StepOutcome
 from interlock.contracts.plain import Plain
 from interlock.contracts.promotion import Promotion
@@ -152,6 +153,11 @@ class Storage(Protocol):
     @property
     def ledger(self) -> EffectLedger:
         """The ledger of effects."""
+        ...
+
+    @property
+    def limits(self) -> LimitLedger:
+        """What is known of breakers and rates."""
         ...
 
     async def transact(self, function: Callable[[Transaction], T]) -> T:

@@ -3,7 +3,7 @@
 Called by the review node and by plan validation.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -18,6 +18,7 @@ from interlock.contracts.criteria import (
     SchemaCriterion,
     describe_criterion,
 )
+from interlock.contracts.judging import JudgeLike
 from interlock.contracts.near_names import suggest_names
 from interlock.contracts.plain import Plain, encode_plain
 from interlock.contracts.plan import Step
@@ -33,21 +34,27 @@ from interlock.criteria.json_schemas import (
     find_value_problem,
     review_schema,
 )
+from interlock.criteria.judge_panel import CallTerms, JudgePanel
 from interlock.criteria.registered_checks import run_check
+from interlock.criteria.side_by_side import run_side_by_side
 
 _NAMES = ("output", "inputs", "context")
 
 
 class CriteriaEngine:
-    """Decides criteria; knows the registered checks."""
+    """Decides criteria; knows the registered checks and the judges."""
 
-    def __init__(self, checks: Mapping[str, Check]) -> None:
-        """Keep the checks.
+    def __init__(
+        self, checks: Mapping[str, Check], judges: Mapping[str, JudgeLike] | None = None
+    ) -> None:
+        """Keep checks and judges.
 
         Args:
             checks: Name to function `(output, brief) -> bool | Finding`, sync or async.
+            judges: Who reads rubrics, by name.
         """
         self._checks = dict(checks)
+        self._panel = JudgePanel(judges or {})
 
     def find_criterion_problem(self, criterion: Criterion) -> str | None:
         """Return why a criterion can never be decided, or None."""
@@ -62,10 +69,7 @@ class CriteriaEngine:
                     f"{suggest_names(criterion.name, self._checks)} Pass it in checks=."
                 )
             case RubricCriterion():
-                return (
-                    "is a rubric, and this team has no judge to read it. Use expr, schema or a "
-                    "registered check."
-                )
+                return self._panel.find_problem(criterion)
             case _:
                 return None
 
@@ -118,7 +122,8 @@ class CriteriaEngine:
     ) -> tuple[Finding, ...]:
         """Return one finding a criterion, the output type first.
 
-        If the output does not have its declared type, the other criteria are not asked.
+        If the output does not have its declared type, the other criteria are not asked. Judges are
+        asked last, all at once, and not at all if something else has failed already.
 
         Args:
             output: The plain value that was handed over.
@@ -130,25 +135,38 @@ class CriteriaEngine:
         """
         findings = list(_review_types(output, step=step, worker=worker))
         if all(finding.passed for finding in findings):
-            for criterion in step.criteria:
-                finding = await self._review_criterion(
-                    criterion, output, brief, limit_seconds=limit_seconds, is_draining=is_draining
-                )
-                findings.append(
-                    finding
-                    if finding.criterion
-                    else finding.model_copy(update={"criterion": describe_criterion(criterion)})
-                )
+            terms = CallTerms(limit_seconds=limit_seconds, is_draining=is_draining)
+            findings += await self._review_criteria(step.criteria, output, brief, terms=terms)
         return tuple(findings)
+
+    async def _review_criteria(
+        self, criteria: Sequence[Criterion], output: Plain, brief: Brief, *, terms: CallTerms
+    ) -> list[Finding]:
+        """Return the findings of what code decides, then of what judges do, in plan order."""
+        found: dict[int, Finding] = {}
+        rubrics: dict[int, RubricCriterion] = {}
+        for position, criterion in enumerate(criteria):
+            if isinstance(criterion, RubricCriterion):
+                rubrics[position] = criterion
+            else:
+                finding = await self._review_criterion(criterion, output, brief, terms=terms)
+                found[position] = _name_criterion(finding, criterion)
+        if rubrics and all(finding.passed for finding in found.values()):
+            answers = await run_side_by_side(
+                self._panel.decide(criterion, output, brief, terms=terms)
+                for criterion in rubrics.values()
+            )
+            for (position, criterion), finding in zip(rubrics.items(), answers, strict=True):
+                found[position] = _name_criterion(finding, criterion)
+        return [found[position] for position in sorted(found)]
 
     async def _review_criterion(
         self,
-        criterion: Criterion,
+        criterion: ExpressionCriterion | SchemaCriterion | CheckCriterion,
         output: Plain,
         brief: Brief,
         *,
-        limit_seconds: float | None,
-        is_draining: Callable[[], bool] | None,
+        terms: CallTerms,
     ) -> Finding:
         match criterion:
             case ExpressionCriterion():
@@ -166,11 +184,15 @@ class CriteriaEngine:
                     check,
                     output,
                     brief,
-                    limit_seconds=limit_seconds,
-                    is_draining=is_draining,
+                    limit_seconds=terms.limit_seconds,
+                    is_draining=terms.is_draining,
                 )
-            case RubricCriterion():
-                return Finding(passed=False, message="could not be decided: there is no judge")
+
+
+def _name_criterion(finding: Finding, criterion: Criterion) -> Finding:
+    if finding.criterion:
+        return finding
+    return finding.model_copy(update={"criterion": describe_criterion(criterion)})
 
 
 def _describe_output(output: type[BaseModel] | dict[str, Any]) -> str:

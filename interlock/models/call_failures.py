@@ -88,10 +88,10 @@ def _find_request_fault(
 def _find_call_fault(status: int | None, names: list[str]) -> CallFault:
     if status == 429:  # noqa: PLR2004 - RFC 6585
         return "rate_limit"
-    if status is not None and status >= _SERVER_STATUS:
+    if status in _TRANSIENT_STATUS or (status is not None and status >= _SERVER_STATUS):
         return "server"
     if any(word in name for name in names for word in _TIMEOUTS):
         return "timeout"
     if any(word in name for name in names for word in _CONNECTIONS):
         return "connection"
-    return "garbled" if status is None else "server"
+    return "garbled"

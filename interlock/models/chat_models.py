@@ -23,7 +23,7 @@ def resolve_chat_model(model: BaseChatModel | str) -> BaseChatModel:
     """
     if isinstance(model, BaseChatModel):
         return model
-    if not isinstance(model, str):
+    if not isinstance(model, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ConfigurationError(
             f"{model!r} is not a chat model. Give one of LangChain's chat models itself (not bound "
             "or piped), or a name such as 'openai:gpt-4.1'."

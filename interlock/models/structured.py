@@ -175,7 +175,7 @@ class StructuredModel:
                 return Answered(value=value, raw=message, method=method, model=self.name)
         raise self._refuse_methods()
 
-    def _list_bound(self, schema: type[BaseModel]) -> list[tuple[Method, Runnable[Any, Any]]]:
+    def _list_bound(self, schema: type[BaseModel]) -> Sequence[tuple[Method, Runnable[Any, Any]]]:
         pairs = [
             (way, bind_method(self.model, schema, way)) for way in self._methods[self._first :]
         ]

@@ -173,7 +173,7 @@ def _take_edited_plan(team: Team, state: RunState, thread_id: ThreadId, answer: 
     version = state.get("plan_base", 0) + state["plan_attempts"]
     plan = plan.model_copy(update={"version": version})
     tell_plan(team, thread_id, plan, scope=state["scope"])
-    added = [step.id for step in plan.steps if step.id not in state["outcomes"]]
+    added = [str(step.id) for step in plan.steps if step.id not in state["outcomes"]]
     return RunState(plan=as_plain(plan), plan_status="accepted", plan_added=added)
 
 

@@ -133,6 +133,9 @@ def _decide_on_findings(state: StepState, run: StepRun, findings: Sequence[Findi
         verdict = dump_verdict("park", findings, reason=f"the edited output was refused: {reason}")
         question = {"kind": "output", "reason": verdict["reason"]}
         return StepState(route=PARK, verdict=verdict, question=question)
+    if all(finding.asks_person for finding in failed):
+        verdict = dump_verdict("park", findings, reason=reason)
+        return StepState(route=PARK, verdict=verdict, question={"kind": "output", "reason": reason})
     feedback = [f"Attempt {state['attempt']}: {line}" for line in words]
     if state["worker_attempts"] < run.retry.max_attempts:
         verdict = dump_verdict("retry", findings, reason=reason)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from interlock.contracts.clock import Clock
 from interlock.contracts.errors import ConfigurationError
 from interlock.contracts.ids import ThreadId, WorkerName
+from interlock.contracts.judging import JudgeLike
 from interlock.contracts.policy import RunPolicy
 from interlock.contracts.shared_context import OPEN_CONTEXT, SharedContext
 from interlock.contracts.storage import Storage
@@ -28,6 +29,7 @@ class TeamSpec:
         policy: What holds for a run.
         checks: Registered checks by name.
         context: The shared context as declared.
+        judges: Who reads rubrics, by name.
     """
 
     workers: Mapping[WorkerName, Worker]
@@ -35,6 +37,7 @@ class TeamSpec:
     policy: RunPolicy
     checks: Mapping[str, Check]
     context: SharedContext = OPEN_CONTEXT
+    judges: Mapping[str, JudgeLike] = field(default_factory=dict)
 
     def list_roles(self) -> tuple[str, ...]:
         """Return the named spaces that facts of this team, or of teams within it, live in."""
@@ -109,7 +112,7 @@ class Team:
             spec=spec,
             open_storage=open_storage,
             clock=clock,
-            criteria=CriteriaEngine(spec.checks),
+            criteria=CriteriaEngine(spec.checks, spec.judges),
             slots=WorkerSlots({w.name: w.max_parallel for w in spec.workers.values()}),
             tools=_index_tools(by_worker),
             tools_by_worker={

@@ -10,11 +10,13 @@ from interlock.contracts.clock import Clock, SystemClock
 from interlock.contracts.encryption import Encryption
 from interlock.contracts.errors import ConfigurationError
 from interlock.contracts.ids import WorkerName
+from interlock.contracts.judging import Judge, JudgeLike, Judges
 from interlock.contracts.policy import RunPolicy
 from interlock.contracts.shared_context import SharedContext
 from interlock.contracts.storage import Storage
 from interlock.contracts.worker import Check, PlannerLike, Worker
 from interlock.criteria.json_schemas import find_schema_problem
+from interlock.criteria.judge_panel import name_judges
 from interlock.graphs.run_graph import RunGraph, build_graph
 from interlock.nodes.team import Team, TeamSpec
 from interlock.orchestrator.context_declaration import require_context
@@ -32,6 +34,7 @@ def build_run_graph(  # noqa: PLR0913 - one declaration, every part by name
     policy: RunPolicy | None = None,
     storage: str | Storage = DEFAULT_STORAGE,
     checks: Checks = (),
+    judges: Judges = (),
     context: SharedContext | None = None,
     clock: Clock | None = None,
     encryption: Encryption | None = None,
@@ -48,6 +51,7 @@ def build_run_graph(  # noqa: PLR0913 - one declaration, every part by name
         policy: What holds for a run.
         storage: A URL, opened on first use, or an opened storage.
         checks: Registered checks: by name, or functions whose own names count.
+        judges: Who reads rubrics: judges, functions, or either by name.
         context: The shared context as declared; left out, any key may be published.
         clock: Time; the machine's if left out.
         encryption: The keys of a storage that is named by its URL and sealed; None if plain.
@@ -56,7 +60,12 @@ def build_run_graph(  # noqa: PLR0913 - one declaration, every part by name
         ConfigurationError: The declaration cannot work; the message says why.
     """
     spec = build_spec(
-        workers=workers, planner=planner, policy=policy, checks=checks, context=context
+        workers=workers,
+        planner=planner,
+        policy=policy,
+        checks=checks,
+        judges=judges,
+        context=context,
     )
     source = LazyStorage(storage, clock=clock, encryption=encryption)
     return build_graph(Team.build(spec, open_storage=source.open, clock=clock or SystemClock()))
@@ -68,12 +77,13 @@ def build_spec(
     planner: PlannerLike,
     policy: RunPolicy | None,
     checks: Checks,
+    judges: Judges = (),
     context: SharedContext | None = None,
 ) -> TeamSpec:
     """Return a team's declaration.
 
     Raises:
-        ConfigurationError: There is no worker, two have one name, an output type has no schema, or
+        ConfigurationError: There is no worker, two workers or judges have one name, an output type has no schema, or
             a graph would share its state between steps.
     """
     by_name: dict[WorkerName, Worker] = {}
@@ -92,6 +102,7 @@ def build_spec(
         planner=planner,
         policy=policy or RunPolicy(),
         checks=_name_checks(checks),
+        judges=_name_judges(judges),
         context=require_context(context),
     )
 
@@ -115,6 +126,23 @@ def _require_own_state(worker: Worker) -> None:
             "its state from one step into the next. Compile it without a checkpointer: it gets "
             "the run's."
         )
+
+
+def _name_judges(judges: Judges) -> dict[str, JudgeLike]:
+    named = list(judges.items()) if isinstance(judges, Mapping) else name_judges(judges)
+    by_name: dict[str, JudgeLike] = {}
+    for name, judge in named:
+        if not isinstance(judge, Judge) and not callable(judge):
+            raise ConfigurationError(
+                f"The judge {judge!r} cannot judge. Pass an il.ModelJudge, an object with `name` "
+                "and `async judge(request)`, or a function of the request."
+            )
+        if not name or name in by_name:
+            raise ConfigurationError(
+                f"Two judges are called {name!r}, or one has no name. Give each its own name."
+            )
+        by_name[name] = judge
+    return by_name
 
 
 def _name_checks(checks: Checks) -> dict[str, Check]:

@@ -15,6 +15,7 @@ from interlock.contracts.errors import (
     UnknownQuestionError,
 )
 from interlock.contracts.ids import QuestionId, ThreadId
+from interlock.contracts.judging import Judges
 from interlock.contracts.outcome import TERMINAL_RUN_STATUSES, RunResult
 from interlock.contracts.plan import TaskGraph
 from interlock.contracts.policy import RunPolicy
@@ -59,6 +60,7 @@ class Orchestrator(ThreadChanges):
         storage: str | Storage = DEFAULT_STORAGE,
         policy: RunPolicy | None = None,
         checks: Checks = (),
+        judges: Judges = (),
         context: SharedContext | None = None,
         clock: Clock | None = None,
         lease_ttl: timedelta = timedelta(seconds=15),
@@ -72,6 +74,7 @@ class Orchestrator(ThreadChanges):
             storage: `sqlite:///path`, `memory://`, or an opened storage.
             policy: What holds for a run.
             checks: Registered checks: by name, or functions whose own names count.
+            judges: Who reads rubrics: judges, functions, or either by name.
             context: The shared context as declared; left out, any key may be published.
             clock: Time; the machine's if left out.
             lease_ttl: How long a thread stays this process's after its last sign of life.
@@ -81,7 +84,12 @@ class Orchestrator(ThreadChanges):
             ConfigurationError: The declaration cannot work; the message says why.
         """
         self.team_spec: TeamSpec = build_spec(
-            workers=workers, planner=planner, policy=policy, checks=checks, context=context
+            workers=workers,
+            planner=planner,
+            policy=policy,
+            checks=checks,
+            judges=judges,
+            context=context,
         )
         self._given_storage = storage
         self._given_clock = clock
@@ -159,6 +167,7 @@ class Orchestrator(ThreadChanges):
             storage=storage if storage is not None else self._given_storage,
             policy=spec.policy,
             checks=spec.checks,
+            judges=spec.judges,
             context=spec.context,
             clock=self._given_clock,
             lease_ttl=self._ttl,

@@ -58,7 +58,10 @@ class _AgentState(TypedDict, total=False):
 
 def name_worker(agent_name: str) -> WorkerName:
     """Return what plans call an agent: its name, as a word."""
-    word = "".join(char if char.isascii() and (char.isalnum() or char in "_-") else "_" for char in agent_name.strip())
+    word = "".join(
+        char if char.isascii() and (char.isalnum() or char in "_-") else "_"
+        for char in agent_name.strip()
+    )
     return WorkerName(word if word[:1].isalpha() or word.startswith("_") else f"_{word}")
 
 

@@ -47,7 +47,7 @@ def create_handoff_tool(
         description: For the model; says what a worker sees if left out.
     """
     return StructuredTool(
-        name=name or f"transfer_to_{_make_word(agent_name)}",
+        name=name or f"transfer_to_{make_word(agent_name)}",
         description=description or _describe(f"the worker {agent_name!r}"),
         args_schema=HandoffArguments,
         func=_refuse_call,
@@ -82,7 +82,8 @@ def _refuse_call(**arguments: object) -> None:
     )
 
 
-def _make_word(name: str) -> str:
+def make_word(name: str) -> str:
+    """Return a name as part of a tool's name: in small letters, without spaces."""
     return re.sub(r"\s+", "_", name.strip()).lower()
 
 
@@ -143,7 +144,11 @@ class Toolbox:
         chosen = {"type": "string", "enum": list(self.agents), "description": cards}
         parameters["properties"] = {"worker": chosen, **parameters["properties"]}
         parameters["required"] = ["worker", "task"]
-        function = {"name": ASSIGN, "description": _describe("one worker"), "parameters": parameters}
+        function = {
+            "name": ASSIGN,
+            "description": _describe("one worker"),
+            "parameters": parameters,
+        }
         return {"type": "function", "function": function}
 
 
@@ -172,7 +177,7 @@ def build_toolbox(
     made = [item if isinstance(item, BaseTool) else make_tool(item) for item in tools]
     if handoff_tool_prefix is not None and not any(_read_destination(tool) for tool in made):
         made += [
-            create_handoff_tool(agent_name=agent, name=f"{handoff_tool_prefix}{_make_word(agent)}")
+            create_handoff_tool(agent_name=agent, name=f"{handoff_tool_prefix}{make_word(agent)}")
             for agent in agents
         ]
     _require_names(made)
@@ -218,5 +223,7 @@ def read_task(arguments: Mapping[str, Any]) -> str:
         if isinstance(arguments.get(name), str) and arguments[name].strip():
             return str(arguments[name])
     return "\n".join(
-        f"{name}: {value}" for name, value in arguments.items() if name not in {"uses", "worker"} and value
+        f"{name}: {value}"
+        for name, value in arguments.items()
+        if name not in {"uses", "worker"} and value
     )

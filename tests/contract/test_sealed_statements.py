@@ -30,6 +30,7 @@ CLEAR = {
     "payload_hash status queued_at started_at ended_at input_tokens output_tokens trace_id",
     "leases": "thread_id token owner owner_host owner_pid owner_started expires_at",
     "ledger_identity": "one id",
+    "limits": "name state since failures probes passed open_until last_failure next_at held_until",
     "model_calls": "seq id thread_id superstep path role worker attempt model calls input_bytes "
     "reserved_tokens reserved_money tokens money input_tokens output_tokens cached_tokens error "
     "started_at ended_at",

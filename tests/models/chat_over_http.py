@@ -27,8 +27,8 @@ GOOD_PLAN = {
 
 def connect(server: OpenAIServer, **settings: Any) -> ChatOpenAI:
     """Return a client of the server that makes one call at a time and waits 0.1 s at most."""
-    options = {"timeout": 0.1, "max_retries": 0, **settings}
-    return ChatOpenAI(model="scripted", base_url=server.url, api_key="none", **options)
+    options = {"model": "scripted", "timeout": 0.1, "max_retries": 0, **settings}
+    return ChatOpenAI(base_url=server.url, api_key="none", **options)
 
 
 async def look_up(brief: il.Brief) -> dict[str, Any]:

@@ -118,7 +118,7 @@ async def test_some_names_switch_the_api() -> None:
     with OpenAIServer() as server:
         server.script(fail(404), when=lambda request: request["path"] == "/v1/responses")
         with pytest.raises(openai.NotFoundError):
-            await connect(server).bind(model="gpt-5-pro").ainvoke("hi")
+            await connect(server, model="gpt-5-pro").ainvoke("hi")
 
 
 def test_the_client_does_not_use_httpx() -> None:

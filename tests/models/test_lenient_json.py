@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from interlock.models.lenient_json import find_json
@@ -47,6 +47,7 @@ def test_what_could_be_misread_is_refused(name: str) -> None:
     assert words in " ".join(found.problems)
 
 
+@settings(max_examples=60)
 @given(
     value=st.dictionaries(
         st.text(), st.recursive(st.text() | st.integers() | st.booleans(), st.lists)

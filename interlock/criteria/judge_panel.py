@@ -1,0 +1,203 @@
+"""The panel: judges asked about one rubric, and what their judgements come to.
+
+Judges propose inside a closed set; code decides. A judge that fails, answers too late, or rests on
+quotes that nobody said has decided nothing. Nothing that a judge does ends a run; only what comes
+from outside passes through: a cancellation, and the drain of the run itself.
+"""
+
+import asyncio
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from langgraph.errors import GraphBubbleUp, GraphDrained
+
+from interlock.contracts.brief import Brief
+from interlock.contracts.criteria import Finding, RubricCriterion
+from interlock.contracts.judging import Judge, JudgeLike, Judgement, JudgeRequest
+from interlock.contracts.near_names import suggest_names
+from interlock.contracts.plain import Plain, freeze
+from interlock.contracts.safe_words import clean_words, word_error, word_value
+from interlock.contracts.thread_call import call_in_thread
+from interlock.criteria.evidence_quotes import QuotableText
+from interlock.criteria.side_by_side import run_side_by_side
+
+_WORDS_CHARS = 2000
+_MOST_QUOTES = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallTerms:
+    """Under what a judge is asked.
+
+    Attributes:
+        limit_seconds: How long one judge may take; None is no limit.
+        is_draining: Says whether the run is asked to stop.
+    """
+
+    limit_seconds: float | None = None
+    is_draining: Callable[[], bool] | None = None
+
+
+class JudgePanel:
+    """The judges of a team, by name."""
+
+    def __init__(self, judges: Mapping[str, JudgeLike]) -> None:
+        """Keep the judges."""
+        self._judges = dict(judges)
+
+    def find_problem(self, criterion: RubricCriterion) -> str | None:
+        """Return why a rubric can never be decided by this team, or None."""
+        if not self._judges:
+            return (
+                "is a rubric, and this team has no judge to read it. Pass one in judges=, or use "
+                "expr, schema or a registered check."
+            )
+        for name in criterion.judges:
+            if name not in self._judges:
+                known = suggest_names(name, self._judges)
+                return f"asks the judge {name!r}, whom this team does not have. {known}"
+        asked = len(self._list_asked(criterion))
+        if criterion.quorum is not None and criterion.quorum > asked:
+            return f"wants {criterion.quorum} judges to agree and asks {asked}. Lower its quorum."
+        return None
+
+    def _list_asked(self, criterion: RubricCriterion) -> list[str]:
+        return list(dict.fromkeys(criterion.judges or self._judges))
+
+    async def decide(
+        self, criterion: RubricCriterion, output: Plain, brief: Brief, *, terms: CallTerms
+    ) -> Finding:
+        """Return what the judges come to, all asked at once; their words are its evidence."""
+        if (problem := self.find_problem(criterion)) is not None:
+            words = f"could not be decided: it {problem}"
+            return _apply_default(criterion, words, evidence=None)
+        request = JudgeRequest(
+            rubric=criterion.text,
+            output=freeze(output),
+            criteria=brief.criteria,
+            inputs=brief.inputs,
+        )
+        quotable = QuotableText((output, brief.inputs))
+        names = self._list_asked(criterion)
+        answers = await run_side_by_side(
+            _ask(self._judges[name], request, quotable, terms=terms) for name in names
+        )
+        return _conclude(criterion, dict(zip(names, answers, strict=True)))
+
+
+async def _ask(
+    judge: JudgeLike, request: JudgeRequest, quotable: QuotableText, *, terms: CallTerms
+) -> Judgement:
+    """Return one judge's judgement, as far as it can be believed."""
+    limit = asyncio.timeout(terms.limit_seconds)
+    try:
+        async with limit:
+            return _read(await _call(judge, request), quotable)
+    except (KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as exc:
+        if _is_from_outside(exc, terms):
+            raise
+        words = f"raised {type(exc).__name__}: {word_error(exc, 500)}"
+        if isinstance(exc, GraphBubbleUp):
+            words = f"raised {type(exc).__name__}: a judge neither pauses nor steers the run"
+    if limit.expired():
+        words = f"did not answer within the step's timeout of {terms.limit_seconds:g} s"
+    return Judgement(verdict="undecided", reason=words)
+
+
+async def _call(judge: JudgeLike, request: JudgeRequest) -> object:
+    ask: Callable[[JudgeRequest], Any] = judge.judge if isinstance(judge, Judge) else judge
+    if inspect.iscoroutinefunction(ask):
+        awaited: object = await ask(request)
+        return awaited
+    result: object = await call_in_thread(ask, request)
+    return await result if inspect.isawaitable(result) else result
+
+
+def _is_from_outside(error: BaseException, terms: CallTerms) -> bool:
+    if isinstance(error, asyncio.CancelledError):
+        task = asyncio.current_task()
+        return task is None or task.cancelling() > 0
+    return isinstance(error, GraphDrained) and terms.is_draining is not None and terms.is_draining()
+
+
+def _read(answer: object, quotable: QuotableText) -> Judgement:
+    """Return a judge's answer as a judgement, without the quotes that nobody said."""
+    if isinstance(answer, bool):
+        return Judgement(verdict="pass" if answer else "fail")
+    if not isinstance(answer, Judgement):
+        words = f"returned {word_value(answer)}; it must return a Judgement or a bool"
+        return Judgement(verdict="undecided", reason=words)
+    reason = clean_words(answer.reason, _WORDS_CHARS)
+    quotes = [clean_words(quote, _WORDS_CHARS) for quote in answer.evidence[:_MOST_QUOTES]]
+    held = [quote for quote in quotes if quotable.holds(quote)]
+    if quotes and not held:
+        words = f"its evidence {quotes[0]!r} occurs neither in the output nor in the inputs"
+        return Judgement(verdict="undecided", reason=f"{words} (it said: {answer.verdict})")
+    return Judgement(verdict=answer.verdict, reason=reason, evidence=tuple(held))
+
+
+def _conclude(criterion: RubricCriterion, judgements: Mapping[str, Judgement]) -> Finding:
+    """Return what judgements come to: what a quorum agrees on, else the declared default."""
+    quorum = criterion.quorum or len(judgements) // 2 + 1
+    evidence: Plain = [
+        {"judge": name, **judgement.model_dump(mode="json")}
+        for name, judgement in judgements.items()
+    ]
+    counts = {
+        verdict: sum(judgement.verdict == verdict for judgement in judgements.values())
+        for verdict in ("pass", "fail")
+    }
+    is_split = counts["pass"] >= quorum and counts["fail"] >= quorum
+    if counts["pass"] >= quorum and not is_split:
+        return Finding(passed=True, evidence=evidence)
+    if counts["fail"] >= quorum and not is_split:
+        reasons = _word_reasons(judgements, "fail")
+        return Finding(passed=False, message=reasons, evidence=evidence)
+    asked = len(judgements)
+    words = (
+        f"could not be decided: {counts['pass']} of {asked} judges passed it, {counts['fail']} "
+        f"failed it, {quorum} must agree"
+    )
+    if reasons := _word_reasons(judgements, "undecided"):
+        words = f"{words}; {reasons}"
+    return _apply_default(criterion, words, evidence=evidence)
+
+
+def _word_reasons(judgements: Mapping[str, Judgement], verdict: str) -> str:
+    lines = [
+        f"{name}: {judgement.reason or 'no reason given'}"
+        for name, judgement in judgements.items()
+        if judgement.verdict == verdict
+    ]
+    return clean_words("; ".join(lines), _WORDS_CHARS)
+
+
+def _apply_default(criterion: RubricCriterion, words: str, *, evidence: Plain) -> Finding:
+    match criterion.undecided:
+        case "pass":
+            return Finding(
+                passed=True, message=f"{words}. Undecided passes, as declared", evidence=evidence
+            )
+        case "ask":
+            return Finding(
+                passed=False,
+                message=f"{words}. Undecided is for a person, as declared",
+                evidence=evidence,
+                asks_person=True,
+            )
+        case "fail":
+            return Finding(
+                passed=False, message=f"{words}. Undecided fails, as declared", evidence=evidence
+            )
+
+
+def name_judges(judges: Sequence[JudgeLike]) -> list[tuple[str, JudgeLike]]:
+    """Return judges with the names that rubrics know them by: their own, or their function's."""
+    return [
+        (judge.name if isinstance(judge, Judge) else getattr(judge, "__name__", ""), judge)
+        for judge in judges
+    ]

@@ -1,0 +1,105 @@
+"""A judge that is a model: it reads one output under one rubric, and answers in a closed set."""
+
+import hashlib
+import json
+from datetime import timedelta
+from typing import Annotated, Final, Literal
+
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import HumanMessage
+from pydantic import BaseModel, ConfigDict, Field
+
+from interlock.contracts.judging import Judgement, JudgeRequest
+from interlock.contracts.plain import Plain, thaw
+from interlock.models.answer_methods import Method
+from interlock.models.structured import CallLimits, StructuredModel
+from interlock.prompts import get_prompt_version, load_prompt
+
+_LIMITS: Final = CallLimits(timeout=timedelta(minutes=1))
+
+
+class JudgeAnswer(BaseModel):
+    """What a judge says; bounded, so that no model runs on."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Annotated[str, Field(max_length=600)]
+    evidence: Annotated[list[Annotated[str, Field(max_length=300)]], Field(max_length=5)]
+    verdict: Literal["pass", "fail", "undecided"]
+
+
+class ModelJudge:
+    """Judges with a chat model; implements `interlock.Judge`.
+
+    An answer that cannot be used, or a call that fails, raises; the panel counts it as undecided.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: BaseChatModel | str,
+        name: str = "judge",
+        method: Method = "auto",
+        limits: CallLimits = _LIMITS,
+    ) -> None:
+        """Take a model and how to ask it.
+
+        Args:
+            model: A chat model, or `provider:model` such as `openai:gpt-4.1`.
+            name: What rubrics call it.
+            method: How it is told the shape of its answer; `auto` takes the best that it knows.
+            limits: Time for one question, and how often a call that fails on its way is repeated.
+        """
+        self._asked = StructuredModel(model, method=method, limits=limits)
+        self._name = name
+
+    @property
+    def name(self) -> str:
+        """What rubrics call it."""
+        return self._name
+
+    def describe(self) -> dict[str, str]:
+        """Return which model and which prompt judge, for records."""
+        return {"model": self._asked.name, "prompt": f"judge/{get_prompt_version('judge')}"}
+
+    async def judge(self, request: JudgeRequest) -> Judgement:
+        """Return what the model says.
+
+        Raises:
+            ModelAnswerError: Its answer cannot be used.
+            ModelCallError: No call came back in time.
+            ModelRequestError: The provider refuses the request.
+        """
+        answered = await self._asked.ask([HumanMessage(render_judge_request(request))], JudgeAnswer)
+        said = answered.value
+        return Judgement(verdict=said.verdict, reason=said.reason, evidence=tuple(said.evidence))
+
+
+def render_judge_request(request: JudgeRequest) -> str:
+    """Return all that a judge is shown as one message, the material between marks.
+
+    The mark is drawn from the material, so that no output can contain the one it stands between.
+    """
+    shown = {"output": thaw(request.output), "inputs": thaw(request.inputs)}
+    text = json.dumps(shown, ensure_ascii=False, sort_keys=True)
+    mark = f"<<{hashlib.sha256(text.encode()).hexdigest()[:12]}>>"
+    sections = [
+        *_render_criteria([line for line in request.criteria if line != request.rubric]),
+        *_render_material("Inputs", shown["inputs"], mark),
+        *_render_material("Work", shown["output"], mark),
+    ]
+    prompt = load_prompt("judge")
+    return prompt.substitute(rubric=request.rubric, mark=mark, sections="\n".join(sections)).strip()
+
+
+def _render_criteria(lines: list[str]) -> list[str]:
+    if not lines:
+        return []
+    return ["\nWhat it must satisfy besides, judged elsewhere:", *(f"- {line}" for line in lines)]
+
+
+def _render_material(title: str, value: Plain, mark: str) -> list[str]:
+    if value in ({}, None) and title == "Inputs":
+        return []
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=1)
+    return [f"\n{title}:", mark, text, mark]

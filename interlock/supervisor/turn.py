@@ -1,0 +1,204 @@
+"""One turn of a conversation: a run of its own, driven until it is finished or asks a person."""
+
+import json
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from langchain_core.messages import BaseMessage
+from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import var_child_runnable_config
+from langchain_core.tools import BaseTool
+from langgraph.store.base import BaseStore
+
+from interlock.checkpoints import SqlStorage, open_storage
+from interlock.contracts.brief import Brief
+from interlock.contracts.criteria import Criterion
+from interlock.contracts.encryption import Encryption
+from interlock.contracts.errors import ContractError, UnknownThreadError
+from interlock.contracts.outcome import RunResult
+from interlock.contracts.plain import Plain, parse_plain, thaw
+from interlock.contracts.plan import TaskGraph
+from interlock.contracts.policy import RunPolicy
+from interlock.contracts.question import Answer
+from interlock.contracts.storage import Storage
+from interlock.contracts.worker import Worker
+from interlock.orchestrator import Orchestrator
+from interlock.orchestrator.declare import Checks
+from interlock.orchestrator.drive import build_config
+from interlock.supervisor.agent_worker import SURROUNDINGS, Surroundings
+from interlock.supervisor.conversation import list_human_text
+from interlock.supervisor.decision import ACTION_WORKER, ANSWER_WORKER, DecisionReader
+from interlock.supervisor.handoff_tools import Toolbox
+from interlock.supervisor.router import Router, RouterSpec
+from interlock.telemetry.events import Event, RunStopped
+
+_IN_MEMORY: Final = "memory://"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TeamDeclaration:
+    """What the runs of a supervisor have in common.
+
+    Attributes:
+        toolbox: Agents and tools.
+        router: How the model is asked.
+        criteria: Agent to what its results must satisfy.
+        policy: What holds for a run.
+        checks: Registered checks.
+        storage: Where runs are kept; None is the surrounding run's, or else memory.
+        encryption: The keys of a storage named by its URL.
+    """
+
+    toolbox: Toolbox
+    router: RouterSpec
+    criteria: Mapping[str, Sequence[Criterion]]
+    policy: RunPolicy
+    checks: Checks
+    storage: str | Storage | None
+    encryption: Encryption | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """What one call of the chat graph's main node works on.
+
+    Attributes:
+        thread_id: The run's own thread.
+        chat: The conversation so far.
+        answers: What a person decided, by question id.
+        config: The node's config; its callbacks see all that the run does.
+        store: LangGraph's store, for the agents.
+        context: What the caller passed as `context=`.
+        tell: Told of every event of the run.
+    """
+
+    thread_id: str
+    chat: Sequence[BaseMessage]
+    answers: Mapping[str, Answer]
+    config: RunnableConfig
+    store: BaseStore | None
+    context: Any
+    tell: Callable[[Event], object]
+
+
+@dataclass(slots=True)
+class TurnRunner:
+    """Runs turns; keeps the storage that lives in memory, if no other is given."""
+
+    team: TeamDeclaration
+    _memory: SqlStorage | None = field(default=None, init=False)
+
+    async def run(self, turn: Turn) -> tuple[RunResult, TaskGraph | None]:
+        """Start a turn's run, or go on with it, and return its result and its plan."""
+        async with self._open_storage() as storage:
+            around = Surroundings(
+                storage=storage, configurable=_read_own(turn.config), context=turn.context
+            )
+            given = {"callbacks": turn.config.get("callbacks")}
+            surrounded = SURROUNDINGS.set(around)
+            # The run has checkpoints of its own; of the caller's config it inherits the callbacks.
+            apart = var_child_runnable_config.set(given)  # type: ignore[arg-type]
+            try:
+                return await self._drive(turn, storage)
+            finally:
+                var_child_runnable_config.reset(apart)
+                SURROUNDINGS.reset(surrounded)
+
+    async def _drive(self, turn: Turn, storage: Storage) -> tuple[RunResult, TaskGraph | None]:
+        async with self._build(turn, storage) as desk:
+            desk.graph.store = turn.store
+            result = await _advance(desk, turn)
+            config: Any = build_config(result.thread_id)
+            snapshot = await desk.graph.aget_state(config)
+        plan = snapshot.values.get("plan")
+        return result, None if plan is None else TaskGraph.model_validate(plan)
+
+    @asynccontextmanager
+    async def _open_storage(self) -> AsyncIterator[Storage]:
+        declared = self.team.storage
+        if declared is None and (around := SURROUNDINGS.get(Surroundings()).storage) is not None:
+            yield around
+        elif declared is None or declared == _IN_MEMORY:
+            yield await self._open_memory()
+        elif isinstance(declared, str):
+            async with open_storage(declared, encryption=self.team.encryption) as storage:
+                yield storage
+        else:
+            yield declared
+
+    async def _open_memory(self) -> Storage:
+        """Return the storage in memory, which lives as long as this object."""
+        if self._memory is None:
+            opening = SqlStorage(_IN_MEMORY, clock=self.team.router.clock)
+            await opening.connect()
+            if self._memory is None:
+                self._memory = opening
+            else:  # another call was quicker
+                await opening.aclose()
+        return self._memory
+
+    def _build(self, turn: Turn, storage: Storage) -> Orchestrator:
+        team = self.team
+        reader = DecisionReader(
+            toolbox=team.toolbox, criteria=team.criteria, request=list_human_text(turn.chat)
+        )
+        return Orchestrator(
+            workers=[
+                *team.toolbox.agents.values(),
+                Worker(name=ANSWER_WORKER, agent=_answer),
+                *_build_tool_worker(team.toolbox.actions),
+            ],
+            planner=Router(team.router, reader, chat=turn.chat),
+            storage=storage,
+            policy=team.policy,
+            checks=team.checks,
+        )
+
+
+def _read_own(config: RunnableConfig) -> dict[str, Any]:
+    """Return the caller's own entries of a config: neither LangGraph's nor a checkpoint's."""
+    return {
+        name: value
+        for name, value in config.get("configurable", {}).items()
+        if not name.startswith(("__", "checkpoint_")) and name != "thread_id"
+    }
+
+
+async def _advance(desk: Orchestrator, turn: Turn) -> RunResult:
+    """Answer, resume or start a turn's run; whichever fits how it stands."""
+    if turn.answers:
+        return await _follow(desk.astream(thread_id=turn.thread_id, answers=turn.answers), turn)
+    try:
+        return await _follow(desk.astream(thread_id=turn.thread_id), turn)
+    except UnknownThreadError:
+        goal = list_human_text(turn.chat) or "Go on"
+        return await _follow(desk.astream(goal, thread_id=turn.thread_id), turn)
+
+
+async def _follow(events: AsyncIterator[Event], turn: Turn) -> RunResult:
+    async for event in events:
+        turn.tell(event)
+        if isinstance(event, RunStopped):
+            return event.result
+    raise ContractError(f"The run {turn.thread_id!r} ended without saying how. Report this.")
+
+
+async def _answer(brief: Brief) -> dict[str, Plain]:
+    """Be the supervisor's own last step: its text is what the model said or chose."""
+    return {"text": thaw(brief.inputs["text"]), "structured": thaw(brief.inputs.get("structured"))}
+
+
+def _build_tool_worker(tools: Mapping[str, BaseTool]) -> list[Worker]:
+    """Return the worker that carries out the supervisor's own tool calls, if it has tools."""
+
+    async def act(brief: Brief) -> dict[str, Plain]:
+        arguments: Any = thaw(brief.inputs["arguments"])
+        return {"text": _word(await tools[str(brief.inputs["tool"])].ainvoke(arguments))}
+
+    return [Worker(name=ACTION_WORKER, agent=act, tools=tuple(tools.values()))] if tools else []
+
+
+def _word(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(parse_plain(value), ensure_ascii=False)
