@@ -65,6 +65,8 @@ from interlock.contracts.fallback import abandon, ask_person, skip, use_value, u
 from interlock.contracts.handoff import Handoff, Verdict
 from interlock.contracts.ids import IdempotencyKey
 from interlock.contracts.judging import Judge, Judgement, JudgeRequest
+from interlock.contracts.limit_errors import BreakerOpenError, RateLimitedError
+from interlock.contracts.limits import Breaker, ModelLimits, Rate
 from interlock.contracts.model_errors import ModelAnswerError, ModelCallError, ModelRequestError
 from interlock.contracts.outcome import RunResult, StepOutcome, Usage
 from interlock.contracts.plan import Need, Step, TaskGraph
@@ -88,6 +90,11 @@ from interlock.orchestrator import (
     build_run_graph,
     load_task_graph,
 )
+from interlock.supervisor import (
+    create_forward_message_tool,
+    create_handoff_tool,
+    create_supervisor,
+)
 from interlock.telemetry import events
 from interlock.tools.declaration import Happened
 from interlock.tools.effect_scope import effects
@@ -102,6 +109,8 @@ __all__ = [
     "Answer",
     "AnswerError",
     "AttemptOverError",
+    "Breaker",
+    "BreakerOpenError",
     "Brief",
     "Budget",
     "CallLimits",
@@ -134,6 +143,7 @@ __all__ = [
     "ModelAnswerError",
     "ModelCallError",
     "ModelJudge",
+    "ModelLimits",
     "ModelPlanner",
     "ModelRequestError",
     "Need",
@@ -153,6 +163,8 @@ __all__ = [
     "PruneReport",
     "Pruned",
     "Question",
+    "Rate",
+    "RateLimitedError",
     "RecordedEffectError",
     "RequestRefusedError",
     "Retention",
@@ -200,6 +212,9 @@ __all__ = [
     "ask_person",
     "build_run_graph",
     "check",
+    "create_forward_message_tool",
+    "create_handoff_tool",
+    "create_supervisor",
     "edit",
     "effects",
     "events",

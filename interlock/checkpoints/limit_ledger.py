@@ -237,6 +237,11 @@ class SqlLimitLedger:
         if own:
             await asyncio.wait(own)
 
+    async def find(self, name: str) -> LimitRecord | None:
+        """Return what is known of a name, or None."""
+        await self._settle(name)
+        return next((one for one in await self.load() if one.name == name), None)
+
     async def load(self) -> Sequence[LimitRecord]:
         """Return all that is known, by name."""
         return await self._database.read(list_records)

@@ -5,10 +5,12 @@ from typing import Final, Literal, TypeAlias, assert_never
 
 from interlock.console.clean_text import clean_text, count_of, shorten
 from interlock.contracts.effects import ENDED, EffectState
+from interlock.contracts.limits import BreakerState
 from interlock.contracts.outcome import StepStatus
 from interlock.telemetry.events import (
     AttemptRefused,
     AttemptStarted,
+    BreakerChanged,
     EffectRecorded,
     Event,
     HandoffRecorded,
@@ -35,6 +37,11 @@ _EFFECT_ENDINGS: Final[dict[EffectState, tuple[str, Mood]]] = {
     "done": ("is done", "good"),
     "failed": ("failed for good", "bad"),
     "unknown": ("is unknown: nobody knows whether it happened, and it is not run again", "odd"),
+}
+_BREAKER_STATES: Final[dict[BreakerState, tuple[str, Mood]]] = {
+    "closed": ("is called again", "good"),
+    "half_open": ("is tried", "odd"),
+    "open": ("is left alone", "bad"),
 }
 STATUS_MOODS: Final[dict[str, Mood]] = {
     "accepted": "good",
@@ -86,6 +93,8 @@ def word_event(event: Event) -> Line | None:
             return Line("asked", subject, f"{question.id}: {_clean(question.description)}", "odd")
         case EffectRecorded():
             return _word_effect(event)
+        case BreakerChanged():
+            return _word_breaker(event)
         case HandoffRecorded():
             return None
         case _:
@@ -129,6 +138,13 @@ def _word_effect(event: EffectRecorded) -> Line | None:
         words, mood = f"is answered from the ledger, not run again: {before}", "quiet"
     subject = f"attempt {event.attempt}: {_clean(event.tool)}"
     return Line("effect", _clean(event.step_id), f"{subject} {words} ({_clean(event.key)})", mood)
+
+
+def _word_breaker(event: BreakerChanged) -> Line:
+    words, mood = _BREAKER_STATES[event.state]
+    until = "" if event.until is None else f" until {event.until:%H:%M:%S} UTC"
+    line = f"{_clean(event.name)} {words}{until}: {_clean(event.reason)}"
+    return Line("breaker", "", line, mood)
 
 
 def _clean(text: str) -> str:

@@ -9,7 +9,7 @@ from interlock.contracts.ids import HandoffId, PayloadHash, StepId, ThreadId, Wo
 from interlock.contracts.plain import Plain
 
 HandoffKind: TypeAlias = Literal[
-    "plan", "brief", "output", "settlement", "question", "answer", "effects"
+    "plan", "brief", "output", "refusal", "settlement", "question", "answer", "effects"
 ]
 VerdictAction: TypeAlias = Literal["accept", "retry", "fallback", "park", "degrade", "fail"]
 
@@ -37,7 +37,7 @@ class Handoff(FrozenModel):
         id: Deterministic: a replay writes no second row.
         thread_id: The run's thread.
         superstep: Checkpoint id of the dispatch superstep; tells forks apart.
-        kind: What is handed over.
+        kind: What is handed over; a refusal says why a worker gets no attempt now.
         sender: `supervisor`, `planner`, `person`, or a worker's name.
         receiver: The same.
         step_id: Prefixed by the team's scope in nested teams; None for plans.
@@ -46,7 +46,7 @@ class Handoff(FrozenModel):
         payload: In full when read with payloads; stored once, by hash. Of a failed attempt: its
             error, with the places that raised it.
         payload_hash: Of the payload; for a brief, the brief's hash (I4).
-        verdict: For outputs.
+        verdict: For outputs and refusals.
         status: The step's status, for settlements; for effects, how many were undone or left.
         queued_at: When the step could first have started.
         started_at: When the attempt, or the question, began.

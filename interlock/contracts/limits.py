@@ -209,6 +209,10 @@ class LimitLedger(Protocol):
         """Do as `tell` does, without waiting; calls of this event loop that ask later wait for it."""
         ...
 
+    async def find(self, name: str) -> LimitRecord | None:
+        """Return what is known of a name, or None."""
+        ...
+
     async def load(self) -> Sequence[LimitRecord]:
         """Return all that is known, by name."""
         ...

@@ -10,6 +10,7 @@ from interlock.contracts.brief import Brief
 from interlock.contracts.criteria import Finding
 from interlock.contracts.frozen_model import FrozenModel
 from interlock.contracts.ids import StepId, WorkerName
+from interlock.contracts.limits import Breaker, Rate
 from interlock.contracts.outcome import StepOutcome
 from interlock.contracts.plain import Plain
 from interlock.contracts.plan import TaskGraph
@@ -33,6 +34,9 @@ class Worker(FrozenModel):
         tools: The guarded tools that it may call, so that their `undo` is known after a restart and
             the supervisor can ask before an irreversible one. Those of a compiled graph's tool nodes
             are found without it.
+        breaker: When it is left alone because it keeps failing; a step then takes its fallbacks at
+            once. Shared by all workers of the name in one storage.
+        rate: How often attempts of it may start, over all runs; steps wait for their turn.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
@@ -44,6 +48,8 @@ class Worker(FrozenModel):
     max_parallel: PositiveCount | None = None
     permanent_errors: tuple[type[Exception], ...] = ()
     tools: tuple[Any, ...] = Field(default=(), repr=False)
+    breaker: Breaker | None = None
+    rate: Rate | None = None
 
     def derive_output_schema(self) -> dict[str, Any] | None:
         """Return the JSON Schema of what it returns, or None if unknown."""

@@ -176,10 +176,11 @@ class StructuredModel:
         raise self._refuse_methods()
 
     def _list_bound(self, schema: type[BaseModel]) -> Sequence[tuple[Method, Runnable[Any, Any]]]:
-        pairs = [
-            (way, bind_method(self.model, schema, way)) for way in self._methods[self._first :]
+        bound: list[tuple[Method, Runnable[Any, Any]]] = [
+            (method, runnable)
+            for method in self._methods[self._first :]
+            if (runnable := bind_method(self.model, schema, method)) is not None
         ]
-        bound = [(way, runnable) for way, runnable in pairs if runnable is not None]
         if not bound:
             raise self._refuse_methods()
         return bound

@@ -126,7 +126,7 @@ class Account:
         for dimension in DIMENSIONS:
             needed = amount.get(dimension)
             for level in self.list_drawn(dimension) if needed else ():
-                lack = level._find_own_lack(dimension, needed, returning=level.held_by_calls)  # noqa: SLF001
+                lack = level.find_own_lack(dimension, needed, returning=level.held_by_calls)
                 if lack is not None:
                     return lack
         return None
@@ -137,7 +137,7 @@ class Account:
         for dimension in DIMENSIONS:
             if needed := amount.get(dimension):
                 for level in self.list_drawn(dimension):
-                    level._hold(dimension, needed, is_call=True)  # noqa: SLF001
+                    level.hold(dimension, needed, is_call=True)
                     reservation.holds.append((level, dimension, needed))
         return reservation
 
@@ -149,7 +149,7 @@ class Account:
                 if level.parent is not None and level.allotted.get(dimension):
                     drawn = min(used, level.allotted[dimension])
                     level.allotted[dimension] -= drawn
-                    level._return_above(dimension, drawn)  # noqa: SLF001
+                    level.return_above(dimension, drawn)
 
     def find_opening_lack(self) -> Lack | None:
         """Return why a step cannot reserve its budget as a whole from above, or None.
@@ -162,7 +162,7 @@ class Account:
             if not needed:
                 continue
             for level in self.parent.list_drawn(dimension):
-                lack = level._find_own_lack(dimension, needed, returning=level.held)  # noqa: SLF001
+                lack = level.find_own_lack(dimension, needed, returning=level.held)
                 if lack is not None:
                     return lack
         return None
@@ -175,13 +175,13 @@ class Account:
             if needed is None or dimension in self.allotted:
                 continue
             for level in self.parent.list_drawn(dimension):
-                level._hold(dimension, needed, is_call=False)  # noqa: SLF001
+                level.hold(dimension, needed, is_call=False)
             self.allotted[dimension] = needed
 
     def close(self) -> None:
         """Return what is left of a step's budget; harmless if it reserved none."""
         for dimension, left in list(self.allotted.items()):
-            self._return_above(dimension, left)
+            self.return_above(dimension, left)
             del self.allotted[dimension]
 
     async def wait_for_return(self) -> None:
@@ -197,9 +197,16 @@ class Account:
         bound = self.get_bound(dimension)
         return None if bound is None else max(0, bound - self.get_spent(dimension))
 
-    def _find_own_lack(
+    def find_own_lack(
         self, dimension: Dimension, needed: int, *, returning: Mapping[Dimension, int]
     ) -> Lack | None:
+        """Return whether this very budget does not allow an amount, and how it stands then.
+
+        Args:
+            dimension: Which bound.
+            needed: How much is asked for.
+            returning: What of that which is held may return.
+        """
         bound = self.get_bound(dimension)
         if bound is None:
             return None
@@ -217,21 +224,24 @@ class Account:
             may_return=spent + stays + needed <= bound,
         )
 
-    def _hold(self, dimension: Dimension, amount: int, *, is_call: bool) -> None:
+    def hold(self, dimension: Dimension, amount: int, *, is_call: bool) -> None:
+        """Hold some of this very budget."""
         self.held[dimension] = self.held.get(dimension, 0) + amount
         if is_call:
             self.held_by_calls[dimension] = self.held_by_calls.get(dimension, 0) + amount
 
-    def _give_back(self, dimension: Dimension, amount: int, *, is_call: bool) -> None:
-        self._hold(dimension, -amount, is_call=is_call)
+    def give_back(self, dimension: Dimension, amount: int, *, is_call: bool) -> None:
+        """Return what was held of this very budget, and tell who waits for it."""
+        self.hold(dimension, -amount, is_call=is_call)
         for future in self._waiting:
             if not future.done():
                 future.set_result(None)
 
-    def _return_above(self, dimension: Dimension, amount: int) -> None:
+    def return_above(self, dimension: Dimension, amount: int) -> None:
+        """Return some of what a step reserved as a whole."""
         if self.parent is not None:
             for level in self.parent.list_drawn(dimension):
-                level._give_back(dimension, amount, is_call=False)
+                level.give_back(dimension, amount, is_call=False)
 
 
 @dataclass(slots=True)
@@ -259,4 +269,4 @@ class Reservation:
         self.account.spend(used)
         holds, self.holds = self.holds, []
         for level, dimension, amount in holds:
-            level._give_back(dimension, amount, is_call=True)  # noqa: SLF001
+            level.give_back(dimension, amount, is_call=True)

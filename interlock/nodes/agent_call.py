@@ -191,7 +191,7 @@ async def read_team_output(output: Mapping[str, Any], values: KeptValues) -> Age
     result = output.get("result") or {}
     status = result.get("status")
     spent = result.get("usage", {})
-    usage = {name: spent.get(name, 0) for name in ("input_tokens", "output_tokens")}
+    usage = {name: count for name, count in spent.items() if name != "attempts"}
     if status not in {"completed", "degraded"}:
         reason = result.get("reason") or "; ".join(result.get("gaps", ())) or "no result"
         failure = TeamFailedError(f"The team's run is {status}: {reason}")

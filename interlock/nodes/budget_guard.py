@@ -71,6 +71,11 @@ class BudgetGuard:
         """The book of the thread."""
         return self.account.book
 
+    @property
+    def usage(self) -> Usage:
+        """What models reported for this attempt, before a pause or a crash too."""
+        return self.book.get_report(self.caller)
+
     def open(self, call: ModelCall) -> None:
         """Reserve what the call could use; nothing yet, if it is worth waiting for others.
 

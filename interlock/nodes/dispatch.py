@@ -23,7 +23,7 @@ from langgraph.types import Interrupt
 from interlock.contracts.errors import ConfigurationError, ContractError
 from interlock.contracts.handoff import Handoff
 from interlock.contracts.ids import StepId, ThreadId
-from interlock.contracts.outcome import StepOutcome, Usage
+from interlock.contracts.outcome import StepOutcome
 from interlock.contracts.plan import Step, TaskGraph
 from interlock.contracts.plan_order import derive_issue_order, derive_remaining_seconds
 from interlock.contracts.storage import Storage
@@ -130,7 +130,7 @@ async def _open_superstep(
     stored = await storage.load_outcomes(thread_id, superstep=info.checkpoint_id)
     live = team.find_live(thread_id, scope)
     live.started_at = datetime.fromisoformat(state["started_at"])
-    await _load_usage(live, storage, scope=scope)
+    await live.load_spending(storage)
     spent: Mapping[StepId, Spent] = {}
     if live.cancel_reason is not None:
         spent = await count_spent(storage, thread_id, superstep=info.checkpoint_id)
@@ -146,26 +146,6 @@ async def _open_superstep(
         stored={StepId(path.removeprefix(scope)): outcome for path, outcome in stored.items()},
         spent=spent,
     )
-
-
-async def _load_usage(live: LiveRun, storage: Storage, *, scope: str) -> None:
-    """Count in the journal what the run has cost so far, so that budgets hold over resumes (I11).
-
-    Refused attempts and those of nested teams count too, and so do attempts that no process
-    has ended: handed over once more, they are not counted again.
-    """
-    if live.usage is not None:
-        return
-    if live.budget.attempts is None and live.budget.tokens is None:
-        live.usage = Usage()
-        return
-    counts = await storage.count_thread(live.thread_id, scope=scope)
-    live.usage = Usage(
-        attempts=counts.attempts,
-        input_tokens=counts.input_tokens,
-        output_tokens=counts.output_tokens,
-    )
-    live.open_attempts = {(entry.step_id, entry.attempt) for entry in counts.running}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -321,6 +301,7 @@ class _Superstep:
     ) -> StepOutcome:
         queued_at = self.team.clock.now()
         slot = self.live.slots.open_slot(step.worker, priority=self.priority[step.id])
+        account = self.live.get_step_account(self._get_place(step.id).path, step.budget)
         try:
             await slot.take_or_suspend()
             values = KeptValues(self.storage, self.thread_id)
@@ -350,6 +331,7 @@ class _Superstep:
             raise
         finally:
             slot.give_back()
+            account.close()
         return outcome
 
     def _build_step_run(
@@ -361,6 +343,7 @@ class _Superstep:
             place=place,
             storage=self.storage,
             live=self.live,
+            account=self.live.get_step_account(place.path, step.budget),
             slot=slot,
             queued_at=queued_at,
             policy=policy,

@@ -1,16 +1,20 @@
 """The part of a run that lives only in this process: slots, drain and cancel requests."""
 
 import asyncio
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from interlock.contracts.ids import StepId, ThreadId
-from interlock.contracts.outcome import Usage
 from interlock.contracts.policy import Budget
+from interlock.contracts.prices import Price
+from interlock.contracts.spending import Amount
+from interlock.contracts.storage import Storage
+from interlock.nodes.account import Account
 from interlock.nodes.board import Board
 from interlock.nodes.slots import RunSlots, WorkerSlots
+from interlock.nodes.spending_book import Book
 
 
 @dataclass(slots=True, kw_only=True)
@@ -19,32 +23,35 @@ class LiveRun:
 
     Attributes:
         thread_id: The thread.
+        scope: The path of the steps above, in nested teams.
         slots_limit: Steps at once.
         workers: Use of workers over all runs.
         budget: The run's upper bounds.
+        prices: What models cost; those of the run above hold too, in nested teams.
         parent: The run that this one is a step of, in nested teams.
         started_at: When the run's first node ran; None until a dispatch has read it.
         slots: This run's slots; new ones for each dispatch.
         cancel_reason: Why the run is to be cancelled, once somebody asked.
         drain_reason: Why the run is to stop, once somebody asked.
-        usage: Cost so far, nested teams' included, for budgets; None until loaded.
-        open_attempts: Step path and number of attempts that were counted when `usage` was loaded
-            and may be handed over once more.
+        account: What is left of the run's budget; below that of the step above, in nested teams.
+        step_accounts: The same of its steps, by path.
         working: Tasks that run workers or the planner now.
         asked_by: Interrupt id to the path of the step whose worker raised it; kept by the
             outermost run.
     """
 
     thread_id: ThreadId
+    scope: str = ""
     slots_limit: int | None
     workers: WorkerSlots
     budget: Budget = field(default_factory=Budget)
+    prices: Mapping[str, Price] = field(default_factory=dict)
     parent: "LiveRun | None" = None
     started_at: datetime | None = None
     cancel_reason: str | None = None
     drain_reason: str | None = None
-    usage: Usage | None = None
-    open_attempts: set[tuple[StepId, int]] = field(default_factory=set)
+    account: Account = field(init=False)
+    step_accounts: dict[StepId, Account] = field(default_factory=dict)
     slots: RunSlots = field(init=False)
     working: "set[asyncio.Task[object]]" = field(default_factory=set)
     asked_by: dict[str, StepId] = field(default_factory=dict)
@@ -57,6 +64,41 @@ class LiveRun:
         if self.parent is not None:
             self.cancel_reason = self.parent.cancel_reason
             self.drain_reason = self.parent.drain_reason
+            self.prices = {**self.parent.prices, **self.prices}
+        above = self._find_account_above()
+        book = Book() if above is None else above.book
+        self.account = Account(
+            kind="run", key=self.scope, budget=self.budget, book=book, parent=above
+        )
+
+    def _find_account_above(self) -> Account | None:
+        if self.parent is None:
+            return None
+        return self.parent.step_accounts.get(
+            StepId(self.scope.removesuffix("/")), self.parent.account
+        )
+
+    async def load_spending(self, storage: Storage) -> None:
+        """Take up what the thread has used so far, once, so that budgets hold over resumes (I11).
+
+        What refused attempts and nested teams used counts too, on all branches, and so do attempts
+        that no process has ended: handed over once more, they are not counted again.
+        """
+        if not self.account.book.is_loaded:
+            self.account.book.load(await storage.load_spending(self.thread_id))
+
+    def get_step_account(self, path: StepId, budget: Budget | None) -> Account:
+        """Return the account of a step, the same one for all its attempts in this process."""
+        account = self.step_accounts.get(path)
+        if account is None:
+            account = self.step_accounts[path] = Account(
+                kind="step",
+                key=path,
+                budget=budget or Budget(),
+                book=self.account.book,
+                parent=self.account,
+            )
+        return account
 
     def open_board(self, board: Board) -> None:
         """Take part in drains and cancels from now on."""
@@ -138,18 +180,14 @@ class LiveRun:
             yield level
             level = level.parent
 
-    def count_tokens(self, spent: Usage) -> None:
-        """Count tokens against the budgets of this run and of those above it (I11)."""
-        for level in self.list_levels():
-            level.usage = (level.usage or Usage()) + spent.model_copy(update={"attempts": 0})
-
     def count_attempt(self, path: StepId, attempt: int) -> None:
         """Count an attempt that starts, unless an earlier process started it (I11)."""
-        for level in self.list_levels():
-            if (path, attempt) in level.open_attempts:
-                level.open_attempts.discard((path, attempt))
-            else:
-                level.usage = (level.usage or Usage()) + Usage(attempts=1)
+        book = self.account.book
+        if (path, attempt) in book.running:
+            book.running.discard((path, attempt))
+            return
+        book.add(path, Amount(attempts=1))
+        self.step_accounts.get(path, self.account).spend(Amount(attempts=1))
 
     def note_asker(self, interrupt_id: str, path: StepId) -> None:
         """Remember whose worker raised an interrupt; the innermost step says it first."""

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 from interlock.contracts.ids import StepId, ThreadId
 from interlock.contracts.outcome import Usage
+from interlock.contracts.plain import Plain
+from interlock.contracts.prices import dump_money
 from interlock.contracts.storage import Storage
 
 
@@ -19,6 +21,18 @@ class Spent:
 
     attempts: int = 0
     usage: Usage = field(default_factory=Usage)
+
+
+def dump_usage(usage: Usage) -> dict[str, Plain]:
+    """Return what models reported, as an attempt's envelope holds it."""
+    dumped: dict[str, Plain] = usage.model_dump(mode="json", exclude={"attempts"})
+    return dumped
+
+
+def parse_usage(held: Mapping[str, Plain]) -> Usage:
+    """Return what an envelope, or a part of it, holds of what models reported."""
+    names = Usage.model_fields.keys() - {"attempts"}
+    return Usage.model_validate({name: held[name] for name in names if name in held})
 
 
 async def count_spent(
@@ -40,4 +54,10 @@ async def count_spent(
                 output_tokens=handoff.output_tokens,
             )
             found[handoff.step_id] = Spent(spent.attempts, spent.usage + cost)
+    for call in (await storage.load_spending(thread_id)).calls:
+        spent = found.get(call.caller.path)
+        if spent is None or call.caller.superstep != superstep or call.caller.role == "planner":
+            continue
+        paid = Usage(model_calls=call.model_calls, money=dump_money(call.money))
+        found[call.caller.path] = Spent(spent.attempts, spent.usage + paid)
     return found

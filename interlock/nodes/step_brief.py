@@ -22,8 +22,9 @@ from interlock.nodes.board import SuspendedError
 from interlock.nodes.effect_answers import take_answer
 from interlock.nodes.promoting import get_facts, list_uses, look_again
 from interlock.nodes.spent import Spent
-from interlock.nodes.step_budget import derive_limit, find_exhausted
+from interlock.nodes.step_budget import derive_limit, find_exhausted, find_low, word_lack
 from interlock.nodes.step_effects import ask_about_orphans, list_standing, word_standing
+from interlock.nodes.step_limits import find_open_breaker, take_turn
 from interlock.nodes.step_run import StepRun, get_step_run
 from interlock.nodes.step_state import FALLBACK, PARK, PROMOTE, REVIEW, StepState
 from interlock.nodes.team import Team
@@ -52,14 +53,11 @@ def build_brief_node(team: Team) -> Callable[[StepState], Awaitable[StepState]]:
         if "route" in update:
             return update
         merged: StepState = {**state, **update}
-        if (route := _find_gate(team, merged, run)) is not None:
-            return {**update, **route}
-        if (stop := _find_exhausted_budget(team, merged, run)) is not None:
+        if (stop := await _find_stop(team, merged, run)) is not None:
             return {**update, **stop}
-        await _wait_for_turn(team, merged, run)
-        if (stop := _find_exhausted_budget(team, merged, run)) is not None:
-            return {**update, **stop}  # used up by others, or passed, while this one waited
         update = {**update, **await _look_back(merged, run)}
+        if (stop := _find_exhausted_budget(team, merged, run)) is not None:
+            return {**update, **stop}  # used up, or passed, while this one looked
         return {**update, **_hand_over(team, {**merged, **update}, run)}
 
     return brief
@@ -303,22 +301,63 @@ def _find_planned_reason(state: StepState, run: StepRun) -> str | None:
 
 def _find_exhausted_budget(team: Team, state: StepState, run: StepRun) -> StepState | None:
     """Return the way to the fallbacks, if no further attempt may start (I11)."""
-    reason = find_exhausted(state, run, now=team.clock.now())
-    if reason is None:
-        return None
-    return StepState(route=FALLBACK, verdict={**_fail(reason), "error": "BudgetExhausted"})
+    now = team.clock.now()
+    if (reason := find_exhausted(state, run, now=now)) is not None:
+        return StepState(route=FALLBACK, verdict={**_fail(reason), "error": "BudgetExhausted"})
+    if (reason := find_low(state, run, now=now)) is not None:
+        return StepState(route=FALLBACK, verdict={**_fail(reason), "error": "BudgetLow"})
+    return None
 
 
-async def _wait_for_turn(team: Team, state: StepState, run: StepRun) -> None:
-    """Wait for the backoff, without a slot, then for a slot of the worker."""
+async def _find_stop(team: Team, state: StepState, run: StepRun) -> StepState | None:
+    """Wait until the next attempt may start, its budget reserved; or return where the step goes."""
+    return (
+        _find_gate(team, state, run)
+        or _find_exhausted_budget(team, state, run)
+        or await _wait_for_turn(team, state, run)
+        or _find_exhausted_budget(team, state, run)  # used up by others, or passed, meanwhile
+        or await _reserve(state, run)
+    )
+
+
+async def _reserve(state: StepState, run: StepRun) -> StepState | None:
+    """Reserve the step's budget as a whole, or return the way to the fallbacks.
+
+    What other steps of the run hold may return: it is waited for without a slot, so that they can
+    go on. What an outer run lacks is not waited for: its steps may be waiting for this one.
+    """
+    worker = WorkerName(state["worker"])
+    while (lack := run.account.find_opening_lack()) is not None:
+        if not lack.may_return or lack.account is not run.live.account:
+            reason = word_lack(run.account, lack)
+            return StepState(route=FALLBACK, verdict={**_fail(reason), "error": "BudgetExhausted"})
+        run.slot.give_back()
+        await run.live.wait_unless_stopping(lack.account.wait_for_return())
+        if run.live.is_stopping or not await run.slot.take(worker):
+            raise suspend(state)
+    run.account.open()
+    return None
+
+
+async def _wait_for_turn(team: Team, state: StepState, run: StepRun) -> StepState | None:
+    """Wait for the backoff and the worker's turn, without a slot, then for a slot of the worker.
+
+    Returns the way to the fallbacks if the worker is to be left alone, or None.
+    """
     until = state.get("wait_until")
+    if (stop := await find_open_breaker(team, state, run)) is not None:
+        return stop
     if until:
         left = (datetime.fromisoformat(until) - team.clock.now()).total_seconds()
         if left > 0:
             run.slot.give_back()
             await run.live.wait_unless_stopping(team.clock.sleep(left))
-    if run.live.is_stopping or not await run.slot.take(WorkerName(state["worker"])):
+    if run.live.is_stopping:
         raise suspend(state)
+    stop = await take_turn(team, state, run)
+    if stop is None and (run.live.is_stopping or not run.slot.is_held):
+        raise suspend(state)
+    return stop
 
 
 def _hand_over(team: Team, state: StepState, run: StepRun) -> StepState:

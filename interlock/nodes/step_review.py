@@ -17,9 +17,13 @@ from interlock.contracts.outcome import Usage
 from interlock.contracts.plain import Plain
 from interlock.contracts.policy import derive_backoff_seconds
 from interlock.contracts.scratchpad import Scratchpad
+from interlock.contracts.spending import Caller
 from interlock.contracts.storage import Batch
+from interlock.nodes.budget_guard import BudgetGuard
+from interlock.nodes.gated_calls import build_budget_guard, gate_calls
 from interlock.nodes.live_run import forget_cancel
 from interlock.nodes.output_handoff import record_output
+from interlock.nodes.spent import parse_usage
 from interlock.nodes.step_brief import build_brief, find_worker
 from interlock.nodes.step_effects import ask_about_orphans, find_unknown
 from interlock.nodes.step_run import StepRun, get_step_run
@@ -40,7 +44,7 @@ def build_review_node(team: Team) -> Callable[[StepState], Awaitable[StepState]]
         """
         run = get_step_run()
         output = state["output"] or {}
-        counted = _count_usage(state, output, run)
+        judge = await _build_judges_guard(team, state, run)
         update: StepState
         if run.live.cancel_reason is None and (unknown := await find_unknown(state, run)):
             update = _ask_about_effect(unknown)
@@ -48,7 +52,7 @@ def build_review_node(team: Team) -> Callable[[StepState], Awaitable[StepState]]
             update = _decide_on_error(team, state, run, error=output["error"])
         else:
             try:
-                findings = await ask_criteria(team, state, run, output=output)
+                findings = await ask_criteria(team, state, run, output=output, guard=judge)
                 update = _decide_on_findings(state, run, findings)
                 if update["route"] == PROMOTE:
                     asked = await ask_about_orphans(team, state, run)
@@ -59,7 +63,7 @@ def build_review_node(team: Team) -> Callable[[StepState], Awaitable[StepState]]
                     raise
                 forget_cancel()
                 update = _settle_cancelled(run.live.cancel_reason, error=None)
-        update["usage"] = counted
+        update["usage"] = _count_usage(state, output, judge.usage)
         if update["route"] != PROMOTE:
             record_refusal(team, {**state, **update}, run)
         return update
@@ -67,18 +71,42 @@ def build_review_node(team: Team) -> Callable[[StepState], Awaitable[StepState]]
     return review
 
 
+async def _build_judges_guard(team: Team, state: StepState, run: StepRun) -> BudgetGuard:
+    caller = Caller(
+        path=run.path,
+        superstep=run.superstep,
+        attempt=state["attempt"],
+        role="judge",
+        worker="judges",
+    )
+    return await build_budget_guard(team, run.live, caller, account=run.account)
+
+
 async def ask_criteria(
-    team: Team, state: StepState, run: StepRun, *, output: dict[str, Plain]
+    team: Team,
+    state: StepState,
+    run: StepRun,
+    *,
+    output: dict[str, Plain],
+    guard: BudgetGuard | None = None,
 ) -> Sequence[Finding]:
     """Return the findings on an output; a cancel of the run cuts a check off, as it does a worker.
+
+    Args:
+        team: At work.
+        state: The step's.
+        run: The step.
+        output: What is looked at.
+        guard: Of the models that judges call; one of its own if left out.
 
     Raises:
         CancelledError: It did.
     """
+    guard = guard or await _build_judges_guard(team, state, run)
     timeout = run.step.timeout or run.policy.timeout
     await run.notes.load()
     scratchpad = Scratchpad(run.notes.list_all(state))
-    with run.live.interrupt_on_cancel():
+    with run.live.interrupt_on_cancel(), gate_calls(guard):
         return await team.criteria.review(
             output["value"],
             build_brief(team, state, run, scratchpad=scratchpad),
@@ -106,18 +134,11 @@ def _ask_about_effect(effect: EffectRecord) -> StepState:
     return StepState(route=PARK, verdict=dump_verdict("park", (), reason=reason), question=question)
 
 
-def _count_usage(state: StepState, output: dict[str, Plain], run: StepRun) -> dict[str, Plain]:
-    if output.get("by_person"):
-        return state["usage"]
-    own, nested = (
-        Usage(
-            input_tokens=int(part.get("input_tokens", 0)),
-            output_tokens=int(part.get("output_tokens", 0)),
-        )
-        for part in (output, output.get("nested_usage") or {})
-    )
-    run.live.count_tokens(own)  # a nested team's steps have counted theirs
-    spent = Usage.model_validate(state["usage"]) + own + nested + Usage(attempts=1)
+def _count_usage(state: StepState, output: dict[str, Plain], judged: Usage) -> dict[str, Plain]:
+    spent = Usage.model_validate(state["usage"]) + judged
+    if not output.get("by_person"):
+        nested = parse_usage(output.get("nested_usage") or {})
+        spent = spent + parse_usage(output) + nested + Usage(attempts=1)
     total: dict[str, Plain] = spent.model_dump(mode="json")
     return total
 

@@ -11,9 +11,11 @@ from datetime import datetime
 
 from interlock.contracts.errors import ContractError
 from interlock.contracts.ids import StepId, ThreadId
+from interlock.contracts.limits import Turn
 from interlock.contracts.plan import Step
 from interlock.contracts.policy import Retry, RunPolicy
 from interlock.contracts.storage import Storage
+from interlock.nodes.account import Account
 from interlock.nodes.kept_values import KeptValues
 from interlock.nodes.live_run import LiveRun
 from interlock.nodes.place import Place
@@ -30,6 +32,7 @@ class StepRun:
         place: Where its outcome belongs.
         storage: Where its handoffs and its outcome go.
         live: The run's live part.
+        account: What is left of its budget, and of those above.
         slot: Its place among those that work at once.
         queued_at: When all that it needs had settled.
         policy: The run's.
@@ -38,6 +41,7 @@ class StepRun:
         epoch: The run's effect epoch.
         spaces: The named spaces of shared context that the run works in, by role.
         outer_attempt: The attempt of the step above, by path, in nested teams.
+        turn: Of the worker whose attempt begins, if it has a breaker or a rate.
         is_briefed: Whether this process queued the journal's record of the current brief.
     """
 
@@ -45,6 +49,7 @@ class StepRun:
     place: Place
     storage: Storage
     live: LiveRun
+    account: Account
     slot: Slot
     queued_at: datetime
     policy: RunPolicy
@@ -53,6 +58,7 @@ class StepRun:
     epoch: int = 0
     spaces: Mapping[str, str] = field(default_factory=dict)
     outer_attempt: str = ""
+    turn: Turn | None = None
     is_briefed: bool = False
 
     @property

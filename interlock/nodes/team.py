@@ -144,9 +144,11 @@ class Team:
         """Return a new live part of a run, which nobody finds yet."""
         return LiveRun(
             thread_id=thread_id,
+            scope=scope,
             slots_limit=self.spec.policy.max_parallel,
             workers=self.slots,
             budget=self.spec.policy.budget,
+            prices=self.spec.policy.prices,
             parent=self._find_parent(thread_id, scope),
         )
 

@@ -7,10 +7,9 @@ returns away from the top level of any channel.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import nullcontext
+from datetime import datetime, timedelta
 from typing import Any
 
-from langchain_core.callbacks import BaseCallbackManager
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import var_child_runnable_config
 from langgraph.errors import GraphBubbleUp, GraphInterrupt, ParentCommand
@@ -22,21 +21,26 @@ from interlock.contracts.errors import (
     StepTimeoutError,
     TransientError,
 )
+from interlock.contracts.limit_errors import BreakerOpenError
 from interlock.contracts.plain import Plain, parse_plain
 from interlock.contracts.retry_after import find_retry_after
 from interlock.contracts.safe_words import word_error, word_value
 from interlock.contracts.scratchpad import CURRENT_SCRATCHPAD
+from interlock.contracts.spending import Caller
 from interlock.contracts.worker import Worker
 from interlock.nodes.agent_call import AgentResult, CallAgent
+from interlock.nodes.budget_guard import BudgetGuard
 from interlock.nodes.error_places import list_places
+from interlock.nodes.gated_calls import build_budget_guard, gate_calls
 from interlock.nodes.scoped_saver import CHECKPOINTER, STORAGE_FAILURES, ScopedSaver
+from interlock.nodes.spent import dump_usage
 from interlock.nodes.step_brief import build_brief, record_brief_again, suspend
 from interlock.nodes.step_budget import derive_limit
 from interlock.nodes.step_effects import open_scope, sum_up
+from interlock.nodes.step_limits import WatchedAttempt
 from interlock.nodes.step_run import CURRENT_STEP, StepRun, get_step_run
 from interlock.nodes.step_state import StepState
 from interlock.nodes.team import Team
-from interlock.nodes.token_counter import TokenCounter
 from interlock.nodes.worker_questions import ask
 from interlock.nodes.worker_writes import limit_writes
 from interlock.tools.effect_scope import CURRENT_SCOPE
@@ -80,8 +84,15 @@ def build_worker_runner(
             raise suspend(state)  # asked meanwhile: the attempt starts on resume
         scratchpad = run.notes.open(state)
         brief = build_brief(team, state, run, scratchpad=scratchpad)
-        tokens = TokenCounter()
-        scoped = _scope_config(config, tokens)
+        caller = Caller(
+            path=run.path,
+            superstep=run.superstep,
+            attempt=brief.attempt,
+            role="worker",
+            worker=worker.name,
+        )
+        guard = await build_budget_guard(team, run.live, caller, account=run.account)
+        scoped = _scope_config(config)
         if not is_team:
             # The run's own limit bounds nothing: a worker's graph that loops ends at LangGraph's.
             scoped.pop("recursion_limit", None)
@@ -94,14 +105,17 @@ def build_worker_runner(
         var_child_runnable_config.set(scoped)
         limit = derive_limit(state, run, now=team.clock.now())
         try:
-            envelope = await _attempt(
+            envelope = await WatchedAttempt.begin(team, run).make(
+                lambda call: _attempt(
+                    call,
+                    brief,
+                    scoped,
+                    run=run,
+                    worker=worker,
+                    limit_seconds=None if limit is None else limit.total_seconds(),
+                    is_team=is_team,
+                ),
                 call_agent,
-                brief,
-                scoped,
-                run=run,
-                worker=worker,
-                limit_seconds=None if limit is None else limit.total_seconds(),
-                is_team=is_team,
             )
         except GraphInterrupt as exc:
             await ask(team, run, exc.args[0], attempt=brief.attempt)
@@ -112,7 +126,8 @@ def build_worker_runner(
         envelope["ended_at"] = team.clock.now().isoformat()
         reported = envelope.pop("messages_usage", None)
         if not is_team:
-            envelope.update(_choose_usage(tokens, reported))
+            guard.count_unseen(reported or {})
+            envelope.update(dump_usage(guard.usage))
         if (noted := sum_up(effects, is_rerun=is_rerun)) is not None:
             envelope["effects"] = noted
         return StepState(output=envelope)
@@ -120,7 +135,20 @@ def build_worker_runner(
     return run_worker
 
 
-def _scope_config(config: RunnableConfig, tokens: TokenCounter) -> RunnableConfig:
+def _open_deadline(
+    team: Team, state: StepState, run: StepRun, *, is_rerun: bool
+) -> timedelta | None:
+    """Return how long the attempt may take, and let no nested team's steps have longer."""
+    now = team.clock.now()
+    limit = derive_limit(state, run, now=now)
+    run.account.deadline = None if limit is None else now + limit
+    shown = (state["brief"] or {}).get("deadline")
+    if shown and run.account.deadline and not is_rerun:
+        run.account.deadline = min(run.account.deadline, datetime.fromisoformat(shown))
+    return limit
+
+
+def _scope_config(config: RunnableConfig) -> RunnableConfig:
     """Return the node's config with a saver that opens only the worker's own namespace.
 
     Through it the worker can answer its own interrupts, and write to no channel (I1).
@@ -134,15 +162,7 @@ def _scope_config(config: RunnableConfig, tokens: TokenCounter) -> RunnableConfi
         conf[CHECKPOINTER] = ScopedSaver(
             saver, thread_id=conf["thread_id"], namespace=conf.get("checkpoint_ns", "")
         )
-    scoped: RunnableConfig = {**config, "configurable": conf}
-    callbacks = scoped.get("callbacks")
-    if isinstance(callbacks, BaseCallbackManager):
-        callbacks = callbacks.copy()
-        callbacks.add_handler(tokens)
-        scoped["callbacks"] = callbacks
-    else:
-        scoped["callbacks"] = [*(callbacks or ()), tokens]
-    return scoped
+    return {**config, "configurable": conf}
 
 
 async def _attempt(
@@ -151,17 +171,21 @@ async def _attempt(
     config: RunnableConfig,
     *,
     run: StepRun,
+    guard: BudgetGuard | None,
     worker: Worker,
     limit_seconds: float | None,
-    is_team: bool,
 ) -> dict[str, Plain]:
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - a node always runs in a task
     limit = asyncio.timeout(limit_seconds)
     try:
-        with nullcontext() if is_team else run.live.interrupt_on_cancel():
+        if guard is None:
             async with limit:
                 return _wrap(await _call(call_agent, brief, config))
+        with run.live.interrupt_on_cancel():
+            async with limit:
+                with gate_calls(guard, config) as gated:
+                    return _wrap(await _call(call_agent, brief, gated))
     except GraphInterrupt as exc:
         if (refused := _find_unstorable(exc, config)) is not None:
             return _wrap_error(refused, is_permanent=False)
@@ -179,7 +203,7 @@ async def _attempt(
         late = StepTimeoutError(step_id=run.step.id, seconds=limit_seconds or 0.0)
         return _wrap_error(late if limit.expired() else exc, is_permanent=False)
     except BaseException as exc:  # noqa: BLE001 - also no Exception, such as a panic in Rust
-        if (passing := _find_passing(exc, config, is_team=is_team)) is not None:
+        if (passing := _find_passing(exc, config, is_team=guard is None)) is not None:
             raise passing from exc.__cause__
         return _wrap_error(exc, is_permanent=_is_permanent(exc, worker))
 
@@ -271,7 +295,8 @@ def _wrap_error(exc: BaseException, *, is_permanent: bool) -> dict[str, Plain]:
 
 
 def _is_permanent(exc: BaseException, worker: Worker) -> bool:
-    return isinstance(exc, (PermanentError, *_HOPELESS, *worker.permanent_errors))
+    known = (PermanentError, BreakerOpenError, *_HOPELESS, *worker.permanent_errors)
+    return isinstance(exc, known)
 
 
 def _find_bubble(exc: BaseException) -> GraphBubbleUp | None:
@@ -284,18 +309,3 @@ def _find_bubble(exc: BaseException) -> GraphBubbleUp | None:
         if (found := _find_bubble(part)) is not None:
             return found
     return None
-
-
-def _choose_usage(tokens: TokenCounter, reported: Plain) -> dict[str, Plain]:
-    """Return the tokens that models reported, through callbacks or in the messages given back.
-
-    An attempt that paused for a person and went on counts its later calls only; its messages
-    tell of the earlier ones too. What never was a model of LangChain's speaks in messages only.
-    """
-    counted: dict[str, Plain] = {
-        "input_tokens": tokens.input_tokens,
-        "output_tokens": tokens.output_tokens,
-    }
-    if not reported or sum(reported.values()) <= sum(counted.values()):
-        return counted
-    return dict(reported)

@@ -76,7 +76,7 @@ def build_agent_workers(
     workers: dict[str, Worker] = {}
     for agent in agents:
         name = getattr(agent, "name", None)
-        if not isinstance(agent, Pregel) or not name or name == "LangGraph":
+        if not name or name == "LangGraph" or not hasattr(agent, "ainvoke"):
             raise ConfigurationError(
                 f"The agent {agent!r:.200} has no name. Give it one: create_agent(..., name=...) "
                 "or graph.compile(name=...)."

@@ -5,7 +5,8 @@ often as the run asks. What `supervisor` does is durable in the run's own storag
 be run again after a crash.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextvars import Context, copy_context
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, NotRequired
 
@@ -19,7 +20,7 @@ from pydantic import BaseModel
 from typing_extensions import TypedDict
 
 from interlock.contracts.outcome import RunResult
-from interlock.contracts.plain import Plain
+from interlock.contracts.plain import Plain, thaw
 from interlock.contracts.plan import TaskGraph
 from interlock.contracts.question import Answer, Question
 from interlock.supervisor.conversation import Narrator
@@ -124,13 +125,15 @@ def _build_turn_node(spec: ChatSpec) -> RunnableLambda[TurnState, dict[str, Any]
         structured_response; or turn_questions. Effects: the run, in its own storage.
         Interrupts: none.
         """
-        return await work(state, config, get_runtime())
+        return await work(state, config, get_runtime(), copy_context())
 
     def run(state: TurnState, config: RunnableConfig) -> dict[str, Any]:
         """Do the same from sync code."""
-        return run_in_loop(work(state, config, get_runtime()))
+        return run_in_loop(work(state, config, get_runtime(), copy_context()))
 
-    async def work(state: TurnState, config: RunnableConfig, runtime: Runtime[Any]) -> Any:  # noqa: ANN401 - an update
+    async def work(
+        state: TurnState, config: RunnableConfig, runtime: Runtime[Any], here: Context
+    ) -> dict[str, Any]:
         answers = state.get("turn_answers", {})
         turn = Turn(
             thread_id=state["turn_thread"],
@@ -139,7 +142,9 @@ def _build_turn_node(spec: ChatSpec) -> RunnableLambda[TurnState, dict[str, Any]
             config=config,
             store=runtime.store,
             context=runtime.context,
-            tell=runtime.stream_writer,
+            tell=lambda event: here.run(
+                runtime.stream_writer, event
+            ),  # it looks for its config there
         )
         result, plan = await spec.runner.run(turn)
         if result.status == "waiting":
@@ -149,12 +154,12 @@ def _build_turn_node(spec: ChatSpec) -> RunnableLambda[TurnState, dict[str, Any]
     return RunnableLambda(run, afunc=arun, name=spec.narrator.name)
 
 
-def _wait(result: RunResult) -> TurnState:
+def _wait(result: RunResult) -> dict[str, Any]:
     questions = choose_questions(result.questions)
-    return TurnState(
-        turn_questions=[question.model_dump(mode="json") for question in questions],
-        turn_answers={},
-    )
+    return {
+        "turn_questions": [question.model_dump(mode="json") for question in questions],
+        "turn_answers": {},
+    }
 
 
 def _end(spec: ChatSpec, plan: TaskGraph | None, result: RunResult) -> dict[str, Any]:
@@ -169,7 +174,7 @@ def _end(spec: ChatSpec, plan: TaskGraph | None, result: RunResult) -> dict[str,
         "turn_answers": {},
     }
     answer = result.outputs.get(ANSWER)
-    structured = answer.get("structured") if isinstance(answer, dict) else None
+    structured = thaw(answer.get("structured")) if isinstance(answer, Mapping) else None
     if structured is not None:
         update["structured_response"] = _revive(spec, structured)
     return update

@@ -166,7 +166,7 @@ def _read_history(outcome: StepOutcome | None, *, agent: str) -> list[BaseMessag
     if not isinstance(history, list):
         return [AIMessage(word_outcome(outcome), name=agent)]
     told: list[BaseMessage] = []
-    for message in messages_from_dict(history):  # type: ignore[arg-type]
+    for message in messages_from_dict(history):
         is_named = isinstance(message, AIMessage)
         told.append(message.model_copy(update={"name": agent}) if is_named else message)
     return told

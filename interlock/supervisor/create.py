@@ -171,7 +171,8 @@ def _join_state(state_schema: type[Any] | None) -> type[Any]:
         raise ConfigurationError(
             f"The state schema {state_schema!r} is no TypedDict with `messages`. Make it one."
         )
-
-    return type(state_schema)(  # a TypedDict cannot be made of two in words that a checker knows
-        "ChatState", (state_schema,), {"__annotations__": {"interlock": dict[str, Any]}}
-    )
+    # A checker knows no words for a TypedDict that is made of one it has not seen.
+    added = {"structured_response": Any, "interlock": dict[str, Any]}
+    kind: Any = type(state_schema)
+    made: type[Any] = kind("ChatState", (state_schema,), {"__annotations__": added})
+    return made

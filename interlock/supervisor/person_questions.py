@@ -52,7 +52,7 @@ def read_answers(
         return {questions[0].id: edit(resumed)}, []
     if questions[0].kind != "worker":
         answers, problems = parse_answers(resumed)
-        return dict(answers), problems
+        return {str(key): answer for key, answer in answers.items()}, problems
     decisions = resumed.get("decisions") if isinstance(resumed, Mapping) else None
     if not isinstance(decisions, list) or len(decisions) != len(questions):
         return {}, [f'Answer with {{"decisions": [...]}}, {len(questions)} of them, in order.']
@@ -66,7 +66,7 @@ def read_answers(
 def _read_decision(decision: Any) -> Answer:  # noqa: ANN401 - what a person sent
     edited = decision.get("edited_action") or {}
     return Answer(
-        type=decision.get("type", "missing"),  # type: ignore[arg-type]
+        type=decision.get("type", "missing"),
         value=edited.get("args"),
         message=decision.get("message"),
     )

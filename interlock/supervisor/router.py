@@ -182,7 +182,7 @@ class Router:
         assert self._spec.response_format is not None  # noqa: S101 - asked for only then
         prompt, schema = self._spec.response_format
         asked = [SystemMessage(prompt), *messages] if prompt else messages
-        shaped = self._spec.model.with_structured_output(schema)
+        shaped: Runnable[Any, Any] = self._spec.model.with_structured_output(schema)
         try:
             value = await shaped.ainvoke(asked)
         except GraphBubbleUp:

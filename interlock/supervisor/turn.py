@@ -170,11 +170,12 @@ async def _advance(desk: Orchestrator, turn: Turn) -> RunResult:
     """Answer, resume or start a turn's run; whichever fits how it stands."""
     if turn.answers:
         return await _follow(desk.astream(thread_id=turn.thread_id, answers=turn.answers), turn)
+    goal: str | None = None
     try:
-        return await _follow(desk.astream(thread_id=turn.thread_id), turn)
+        await desk.astatus(turn.thread_id)
     except UnknownThreadError:
         goal = list_human_text(turn.chat) or "Go on"
-        return await _follow(desk.astream(goal, thread_id=turn.thread_id), turn)
+    return await _follow(desk.astream(goal, thread_id=turn.thread_id), turn)
 
 
 async def _follow(events: AsyncIterator[Event], turn: Turn) -> RunResult:

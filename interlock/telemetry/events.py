@@ -11,6 +11,7 @@ from typing import TypeAlias
 from interlock.contracts.effects import EffectState
 from interlock.contracts.handoff import Handoff
 from interlock.contracts.ids import IdempotencyKey, StepId, ThreadId, WorkerName
+from interlock.contracts.limits import BreakerState
 from interlock.contracts.outcome import RunResult, StepStatus
 from interlock.contracts.question import Question
 
@@ -114,6 +115,18 @@ class EffectRecorded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerChanged:
+    """A call of this run has changed the state of a breaker, for all runs on the storage."""
+
+    thread_id: ThreadId
+    at: datetime
+    name: str
+    state: BreakerState
+    until: datetime | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunStopped:
     """The call ends: the run is finished or waits for a person."""
 
@@ -132,5 +145,6 @@ Event: TypeAlias = (
     | QuestionAsked
     | HandoffRecorded
     | EffectRecorded
+    | BreakerChanged
     | RunStopped
 )

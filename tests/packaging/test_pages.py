@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from interlock.cli.main import app
 from interlock.contracts.plan_validation import find_plan_problems
 from interlock.criteria import CriteriaEngine
 from tests.integration.teams import build_workers, give
+from tests.packaging.block_process import BlockRunner
 from tests.packaging.page_blocks import Block, read_blocks
 from tests.packaging.repository import ROOT, SETTINGS, list_pages, name_page
 
@@ -50,20 +52,23 @@ def test_the_pages_are_there() -> None:
     assert {name_page(block.page) for block in select("python")} >= {"README.md", *pages}
 
 
+@pytest.fixture(scope="module")
+def runner() -> Iterator[BlockRunner]:
+    """Return what runs blocks."""
+    started = BlockRunner()
+    yield started
+    started.close()
+
+
 @pytest.mark.parametrize("block", select("python"), ids=str)
-def test_a_python_block_runs_and_prints_what_the_page_says(block: Block, folder: Path) -> None:
+def test_a_python_block_runs_and_prints_what_the_page_says(
+    block: Block, folder: Path, runner: BlockRunner
+) -> None:
     """Copied into an empty folder it runs without a key, a network or a warning."""
     script = folder / "block.py"
     script.write_text(block.code, "utf-8")
-    done = subprocess.run(
-        [sys.executable, "-W", "error", str(script)],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    done = runner.run(script)
+    assert done.code == 0, done.stderr
     assert done.stderr == ""
     if block.printed is not None:
         assert done.stdout == block.printed
