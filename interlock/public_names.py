@@ -71,7 +71,14 @@ from interlock.contracts.model_errors import ModelAnswerError, ModelCallError, M
 from interlock.contracts.outcome import RunResult, StepOutcome, Usage
 from interlock.contracts.plan import Need, Step, TaskGraph
 from interlock.contracts.plan_fallback import use_plan
-from interlock.contracts.policy import Budget, EffectPolicy, Retry, RunPolicy, ScratchpadPolicy
+from interlock.contracts.policy import (
+    Budget,
+    EffectPolicy,
+    Replan,
+    Retry,
+    RunPolicy,
+    ScratchpadPolicy,
+)
 from interlock.contracts.question import Answer, Question, approve, edit, reject, respond
 from interlock.contracts.retention import Pruned, PruneReport, Retention
 from interlock.contracts.run_record import RunRecord
@@ -166,6 +173,7 @@ __all__ = [
     "Rate",
     "RateLimitedError",
     "RecordedEffectError",
+    "Replan",
     "RequestRefusedError",
     "Retention",
     "Retry",

@@ -21,7 +21,7 @@ from interlock.contracts.fallback import Abandon, AskPerson, Skip, UseValue, Use
 from interlock.contracts.handoff import Handoff, Verdict
 from interlock.contracts.outcome import RunResult, StepOutcome, Usage
 from interlock.contracts.plan import Need, Step, TaskGraph
-from interlock.contracts.policy import Budget, EffectPolicy, Retry, RunPolicy, ScratchpadPolicy
+from interlock.contracts.policy import Budget, EffectPolicy, Replan, Retry, RunPolicy, ScratchpadPolicy
 from interlock.contracts.question import Answer, Question
 from interlock.contracts.run_record import RunRecord
 from interlock.contracts.worker import WorkerCard
@@ -39,6 +39,7 @@ REVIVABLE: Final[tuple[type, ...]] = (
     Need,
     PlanProblem,
     Question,
+    Replan,
     Retry,
     RubricCriterion,
     RunPolicy,

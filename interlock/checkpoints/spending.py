@@ -78,8 +78,13 @@ async def load_spending(database: Database, thread_id: ThreadId) -> ThreadSpendi
                 for row in connection.run("load_open_attempts", (thread_id, ""))
             ],
             habits=[
-                ModelHabit(model=model, output_tokens=int(output), input_millionths=int(ratio))
-                for model, output, ratio in connection.run("list_model_habits", which)
+                ModelHabit(
+                    model=model,
+                    output_tokens=int(output),
+                    input_millionths=int(ratio),
+                    input_beyond=max(0, int(beyond)),
+                )
+                for model, output, ratio, beyond in connection.run("list_model_habits", which)
             ],
         )
 

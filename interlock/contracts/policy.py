@@ -4,7 +4,7 @@ import hashlib
 import sys
 from datetime import timedelta
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, WithJsonSchema
 
@@ -117,6 +117,22 @@ class ScratchpadPolicy(FrozenModel):
     max_bytes: PositiveCount = 131_072
 
 
+ReplanTrigger: TypeAlias = Literal["abandoned", "gap", "stall"]
+
+
+class Replan(FrozenModel):
+    """When a planner is asked again about a plan that has run.
+
+    Attributes:
+        on: `abandoned`, a step failed for good; `gap`, one was skipped or settled for less; `stall`,
+            one could not start.
+        max_times: How often in one run, over all resumes.
+    """
+
+    on: tuple[ReplanTrigger, ...] = ("abandoned", "gap", "stall")
+    max_times: PositiveCount = 3
+
+
 class RunPolicy(FrozenModel):
     """What holds for a whole run.
 
@@ -129,6 +145,7 @@ class RunPolicy(FrozenModel):
         approve_plan: Whether a person must approve the plan before anything runs.
         max_plan_attempts: How often a planner is asked for one version of the plan before it is
             given up: the run fails, or ends degraded with what an open plan has reached.
+        replan: When the planner is asked again about what has run; None is never.
         max_plan_versions: How often an open plan may go on, the first plan included.
         max_stalled_versions: How many versions of an open plan in a row may bring no accepted step.
         effects: What becomes of effects that were in vain, or cannot be undone.
@@ -143,6 +160,7 @@ class RunPolicy(FrozenModel):
     prices: dict[str, Price] = {}
     approve_plan: bool = False
     max_plan_attempts: PositiveCount = 3
+    replan: Replan | None = None
     max_plan_versions: PositiveCount = 100
     max_stalled_versions: PositiveCount = 3
     effects: EffectPolicy = EffectPolicy()

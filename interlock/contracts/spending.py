@@ -167,11 +167,13 @@ class ModelHabit:
         model: Its name.
         output_tokens: The most in one call.
         input_millionths: The most input tokens for a million bytes sent.
+        input_beyond: How many more tokens than bytes a call had, at most; 0 if none had more.
     """
 
     model: str
     output_tokens: int
     input_millionths: int
+    input_beyond: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

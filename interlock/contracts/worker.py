@@ -67,7 +67,7 @@ class WorkerCard(FrozenModel):
     max_parallel: int | None = None
 
 
-PlanReason: TypeAlias = Literal["first", "invalid", "continue"]
+PlanReason: TypeAlias = Literal["first", "invalid", "continue", "abandoned", "gap", "stall"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +83,8 @@ class PlanRequest:
         previous: The last plan, if one was made.
         outcomes: What has settled so far, by step id.
         reason: Why it is asked: `first`; `invalid`, the last answer was no good; `continue`, the
-            steps of an open plan have all settled.
+            steps of an open plan have all settled; `abandoned`, `gap` or `stall`, the policy's
+            `replan` says to.
     """
 
     goal: str

@@ -87,6 +87,7 @@ def _build_nested(team: Team, spec: TeamSpec) -> AnyGraph:
     nested = Team.build(spec, open_storage=team.open_storage, clock=team.clock)
     nested.listeners = team.listeners
     nested.live = team.live
+    nested.models = {**team.models, **spec.models}
     team.tools.update(nested.tools)
     nested.tools = team.tools
     compiled: AnyGraph = build_graph(nested, input_schema=NestedRunInput).compile(name="team")

@@ -12,7 +12,7 @@ from interlock.contracts.budget_errors import BudgetExhaustedError, UnpricedMode
 from interlock.contracts.clock import Clock
 from interlock.contracts.errors import PermanentError
 from interlock.contracts.ids import ThreadId
-from interlock.contracts.model_call import CallResult, ModelCall
+from interlock.contracts.model_call import CallGuard, CallResult, ModelCall
 from interlock.contracts.outcome import Usage
 from interlock.contracts.prices import Price, dump_money, find_price
 from interlock.contracts.spending import Amount, CallEnd, Caller, CallRecord
@@ -55,6 +55,7 @@ class BudgetGuard:
         prices: What models cost.
         clock: Time.
         is_over: Whether the attempt has ended: a thread of it that goes on may call no more.
+        beside: Who else guards the same calls, and is asked first.
     """
 
     account: Account
@@ -64,6 +65,7 @@ class BudgetGuard:
     prices: Mapping[str, Price]
     clock: Clock
     is_over: bool = False
+    beside: tuple[CallGuard, ...] = ()
     _pending: dict[str, _Pending] = field(default_factory=dict)
 
     @property

@@ -10,19 +10,15 @@ from typing import Any
 from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
-from interlock.contracts.errors import AnswerError, PlanError
+from interlock.contracts.errors import AnswerError
 from interlock.contracts.ids import QuestionId, StepId, ThreadId
-from interlock.contracts.plan import TaskGraph
 from interlock.contracts.question import Answer, Question
 from interlock.contracts.storage import Batch
 from interlock.nodes.answer_handoff import record_answer
 from interlock.nodes.answer_shapes import build_request, find_answer_problem, parse_answers
 from interlock.nodes.forked_questions import renew_taken_questions
 from interlock.nodes.place import Place, get_superstep, get_thread_id
-from interlock.nodes.plan_checks import validate_next_plan
-from interlock.nodes.plan_fallback import list_fallbacks
-from interlock.nodes.plan_proposal import tell_plan
-from interlock.nodes.rolling_plan import cut_short
+from interlock.nodes.plan_answers import answer_plan
 from interlock.nodes.run_state import RunContext, RunState, as_plain, require_schema_version
 from interlock.nodes.team import Team
 from interlock.telemetry.events import HandoffRecorded
@@ -67,7 +63,7 @@ def build_escalate_node(team: Team) -> EscalateNode:
             answers={**state["answers"], **accepted},
             answer_problems=problems,
         )
-        return {**renewed, **update, **_answer_plan(team, state, thread_id, answers)}
+        return {**renewed, **update, **await answer_plan(team, state, thread_id, answers)}
 
     return escalate
 
@@ -126,64 +122,3 @@ async def _journal(
     await storage.commit(thread_id, Batch(handoffs=handoffs, applied=tuple(answers)))
     for handoff in handoffs:
         team.emit(HandoffRecorded(thread_id=thread_id, at=now, handoff=handoff))
-
-
-def _answer_plan(
-    team: Team, state: RunState, thread_id: ThreadId, answers: Mapping[QuestionId, Answer]
-) -> RunState:
-    """Return what an answer about the plan changes; nothing if there is none."""
-    asked: Mapping[str, Any] | None = state.get("plan_question")
-    if asked is None or asked["id"] not in answers:
-        return RunState()
-    answer = answers[QuestionId(asked["id"])]
-    closed = RunState(plan_question=None, answers=state["answers"])
-    match answer.type:
-        case "approve":
-            plan = TaskGraph.model_validate(state["plan"])
-            tell_plan(team, thread_id, plan, scope=state["scope"])
-            return {**closed, **RunState(plan_status="accepted")}
-        case "edit":
-            return {**closed, **_take_edited_plan(team, state, thread_id, answer)}
-        case "reject" | "respond":
-            if "approve" not in asked["allowed"]:  # there was none to refuse
-                return {**closed, **_hear_person(team, state, answer)}
-            problems = [f"A person refused the plan: {answer.message}"]
-            return {**closed, **_ask_again(team, state, problems)}
-
-
-def _hear_person(team: Team, state: RunState, answer: Answer) -> RunState:
-    """Return what follows when a person was asked for a plan and gave none."""
-    if answer.type == "reject":
-        reason = f"A person gave the run up: {answer.message}"
-        if state.get("plan_base", 0):
-            return cut_short(state, reason)
-        return RunState(plan_status="failed", failure=reason)
-    once_more = team.spec.policy.max_plan_attempts - 1
-    words = f"A person answered: {answer.message}"
-    return RunState(plan_status="invalid", plan_attempts=once_more, plan_problems=[words])
-
-
-def _take_edited_plan(team: Team, state: RunState, thread_id: ThreadId, answer: Answer) -> RunState:
-    try:
-        edited = {key: item for key, item in (answer.value or {}).items() if key != "problems"}
-        plan = TaskGraph.model_validate({"goal": state["goal"], **edited})
-        validate_next_plan(team, plan, state)
-    except (ValueError, PlanError) as exc:
-        return _ask_again(team, state, [f"A person's edited plan was refused: {exc}"])
-    version = state.get("plan_base", 0) + state["plan_attempts"]
-    plan = plan.model_copy(update={"version": version})
-    tell_plan(team, thread_id, plan, scope=state["scope"])
-    added = [str(step.id) for step in plan.steps if step.id not in state["outcomes"]]
-    return RunState(plan=as_plain(plan), plan_status="accepted", plan_added=added)
-
-
-def _ask_again(team: Team, state: RunState, problems: list[str]) -> RunState:
-    is_fixed = isinstance(team.spec.planner, TaskGraph)
-    if is_fixed or state["plan_attempts"] >= team.spec.policy.max_plan_attempts:
-        if list_fallbacks(team):
-            return RunState(plan_status="invalid", plan_problems=problems)
-        reason = "; ".join(problems)
-        if state.get("plan_base", 0):
-            return cut_short(state, reason)
-        return RunState(plan_status="failed", failure=reason)
-    return RunState(plan_status="invalid", plan_problems=problems)

@@ -13,6 +13,7 @@ from interlock.contracts.plain import Plain
 from interlock.contracts.plan import TaskGraph
 from interlock.contracts.storage import Batch, RunUpdate, Storage
 from interlock.nodes.place import get_thread_id
+from interlock.nodes.plan_outcomes import parse_outcomes
 from interlock.nodes.resting import load_resting
 from interlock.nodes.run_state import RunContext, RunState, as_plain, require_schema_version
 from interlock.nodes.team import Team
@@ -67,16 +68,9 @@ async def _load_resting(
         storage,
         thread_id,
         steps=plan.index_steps(),
-        outcomes=_parse_outcomes(state),
+        outcomes=parse_outcomes(state),
         scope=state["scope"],
     )
-
-
-def _parse_outcomes(state: RunState) -> dict[StepId, StepOutcome]:
-    return {
-        StepId(step): StepOutcome.model_validate(raw)
-        for step, raw in state.get("outcomes", {}).items()
-    }
 
 
 def list_final_steps(state: RunState) -> list[StepId]:
@@ -120,7 +114,7 @@ def build_result(
         cancel_reason: Why it was asked to stop, if it was.
         resting: Steps that rest on a fact which a person has taken back.
     """
-    outcomes = _parse_outcomes(state)
+    outcomes = parse_outcomes(state)
     status = _derive_status(state, outcomes, is_cancelled=cancel_reason is not None)
     return RunResult(
         status="degraded" if status == "completed" and resting else status,

@@ -14,6 +14,7 @@ from langchain_core.runnables.config import var_child_runnable_config
 from interlock.contracts.spending import Caller
 from interlock.nodes.account import Account
 from interlock.nodes.budget_guard import BudgetGuard
+from interlock.nodes.limit_guard import list_limit_guards
 from interlock.nodes.live_run import LiveRun
 from interlock.nodes.model_gate import ModelGate, open_gate
 from interlock.nodes.team import Team
@@ -32,8 +33,10 @@ async def build_budget_guard(
     """
     storage = await team.open_storage()
     await live.load_spending(storage)
+    draws_on = account or live.account
     return BudgetGuard(
-        account=account or live.account,
+        account=draws_on,
+        beside=list_limit_guards(team, storage, live.thread_id, latest=draws_on.deadline),
         caller=caller,
         thread_id=live.thread_id,
         storage=storage,
@@ -58,7 +61,7 @@ def gate_calls(
     Raises:
         InterlockError: The block went on calling although it was refused, and was cut off.
     """
-    gate = ModelGate((guard,))
+    gate = ModelGate((*guard.beside, guard))
     scoped = open_gate(config or var_child_runnable_config.get() or {}, gate)
     token = var_child_runnable_config.set(scoped)
     try:

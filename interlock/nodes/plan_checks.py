@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from interlock.contracts.errors import PlanError, PlanProblem
-from interlock.contracts.ids import StepId
-from interlock.contracts.outcome import StepOutcome
+from interlock.contracts.ids import ThreadId
 from interlock.contracts.plan import TaskGraph
 from interlock.contracts.plan_validation import validate_task_graph
+from interlock.nodes.plan_outcomes import parse_outcomes
+from interlock.nodes.replanning import list_standing, require_replan
 from interlock.nodes.rolling_plan import keep_settled, require_continuation
 from interlock.nodes.run_state import RunState
 from interlock.nodes.team import Team
@@ -28,35 +29,36 @@ def validate_plan(team: Team, plan: TaskGraph, *, context: Mapping[str, Any]) ->
     )
 
 
-def validate_next_plan(team: Team, plan: TaskGraph, state: RunState) -> None:
+async def validate_next_plan(
+    team: Team, plan: TaskGraph, state: RunState, *, thread_id: ThreadId
+) -> None:
     """Return if a plan may run after what has run already.
 
     Raises:
         PlanError: It may not; all problems at once.
     """
     problems: list[PlanProblem] = []
-    for validate in (_validate_alone, _validate_continuation):
-        try:
-            validate(team, plan, state)
-        except PlanError as exc:
-            problems.extend(exc.problems)
+    try:
+        validate_plan(team, plan, context=state["context"])
+    except PlanError as exc:
+        problems.extend(exc.problems)
+    try:
+        await _validate_change(team, plan, state, thread_id=thread_id)
+    except PlanError as exc:
+        problems.extend(exc.problems)
     if problems:
         raise PlanError(problems)
 
 
-def _validate_alone(team: Team, plan: TaskGraph, state: RunState) -> None:
-    validate_plan(team, plan, context=state["context"])
-
-
-def _validate_continuation(team: Team, plan: TaskGraph, state: RunState) -> None:
-    del team
-    if state.get("plan_base", 0):
-        require_continuation(keep_settled(state), plan, parse_outcomes(state))
-
-
-def parse_outcomes(state: RunState) -> dict[StepId, StepOutcome]:
-    """Return what has settled, by step id."""
-    return {
-        StepId(step): StepOutcome.model_validate(outcome)
-        for step, outcome in state["outcomes"].items()
-    }
+async def _validate_change(
+    team: Team, plan: TaskGraph, state: RunState, *, thread_id: ThreadId
+) -> None:
+    if not state.get("plan_base", 0):
+        return
+    before, outcomes = keep_settled(state), parse_outcomes(state)
+    if state.get("replan_reason") is None:
+        require_continuation(before, plan, outcomes)
+        return
+    storage = await team.open_storage()
+    standing = await list_standing(storage, thread_id, scope=state["scope"])
+    require_replan(before, plan, outcomes, standing=standing)

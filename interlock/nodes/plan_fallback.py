@@ -18,6 +18,8 @@ from interlock.nodes.place import Place, get_superstep, get_thread_id
 from interlock.nodes.plan_asking import ask_planner
 from interlock.nodes.plan_checks import validate_next_plan
 from interlock.nodes.plan_proposal import name_owner, propose_plan
+from interlock.nodes.replanning import give_up_replan
+from interlock.nodes.rolling_plan import cut_short
 from interlock.nodes.run_state import RunContext, RunState, as_plain
 from interlock.nodes.team import Team
 
@@ -43,6 +45,15 @@ def is_given_up(team: Team, state: RunState) -> bool:
     """Return whether a planner has used up its attempts, and only its second ways are left."""
     has_used_up = state["plan_attempts"] >= team.spec.policy.max_plan_attempts
     return has_used_up and state["plan_status"] == "invalid" and bool(list_fallbacks(team))
+
+
+def end_planning(state: RunState, reason: str) -> RunState:
+    """Return where a run stands that gets no (further) plan: with what has run, or failed."""
+    if state.get("replan_reason") is not None:
+        return give_up_replan(state, [reason])
+    if state.get("plan_base", 0):
+        return cut_short(state, reason)
+    return RunState(plan_status="failed", failure=reason)
 
 
 def list_fallbacks(team: Team) -> Sequence[PlanFallback]:
@@ -87,7 +98,7 @@ async def _use_template(
         plan = await ask_planner(way.plan, tried.request)
         version = state.get("plan_base", 0) + state["plan_attempts"] + 1
         plan = plan.model_copy(update={"version": version})
-        validate_next_plan(team, plan, state)
+        await validate_next_plan(team, plan, state, thread_id=get_thread_id(runtime))
     except PlanError as exc:
         tried.problems.extend(f"The template plan: {one.message}" for one in exc.problems)
         return None

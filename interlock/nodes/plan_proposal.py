@@ -10,6 +10,9 @@ from interlock.contracts.question import Question
 from interlock.contracts.storage import Batch
 from interlock.nodes.asked_questions import put_questions
 from interlock.nodes.place import Place, get_superstep, get_thread_id
+from interlock.nodes.plan_outcomes import parse_outcomes
+from interlock.nodes.replanning import compare_plans, keep_outcomes
+from interlock.nodes.rolling_plan import keep_settled
 from interlock.nodes.run_state import RunContext, RunState, as_plain
 from interlock.nodes.team import Team
 from interlock.telemetry.events import PlanAccepted
@@ -53,7 +56,7 @@ async def propose_plan(
         attempt=plan.version,
         payload=dumped,
         payload_hash=plan_hash,
-        verdict=None if note is None else Verdict(action="fallback", reason=note),
+        verdict=_build_verdict(state, plan, note),
         ended_at=now,
     )
     question = None
@@ -69,15 +72,34 @@ async def propose_plan(
     )
     if question is None:
         tell_plan(team, thread_id, plan, scope=state["scope"])
-    return RunState(
+    update = RunState(
         plan=dumped,
         plan_attempts=state["plan_attempts"] + 1,
-        plan_added=_list_added(state, plan),
         plan_rounds=state.get("plan_rounds", 0) + 1,
         plan_problems=[],
         plan_status="proposed" if question else "accepted",
         plan_question=as_plain(question) if question else None,
     )
+    return {**update, **(accept_plan(state, plan) if question is None else RunState())}
+
+
+def accept_plan(state: RunState, plan: TaskGraph) -> RunState:
+    """Return what changes when a plan is to run: what it adds, and what has run that still counts."""
+    update = RunState(plan_before=None, replan_reason=None, plan_added=_list_added(state, plan))
+    if state.get("replan_reason") is not None:
+        kept = keep_outcomes(keep_settled(state), plan, parse_outcomes(state))
+        update["outcomes"] = {step: state["outcomes"][step] for step in kept}
+    return update
+
+
+def _build_verdict(state: RunState, plan: TaskGraph, note: str | None) -> Verdict | None:
+    """Return for the journal why a plan is not the planner's first: a template, or another version."""
+    if note is not None:
+        return Verdict(action="fallback", reason=note)
+    if (reason := state.get("replan_reason")) is None:
+        return None
+    diff = compare_plans(keep_settled(state), plan)
+    return Verdict(action="accept", reason=f"replanned ({reason}): {diff.describe()}")
 
 
 def _list_added(state: RunState, plan: TaskGraph) -> list[str]:

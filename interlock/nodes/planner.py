@@ -19,10 +19,12 @@ from interlock.nodes.kept_values import KeptValues, unfold_values
 from interlock.nodes.live_run import forget_cancel
 from interlock.nodes.place import get_thread_id
 from interlock.nodes.plan_asking import ask_planner
-from interlock.nodes.plan_checks import parse_outcomes, validate_next_plan
-from interlock.nodes.plan_fallback import PlanTry, fall_back, is_given_up
+from interlock.nodes.plan_checks import validate_next_plan
+from interlock.nodes.plan_fallback import PlanTry, end_planning, fall_back, is_given_up
+from interlock.nodes.plan_outcomes import parse_outcomes
 from interlock.nodes.plan_proposal import propose_plan
-from interlock.nodes.rolling_plan import cut_short, go_on, is_going_on
+from interlock.nodes.replanning import begin_replan, find_triggers
+from interlock.nodes.rolling_plan import go_on, is_going_on
 from interlock.nodes.run_state import RunContext, RunState, require_schema_version
 from interlock.nodes.team import Team
 from interlock.telemetry.events import PlanRefused
@@ -46,7 +48,9 @@ def build_planner_node(team: Team) -> PlannerNode:
             begun = go_on(state, team.spec.policy)
             if begun.get("plan_gap") is not None:
                 return begun
-            state = {**state, **begun}
+        elif find_triggers(state, team.spec.policy) and state["plan_status"] == "accepted":
+            begun = begin_replan(state, team.spec.policy)
+        state = {**state, **begun}
         if is_given_up(team, state):
             tried = PlanTry(problems=list(state["plan_problems"]))
             return await _give_up(team, state, runtime, tried=tried)
@@ -84,7 +88,7 @@ async def _ask(
         plan = await ask_planner(team.spec.planner, tried.request)
     version = state.get("plan_base", 0) + attempt
     tried.plan = plan.model_copy(update={"version": version})
-    validate_next_plan(team, tried.plan, state)
+    await validate_next_plan(team, tried.plan, state, thread_id=thread_id)
 
 
 def _is_from_outside(error: BaseException) -> bool:
@@ -128,6 +132,8 @@ async def _build_request(
 def _find_reason(state: RunState) -> PlanReason:
     if state["plan_problems"]:
         return "invalid"
+    if (reason := state.get("replan_reason")) is not None:
+        return reason
     return "continue" if state.get("plan_base", 0) else "first"
 
 
@@ -182,6 +188,4 @@ async def _give_up(
     tries = f"{attempt} attempt{'s' * (attempt != 1)}"
     reason = f"No valid plan after {tries}. Wrong with the last one:\n{words}"
     problems = RunState(plan_problems=tried.problems)
-    if state.get("plan_base", 0):  # what an open plan has reached so far stands
-        return {**problems, **cut_short(state, reason)}
-    return {**problems, **RunState(plan_status="failed", failure=reason)}
+    return {**problems, **end_planning(state, reason)}

@@ -37,6 +37,7 @@ def go_on(state: RunState, policy: RunPolicy) -> RunState:
     stalls = 0 if _has_progress(state) else state.get("plan_stalls", 0) + 1
     update = RunState(
         plan_base=plan["version"],
+        plan_before=state["plan"],
         plan_attempts=0,
         plan_problems=[],
         plan_stalls=stalls,
@@ -62,7 +63,7 @@ def _has_progress(state: RunState) -> bool:
 
 def keep_settled(state: RunState) -> TaskGraph:
     """Return the part of an open plan that has run; what was only proposed is left out."""
-    plan = TaskGraph.model_validate(state["plan"])
+    plan = TaskGraph.model_validate(state.get("plan_before") or state["plan"])
     settled = tuple(step for step in plan.steps if step.id in state["outcomes"])
     return plan.model_copy(update={"steps": settled, "version": state.get("plan_base", 0)})
 
@@ -81,7 +82,7 @@ def require_continuation(previous: TaskGraph, plan: TaskGraph, outcomes: Outcome
         PlanError: It drops or changes a step, adds nothing though it stays open, or has a step
             done again.
     """
-    problems = (*_find_changes(previous, plan), *_find_repeats(previous, plan, outcomes))
+    problems = (*_find_changes(previous, plan), *find_repeats(previous, plan, outcomes))
     if not problems and plan.is_open and len(plan.steps) == len(previous.steps):
         problems = (
             PlanProblem(
@@ -113,9 +114,7 @@ def _find_changes(previous: TaskGraph, plan: TaskGraph) -> Iterator[PlanProblem]
             )
 
 
-def _find_repeats(
-    previous: TaskGraph, plan: TaskGraph, outcomes: Outcomes
-) -> Iterator[PlanProblem]:
+def find_repeats(previous: TaskGraph, plan: TaskGraph, outcomes: Outcomes) -> Iterator[PlanProblem]:
     """Find new steps that are the same work on the same inputs as one whose result is known."""
     hashes = {
         step_id: outcome.value_ref or derive_hash(outcome.value)

@@ -88,6 +88,10 @@ class RunState(TypedDict, total=False):
         plan_status: Where the plan stands.
         plan_attempts: How often the planner was asked for the version that is wanted now.
         plan_base: The version of the plan that an open plan goes on from; 0 before the first.
+        plan_before: The plan that has run, while the next version is wanted.
+        replans: How often the planner was asked about a plan that has run.
+        replan_seen: The settled steps about which it was asked.
+        replan_reason: Why it is asked now, if it is.
         plan_added: The steps that the newest version added.
         plan_rounds: How many plans have run, the present one included.
         plan_stalls: How many versions in a row brought no accepted step.
@@ -121,6 +125,10 @@ class RunState(TypedDict, total=False):
     plan_status: Literal["missing", "invalid", "proposed", "accepted", "failed"]
     plan_attempts: int
     plan_base: int
+    plan_before: dict[str, Any] | None
+    replans: int
+    replan_seen: list[str]
+    replan_reason: Literal["abandoned", "gap", "stall"] | None
     plan_added: list[str]
     plan_rounds: int
     plan_stalls: int

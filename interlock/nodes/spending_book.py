@@ -6,12 +6,14 @@ adds them up for the step, its team, the step above it and so on, so that asking
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from interlock.contracts.ids import StepId
 from interlock.contracts.outcome import Usage
 from interlock.contracts.prices import dump_money
 from interlock.contracts.spending import Amount, Caller, ThreadSpending
+
+_MILLION: Final = 1_000_000
 
 _Key: TypeAlias = tuple[StepId, str, int, str]
 
@@ -32,27 +34,30 @@ def list_keys(path: str) -> Iterator[str]:
 
 @dataclass(slots=True)
 class Habit:
-    """What a model was seen to use; before that, what it cannot pass.
+    """What a model was seen to use; before that, what text cannot pass: a token a byte.
 
     Attributes:
         output_tokens: The most in one call so far.
         input_millionths: The most input tokens for a million bytes so far; None if none was seen.
+        input_beyond: How many more tokens than bytes a call had, at most: for what is not text.
     """
 
     output_tokens: int = 0
     input_millionths: int | None = None
+    input_beyond: int = 0
 
     def learn(self, *, input_bytes: int, input_tokens: int, output_tokens: int) -> None:
         """Take note of a call that reported what it used."""
         self.output_tokens = max(self.output_tokens, output_tokens)
+        self.input_beyond = max(self.input_beyond, input_tokens - input_bytes)
         if input_tokens > 0 and input_bytes > 0:
-            seen = -(-1_000_000 * input_tokens // input_bytes)
+            seen = -(-_MILLION * input_tokens // input_bytes)
             self.input_millionths = max(self.input_millionths or 0, seen)
 
     def bound_input(self, input_bytes: int) -> int:
-        """Return how many tokens so many bytes can be: one a byte, until the model was seen."""
-        ratio = 1_000_000 if self.input_millionths is None else self.input_millionths
-        return -(-input_bytes * ratio // 1_000_000)
+        """Return how many tokens so many bytes can be."""
+        ratio = _MILLION if self.input_millionths is None else min(self.input_millionths, _MILLION)
+        return -(-input_bytes * ratio // _MILLION) + self.input_beyond
 
 
 @dataclass(slots=True)
@@ -93,7 +98,9 @@ class Book:
             self.add_call(one.caller, amount, report=report)
         self.running.update(spending.running)
         for habit in spending.habits:
-            self.habits[habit.model] = Habit(habit.output_tokens, habit.input_millionths)
+            self.habits[habit.model] = Habit(
+                habit.output_tokens, habit.input_millionths, habit.input_beyond
+            )
 
     def add(self, path: str, amount: Amount) -> None:
         """Count what was used at a path."""

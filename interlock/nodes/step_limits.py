@@ -19,16 +19,17 @@ from interlock.contracts.fallback import Abandon
 from interlock.contracts.handoff import Handoff, Verdict
 from interlock.contracts.ids import WorkerName, derive_handoff_id
 from interlock.contracts.limit_errors import BreakerOpenError, RateLimitedError
-from interlock.contracts.limits import BreakerChange, Limit, LimitLedger, Notice, Turn
+from interlock.contracts.limits import Limit, LimitLedger, Notice, Turn
 from interlock.contracts.plain import Plain, derive_hash
 from interlock.contracts.storage import Batch
 from interlock.contracts.worker import Worker
 from interlock.nodes.agent_call import AgentResult, CallAgent
+from interlock.nodes.breaker_notice import build_notice
 from interlock.nodes.step_budget import find_end
 from interlock.nodes.step_run import StepRun
 from interlock.nodes.step_state import FALLBACK, StepState
 from interlock.nodes.team import Team
-from interlock.telemetry.events import BreakerChanged, HandoffRecorded
+from interlock.telemetry.events import HandoffRecorded
 
 
 def derive_worker_limit(worker: Worker) -> Limit | None:
@@ -40,25 +41,6 @@ def derive_worker_limit(worker: Worker) -> Limit | None:
         ignored = (*breaker.ignores, *worker.permanent_errors)
         breaker = breaker.model_copy(update={"ignores": ignored})
     return Limit(name=f"worker/{worker.name}", breaker=breaker, rate=worker.rate)
-
-
-def build_notice(team: Team, run: StepRun) -> Notice:
-    """Return who tells the listeners of a run that a breaker has changed."""
-    loop = asyncio.get_running_loop()
-
-    def notice(change: BreakerChange) -> None:
-        event = BreakerChanged(
-            thread_id=run.thread_id,
-            at=team.clock.now(),
-            name=change.name,
-            state=change.state,
-            until=change.until,
-            reason=change.reason,
-        )
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(team.emit, event)
-
-    return notice
 
 
 async def find_open_breaker(team: Team, state: StepState, run: StepRun) -> StepState | None:
@@ -87,7 +69,7 @@ async def take_turn(team: Team, state: StepState, run: StepRun) -> StepState | N
     if limit is None:
         await run.slot.take(worker)
         return None
-    ledger, notice = run.storage.limits, build_notice(team, run)
+    ledger, notice = run.storage.limits, build_notice(team, run.thread_id)
     while True:
         latest = find_end(state, run)
         try:
@@ -159,7 +141,7 @@ class WatchedAttempt:
     def begin(cls, team: Team, run: StepRun) -> "WatchedAttempt":
         """Return the watch over the attempt that begins now."""
         turn, run.turn = run.turn, None
-        return cls(ledger=run.storage.limits, turn=turn, notice=build_notice(team, run))
+        return cls(ledger=run.storage.limits, turn=turn, notice=build_notice(team, run.thread_id))
 
     async def make(
         self, attempt: Callable[[CallAgent], Awaitable[dict[str, Plain]]], call_agent: CallAgent

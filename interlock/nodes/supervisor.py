@@ -12,7 +12,9 @@ from langgraph.runtime import Runtime
 from interlock.contracts.errors import ConfigurationError, ContractError
 from interlock.contracts.ids import WorkerName
 from interlock.contracts.outcome import TERMINAL_STEP_STATUSES
+from interlock.contracts.plan import TaskGraph
 from interlock.nodes.place import get_thread_id
+from interlock.nodes.replanning import find_triggers
 from interlock.nodes.run_state import RunContext, RunRoute, RunState, require_schema_version
 from interlock.nodes.team import Team
 
@@ -48,7 +50,7 @@ def _decide(team: Team, state: RunState, *, is_cancelled: bool) -> RunRoute:
             return "finish"
         case "accepted":
             _require_workers(team, state)
-            return _decide_on_steps(state, is_cancelled=is_cancelled)
+            return _decide_on_steps(team, state, is_cancelled=is_cancelled)
 
 
 def _require_workers(team: Team, state: RunState) -> None:
@@ -66,13 +68,15 @@ def _require_workers(team: Team, state: RunState) -> None:
         )
 
 
-def _decide_on_steps(state: RunState, *, is_cancelled: bool) -> RunRoute:
+def _decide_on_steps(team: Team, state: RunState, *, is_cancelled: bool) -> RunRoute:
     outcomes = state["outcomes"]
     plan = state["plan"] or {"steps": ()}
     unsettled = [step for step in plan["steps"] if not _is_terminal(outcomes.get(step["id"]))]
     if not unsettled:
-        may_go_on = plan.get("is_open") and not is_cancelled and state.get("plan_gap") is None
-        return "planner" if may_go_on else "finish"
+        if is_cancelled or state.get("plan_gap") is not None:
+            return "finish"
+        goes_on = plan.get("is_open") or find_triggers(state, team.spec.policy)
+        return "planner" if goes_on and not isinstance(team.spec.planner, TaskGraph) else "finish"
     if is_cancelled or any(_can_go_on(step, state) for step in unsettled):
         return "dispatch"
     if any(_is_waiting(step, state) for step in unsettled):

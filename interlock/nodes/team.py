@@ -7,6 +7,7 @@ from interlock.contracts.clock import Clock
 from interlock.contracts.errors import ConfigurationError
 from interlock.contracts.ids import ThreadId, WorkerName
 from interlock.contracts.judging import JudgeLike
+from interlock.contracts.limits import ModelLimits
 from interlock.contracts.policy import RunPolicy
 from interlock.contracts.shared_context import OPEN_CONTEXT, SharedContext
 from interlock.contracts.storage import Storage
@@ -30,6 +31,7 @@ class TeamSpec:
         checks: Registered checks by name.
         context: The shared context as declared.
         judges: Who reads rubrics, by name.
+        models: Breakers and rates, by model name or pattern.
     """
 
     workers: Mapping[WorkerName, Worker]
@@ -38,6 +40,7 @@ class TeamSpec:
     checks: Mapping[str, Check]
     context: SharedContext = OPEN_CONTEXT
     judges: Mapping[str, JudgeLike] = field(default_factory=dict)
+    models: Mapping[str, ModelLimits] = field(default_factory=dict)
 
     def list_roles(self) -> tuple[str, ...]:
         """Return the named spaces that facts of this team, or of teams within it, live in."""
@@ -84,6 +87,7 @@ class Team:
         live: Runs under way in this process, by thread and scope; shared with nested teams.
         tools: Declarations of guarded tools by name: those that workers name, and those seen in
             calls; shared with nested teams.
+        models: Breakers and rates by model, those of the teams around it too.
         tools_by_worker: The names of the guarded tools that each worker is known to have.
         listeners: Who is told of events, by thread; shared with nested teams.
     """
@@ -94,6 +98,7 @@ class Team:
     criteria: CriteriaEngine
     slots: WorkerSlots
     tools: dict[str, EffectDeclaration] = field(default_factory=dict)
+    models: Mapping[str, ModelLimits] = field(default_factory=dict)
     tools_by_worker: Mapping[WorkerName, Sequence[str]] = field(default_factory=dict)
     live: dict[tuple[ThreadId, str], LiveRun] = field(default_factory=dict)
     listeners: dict[ThreadId, list[Callable[[Event], None]]] = field(default_factory=dict)
@@ -115,6 +120,7 @@ class Team:
             criteria=CriteriaEngine(spec.checks, spec.judges),
             slots=WorkerSlots({w.name: w.max_parallel for w in spec.workers.values()}),
             tools=_index_tools(by_worker),
+            models=spec.models,
             tools_by_worker={
                 name: tuple(one.tool for one in found) for name, found in by_worker.items()
             },

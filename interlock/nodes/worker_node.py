@@ -6,7 +6,8 @@ returns away from the top level of any channel.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -84,14 +85,7 @@ def build_worker_runner(
             raise suspend(state)  # asked meanwhile: the attempt starts on resume
         scratchpad = run.notes.open(state)
         brief = build_brief(team, state, run, scratchpad=scratchpad)
-        caller = Caller(
-            path=run.path,
-            superstep=run.superstep,
-            attempt=brief.attempt,
-            role="worker",
-            worker=worker.name,
-        )
-        guard = await build_budget_guard(team, run.live, caller, account=run.account)
+        guard = await _build_guard(team, run, worker, attempt=brief.attempt)
         scoped = _scope_config(config)
         if not is_team:
             # The run's own limit bounds nothing: a worker's graph that loops ends at LangGraph's.
@@ -103,7 +97,7 @@ def build_worker_runner(
         CURRENT_SCRATCHPAD.set(None if is_team else scratchpad)
         CURRENT_STEP.set(None)
         var_child_runnable_config.set(scoped)
-        limit = derive_limit(state, run, now=team.clock.now())
+        limit = _open_deadline(team, state, run, is_rerun=is_rerun)
         try:
             envelope = await WatchedAttempt.begin(team, run).make(
                 lambda call: _attempt(
@@ -111,9 +105,9 @@ def build_worker_runner(
                     brief,
                     scoped,
                     run=run,
+                    guard=None if is_team else guard,
                     worker=worker,
                     limit_seconds=None if limit is None else limit.total_seconds(),
-                    is_team=is_team,
                 ),
                 call_agent,
             )
@@ -124,15 +118,25 @@ def build_worker_runner(
             effects.end()  # a thread that was cut off goes on, and may call for more
             scratchpad.close()
         envelope["ended_at"] = team.clock.now().isoformat()
-        reported = envelope.pop("messages_usage", None)
-        if not is_team:
-            guard.count_unseen(reported or {})
-            envelope.update(dump_usage(guard.usage))
+        guard.count_unseen({} if is_team else envelope.get("messages_usage", {}))
+        envelope.pop("messages_usage", None)
+        envelope.update(dump_usage(guard.usage))
         if (noted := sum_up(effects, is_rerun=is_rerun)) is not None:
             envelope["effects"] = noted
         return StepState(output=envelope)
 
     return run_worker
+
+
+async def _build_guard(team: Team, run: StepRun, worker: Worker, *, attempt: int) -> BudgetGuard:
+    caller = Caller(
+        path=run.path,
+        superstep=run.superstep,
+        attempt=attempt,
+        role="worker",
+        worker=worker.name,
+    )
+    return await build_budget_guard(team, run.live, caller, account=run.account)
 
 
 def _open_deadline(
@@ -179,13 +183,9 @@ async def _attempt(
     assert task is not None  # noqa: S101 - a node always runs in a task
     limit = asyncio.timeout(limit_seconds)
     try:
-        if guard is None:
+        with _gate(run, guard, config) as gated:
             async with limit:
-                return _wrap(await _call(call_agent, brief, config))
-        with run.live.interrupt_on_cancel():
-            async with limit:
-                with gate_calls(guard, config) as gated:
-                    return _wrap(await _call(call_agent, brief, gated))
+                return _wrap(await _call(call_agent, brief, gated))
     except GraphInterrupt as exc:
         if (refused := _find_unstorable(exc, config)) is not None:
             return _wrap_error(refused, is_permanent=False)
@@ -206,6 +206,18 @@ async def _attempt(
         if (passing := _find_passing(exc, config, is_team=guard is None)) is not None:
             raise passing from exc.__cause__
         return _wrap_error(exc, is_permanent=_is_permanent(exc, worker))
+
+
+@contextmanager
+def _gate(
+    run: StepRun, guard: BudgetGuard | None, config: RunnableConfig
+) -> Iterator[RunnableConfig]:
+    """Let a cancel of the run and the gate reach what runs in the block; a team has its own."""
+    if guard is None:
+        yield config
+        return
+    with run.live.interrupt_on_cancel(), gate_calls(guard, config) as gated:
+        yield gated
 
 
 async def _call(call_agent: CallAgent, brief: Brief, config: RunnableConfig) -> AgentResult:

@@ -11,6 +11,7 @@ from interlock.contracts.encryption import Encryption
 from interlock.contracts.errors import ConfigurationError
 from interlock.contracts.ids import WorkerName
 from interlock.contracts.judging import Judge, JudgeLike, Judges
+from interlock.contracts.limits import ModelLimits
 from interlock.contracts.policy import RunPolicy
 from interlock.contracts.shared_context import SharedContext
 from interlock.contracts.storage import Storage
@@ -35,6 +36,7 @@ def build_run_graph(  # noqa: PLR0913 - one declaration, every part by name
     storage: str | Storage = DEFAULT_STORAGE,
     checks: Checks = (),
     judges: Judges = (),
+    models: Mapping[str, ModelLimits] | None = None,
     context: SharedContext | None = None,
     clock: Clock | None = None,
     encryption: Encryption | None = None,
@@ -52,6 +54,7 @@ def build_run_graph(  # noqa: PLR0913 - one declaration, every part by name
         storage: A URL, opened on first use, or an opened storage.
         checks: Registered checks: by name, or functions whose own names count.
         judges: Who reads rubrics: judges, functions, or either by name.
+        models: Breakers and rates, by model name or by patterns with `*`.
         context: The shared context as declared; left out, any key may be published.
         clock: Time; the machine's if left out.
         encryption: The keys of a storage that is named by its URL and sealed; None if plain.
@@ -65,6 +68,7 @@ def build_run_graph(  # noqa: PLR0913 - one declaration, every part by name
         policy=policy,
         checks=checks,
         judges=judges,
+        models=models,
         context=context,
     )
     source = LazyStorage(storage, clock=clock, encryption=encryption)
@@ -78,6 +82,7 @@ def build_spec(
     policy: RunPolicy | None,
     checks: Checks,
     judges: Judges = (),
+    models: Mapping[str, ModelLimits] | None = None,
     context: SharedContext | None = None,
 ) -> TeamSpec:
     """Return a team's declaration.
@@ -103,6 +108,7 @@ def build_spec(
         policy=policy or RunPolicy(),
         checks=_name_checks(checks),
         judges=_name_judges(judges),
+        models=dict(models or {}),
         context=require_context(context),
     )
 

@@ -16,6 +16,7 @@ from interlock.contracts.errors import (
 )
 from interlock.contracts.ids import QuestionId, ThreadId
 from interlock.contracts.judging import Judges
+from interlock.contracts.limits import ModelLimits
 from interlock.contracts.outcome import TERMINAL_RUN_STATUSES, RunResult
 from interlock.contracts.plan import TaskGraph
 from interlock.contracts.policy import RunPolicy
@@ -61,6 +62,7 @@ class Orchestrator(ThreadChanges):
         policy: RunPolicy | None = None,
         checks: Checks = (),
         judges: Judges = (),
+        models: Mapping[str, ModelLimits] | None = None,
         context: SharedContext | None = None,
         clock: Clock | None = None,
         lease_ttl: timedelta = timedelta(seconds=15),
@@ -75,6 +77,7 @@ class Orchestrator(ThreadChanges):
             policy: What holds for a run.
             checks: Registered checks: by name, or functions whose own names count.
             judges: Who reads rubrics: judges, functions, or either by name.
+            models: Breakers and rates, by model name or by patterns with `*`.
             context: The shared context as declared; left out, any key may be published.
             clock: Time; the machine's if left out.
             lease_ttl: How long a thread stays this process's after its last sign of life.
@@ -89,6 +92,7 @@ class Orchestrator(ThreadChanges):
             policy=policy,
             checks=checks,
             judges=judges,
+            models=models,
             context=context,
         )
         self._given_storage = storage
@@ -168,6 +172,7 @@ class Orchestrator(ThreadChanges):
             policy=spec.policy,
             checks=spec.checks,
             judges=spec.judges,
+            models=spec.models,
             context=spec.context,
             clock=self._given_clock,
             lease_ttl=self._ttl,

@@ -110,7 +110,7 @@ class DecisionReader:
             worker=worker,
             instruction=task,
             needs=tuple(Need(step=used, accept_degraded=True) for used in uses),
-            inputs={f"{outcomes[used].worker or 'result'}_{used}": f"{used}.text" for used in uses},
+            inputs=_name_inputs(uses, outcomes),
             criteria=tuple(self.criteria.get(agent, ())),
             fallback=(skip(gap=f"{agent} could not do: {_shorten(task)}"),),
         )
@@ -189,6 +189,16 @@ def _read_uses(
             f"`uses` names {unknown}, which are no results. Results: {', '.join(known) or 'none yet'}.",
         )
     return list(dict.fromkeys(StepId(use) for use in wanted))
+
+
+def _name_inputs(uses: Sequence[StepId], outcomes: Mapping[StepId, StepOutcome]) -> dict[str, str]:
+    """Return the results by whose they are: what an agent is sent must not tell how many went before."""
+    named: dict[str, str] = {}
+    for used in uses:
+        worker = outcomes[used].worker or "result"
+        taken = sum(name == worker or name.startswith(f"{worker}_") for name in named)
+        named[f"{worker}_{taken + 1}" if taken else worker] = f"{used}.text"
+    return named
 
 
 def _refuse(code: str, message: str) -> PlanError:

@@ -26,7 +26,7 @@ from interlock.contracts.frozen_model import FrozenModel
 from interlock.contracts.handoff import Handoff, Verdict
 from interlock.contracts.outcome import RunResult, StepOutcome, Usage
 from interlock.contracts.plan import Need, Step, TaskGraph
-from interlock.contracts.policy import Budget, EffectPolicy, Retry, RunPolicy, ScratchpadPolicy
+from interlock.contracts.policy import Budget, EffectPolicy, Replan, Retry, RunPolicy, ScratchpadPolicy
 from interlock.contracts.question import Answer, Question
 from interlock.contracts.run_record import RunRecord
 from interlock.contracts.worker import WorkerCard
@@ -135,6 +135,7 @@ VALUES: dict[type, st.SearchStrategy[Any]] = {
     Need: NEED,
     PlanProblem: st.builds(PlanProblem, code=TEXT, message=TEXT, step_id=st.none() | WORD),
     Question: QUESTION,
+    Replan: st.builds(Replan, max_times=COUNT),
     Retry: RETRY,
     RubricCriterion: st.builds(RubricCriterion, text=TEXT),
     RunPolicy: st.builds(RunPolicy, retry=RETRY, budget=BUDGET, drain_grace=SPAN),

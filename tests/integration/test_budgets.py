@@ -73,9 +73,9 @@ async def test_i11_a_spent_budget_starts_no_other_worker_but_takes_what_costs_no
 
 @pytest.mark.parametrize("level", ["run", "step"])
 async def test_i11_tokens_of_refused_attempts_count(level: str) -> None:
-    """At 10 tokens a refused attempt, a budget of 25 lets the third start and not the fourth."""
-    model = spend(10)
-    budget = il.Budget(tokens=25)
+    """At 1000 tokens a refused attempt, a budget of 2500 lets two calls out and not the third."""
+    model = spend(1000)
+    budget = il.Budget(tokens=2500)
     step = build_step(
         "say",
         criteria=[il.expr("output == 'good'")],
@@ -86,28 +86,32 @@ async def test_i11_tokens_of_refused_attempts_count(level: str) -> None:
     async with build_desk({"say": model}, step, policy=policy) as desk:
         result = await desk.ainvoke("Test", thread_id="t")
         tokens = [h.input_tokens + h.output_tokens for h in await desk.ahandoffs("t", "say")]
-    assert len(model.heard) == 3
-    assert result.usage == il.Usage(attempts=3, input_tokens=27, output_tokens=3)
-    assert tokens == [0, 10, 0, 10, 0, 10, 0]
+    assert len(model.heard) == 2
+    assert result.usage == il.Usage(
+        attempts=3, input_tokens=1998, output_tokens=2, model_calls=2
+    )
+    assert tokens == [0, 1000, 0, 1000, 0, 0, 0]
     reason = str(result.outcomes["say"].reason)
-    assert f"the {level}'s budget of 25 tokens is used up (30)" in reason
+    assert f"The {level}'s budget of 2500 tokens does not allow this call" in reason
+    assert "(2000 tokens spent)" in reason
 
 
 async def test_i11_tokens_of_a_nested_team_count_once() -> None:
-    """The team spends 10 of 15 tokens, so that one more step may start, and no second one."""
-    model = spend(10)
+    """The team spends 1000 of 2500 tokens, so that one more call may go out, and no second one."""
+    model = spend(1000)
     steps = (
         build_step("team"),
         build_step("more", "model", needs=["team"]),
         build_step("last", "model", needs=["more"]),
     )
-    policy = il.RunPolicy(budget=il.Budget(tokens=15))
+    policy = il.RunPolicy(budget=il.Budget(tokens=2500))
     agents = {"team": build_desk({"model": model}), "model": model}
     async with build_desk(agents, *steps, policy=policy) as desk:
         result = await desk.ainvoke("Test", thread_id="t")
     statuses = {step: outcome.status for step, outcome in result.outcomes.items()}
     assert statuses == {"team": "accepted", "more": "accepted", "last": "failed"}
-    assert "budget of 15 tokens is used up (20)" in str(result.outcomes["last"].reason)
+    assert "The run's budget of 2500 tokens" in str(result.outcomes["last"].reason)
+    assert result.usage.tokens == 2000
 
 
 async def test_i11_what_others_use_up_while_a_step_waits_is_used_up() -> None:
@@ -139,7 +143,7 @@ async def test_i11_tokens_of_refused_attempts_count_after_a_restart(
 ) -> None:
     """Closed while the step waits for its next attempt, the run has spent what it had spent."""
     clock = ManualClock()
-    model, other = spend(10), spend(10)
+    model, other = spend(1000), spend(1000)
 
     async def say(brief: il.Brief) -> str:
         await model.ainvoke("hello")
@@ -149,7 +153,7 @@ async def test_i11_tokens_of_refused_attempts_count_after_a_restart(
         retry = il.Retry(max_attempts=9, backoff=timedelta(seconds=5), jitter=0)
         agents = {"say": say, "other": other}
         steps = (build_step("say", retry=retry), build_step("other"))
-        policy = il.RunPolicy(budget=il.Budget(tokens=35))
+        policy = il.RunPolicy(budget=il.Budget(tokens=3500))
         if is_nested:
             inner = build_desk(agents, *steps)
             return build_desk({"in": inner}, policy=policy, clock=clock, storage=locate(tmp_path))
@@ -169,10 +173,11 @@ async def test_i11_tokens_of_refused_attempts_count_after_a_restart(
             clock.advance(10)
         result = await run
         spent = sum(h.input_tokens + h.output_tokens for h in await desk.ahandoffs("t"))
-    assert (len(model.heard), spent) == (3, 40)
-    assert result.usage.tokens == 40
+    assert (len(model.heard), spent) == (2, 3000)
+    assert result.usage.tokens == 3000
     outcome = result.outcomes["in" if is_nested else "say"]
-    assert "budget of 35 tokens is used up (40)" in str(outcome.reason)
+    assert "run's budget of 3500 tokens does not allow this call" in str(outcome.reason)
+    assert "(3000 tokens spent)" in str(outcome.reason)
 
 
 async def _stop(run: "asyncio.Task[Any]") -> None:

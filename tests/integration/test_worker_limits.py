@@ -157,20 +157,25 @@ async def test_a_refused_output_counts_for_nothing() -> None:
 
 
 async def test_three_runs_at_once_never_exceed_a_rate(tmp_path: Path) -> None:
-    """In every stretch of its time the attempts of all runs are no more than the rate allows."""
-    clock, starts = ManualClock(auto=True), []
+    """In every stretch of its time the attempts of all runs are no more than the rate allows.
+
+    None waits longer than it must either: whenever the time has come, exactly one goes.
+    """
+    clock, starts = ManualClock(), []
     rate = il.Rate(calls=4, per=timedelta(seconds=10))
     agents = {"work": limit("work", note_starts(starts, clock), rate=rate)}
     steps = [build_step(f"s{index}", "work") for index in range(5)]
     async with build_desk(agents, *steps, storage=locate(tmp_path), clock=clock) as desk:
-        results = await asyncio.gather(
-            *(desk.ainvoke("Test", thread_id=thread) for thread in ("t1", "t2", "t3"))
-        )
+        runs = [asyncio.ensure_future(desk.ainvoke("Test", thread_id=f"t{n}")) for n in range(3)]
+        async with asyncio.timeout(20):
+            for count in range(1, 15):
+                while len(starts) < count or clock.sleeping < 15 - len(starts):
+                    await asyncio.sleep(0.001)
+                clock.advance(2.5)
+            results = await asyncio.gather(*runs)
     assert [result.status for result in results] == ["completed"] * 3
-    assert len(starts) == 15
-    held = [sum(at <= other < at + rate.per for other in starts) for at in starts]
-    assert max(held) == 4
-    assert max(starts) - min(starts) == 14 * rate.per / 4  # and none waits longer than it must
+    assert [(at - NOON).total_seconds() for at in starts] == [2.5 * n for n in range(15)]
+    assert max(sum(at <= one < at + rate.per for one in starts) for at in starts) == 4
 
 
 async def test_who_waits_for_a_turn_holds_no_slot() -> None:

@@ -40,6 +40,7 @@ ERRORS = [
     "PromotionRefusedError",
     "RateLimitedError",
     "RecordedEffectError",
+    "Replan",
     "RequestRefusedError",
     "RunError",
     "SchemaVersionError",

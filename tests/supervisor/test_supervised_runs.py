@@ -288,7 +288,7 @@ async def test_the_run_is_in_the_storage_with_its_journal() -> None:
         ).compile()
         result = await app.ainvoke(USER, THREAD)
         thread_id = result["interlock"]["thread_id"]
-        kinds = [h.kind for h in await storage.list_handoffs(thread_id)]
+        kinds = [h.kind for h in await storage.load_handoffs(thread_id)]
     assert thread_id.startswith("t/turn-1-")
     assert kinds.count("brief") == 2  # the agent's, and the supervisor's own answer
     assert kinds.count("plan") == 2

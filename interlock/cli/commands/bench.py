@@ -186,3 +186,34 @@ def storage(
         ),
         as_json=as_json,
     )
+
+
+@app.command(
+    epilog=show_examples(
+        "interlock bench context",
+        "interlock bench context --steps 10 --steps 100 --json > context.json",
+        note=_EXIT_CODES,
+    )
+)
+def context(
+    *,
+    steps: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--steps", metavar="N", min=1, help="Steps of a job; give it again for more jobs."
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Count the characters that models are sent in one scripted job, in four ways.
+
+    Interlock's plan, il.create_supervisor, langgraph-supervisor and a plain chain: what the last
+    step's worker receives, and what the supervisor's own model does.
+    """
+    from interlock.cli.context_measuring import show_context_economy
+    from interlock.cli.failures import leave_with
+
+    leave_with(
+        lambda output: show_context_economy(output, sizes=steps or [10, 50, 200]),
+        as_json=as_json,
+    )

@@ -23,7 +23,8 @@ SELECT path, superstep, attempt, role, sum(calls), sum(tokens), sum(money / 1000
 FROM model_calls WHERE thread_id = ?1 GROUP BY path, superstep, attempt, role;
 
 -- name: list_model_habits
-SELECT model, max(coalesce(output_tokens, 0)), max(1000000 * input_tokens / input_bytes + 1)
+SELECT model, max(coalesce(output_tokens, 0)), max(1000000 * input_tokens / input_bytes + 1),
+       max(input_tokens - input_bytes)
 FROM model_calls
 WHERE thread_id = ?1 AND calls > 0 AND input_tokens > 0 AND input_bytes > 0 GROUP BY model;
 

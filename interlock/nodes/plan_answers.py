@@ -1,0 +1,75 @@
+"""What a person's answer about a plan changes: it runs, it runs otherwise, or the planner hears why not.
+
+Called by the escalate node.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from interlock.contracts.errors import PlanError
+from interlock.contracts.ids import QuestionId, ThreadId
+from interlock.contracts.plan import TaskGraph
+from interlock.contracts.question import Answer
+from interlock.nodes.plan_checks import validate_next_plan
+from interlock.nodes.plan_fallback import end_planning, list_fallbacks
+from interlock.nodes.plan_proposal import accept_plan, tell_plan
+from interlock.nodes.run_state import RunState, as_plain
+from interlock.nodes.team import Team
+
+
+async def answer_plan(
+    team: Team, state: RunState, thread_id: ThreadId, answers: Mapping[QuestionId, Answer]
+) -> RunState:
+    """Return what an answer about the plan changes; nothing if there is none."""
+    asked: Mapping[str, Any] | None = state.get("plan_question")
+    if asked is None or asked["id"] not in answers:
+        return RunState()
+    answer = answers[QuestionId(asked["id"])]
+    closed = RunState(plan_question=None, answers=state["answers"])
+    match answer.type:
+        case "approve":
+            plan = TaskGraph.model_validate(state["plan"])
+            return {**closed, **_accept(team, state, thread_id, plan)}
+        case "edit":
+            return {**closed, **await _take_edited_plan(team, state, thread_id, answer)}
+        case "reject" | "respond":
+            if "approve" not in asked["allowed"]:  # there was none to refuse
+                return {**closed, **_hear_person(team, state, answer)}
+            problems = [f"A person refused the plan: {answer.message}"]
+            return {**closed, **_ask_again(team, state, problems)}
+
+
+def _accept(team: Team, state: RunState, thread_id: ThreadId, plan: TaskGraph) -> RunState:
+    tell_plan(team, thread_id, plan, scope=state["scope"])
+    accepted = RunState(plan=as_plain(plan), plan_status="accepted")
+    return {**accepted, **accept_plan(state, plan)}
+
+
+def _hear_person(team: Team, state: RunState, answer: Answer) -> RunState:
+    """Return what follows when a person was asked for a plan and gave none."""
+    if answer.type == "reject":
+        return end_planning(state, f"A person gave the run up: {answer.message}")
+    once_more = team.spec.policy.max_plan_attempts - 1
+    words = f"A person answered: {answer.message}"
+    return RunState(plan_status="invalid", plan_attempts=once_more, plan_problems=[words])
+
+
+async def _take_edited_plan(
+    team: Team, state: RunState, thread_id: ThreadId, answer: Answer
+) -> RunState:
+    try:
+        edited = {key: item for key, item in (answer.value or {}).items() if key != "problems"}
+        plan = TaskGraph.model_validate({"goal": state["goal"], **edited})
+        await validate_next_plan(team, plan, state, thread_id=thread_id)
+    except (ValueError, PlanError) as exc:
+        return _ask_again(team, state, [f"A person's edited plan was refused: {exc}"])
+    version = state.get("plan_base", 0) + state["plan_attempts"]
+    return _accept(team, state, thread_id, plan.model_copy(update={"version": version}))
+
+
+def _ask_again(team: Team, state: RunState, problems: list[str]) -> RunState:
+    is_fixed = isinstance(team.spec.planner, TaskGraph)
+    has_used_up = state["plan_attempts"] >= team.spec.policy.max_plan_attempts
+    if (is_fixed or has_used_up) and not list_fallbacks(team):
+        return end_planning(state, "; ".join(problems))
+    return RunState(plan_status="invalid", plan_problems=problems)

@@ -1,0 +1,201 @@
+"""Replanning: when a planner is asked again about a plan that has run, and what it may change.
+
+What is finished stands: a step that was accepted, has published a fact or made an effect that
+stands is in every later version, unchanged. What was tried and failed may go, and be replaced under
+another id; what was only blocked may be rewired. Called by the supervisor and the planner node.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from interlock.contracts.effect_ledger import ListEffects
+from interlock.contracts.errors import PlanError, PlanProblem
+from interlock.contracts.ids import StepId, ThreadId
+from interlock.contracts.outcome import StepOutcome
+from interlock.contracts.plan import TaskGraph
+from interlock.contracts.plan_order import derive_topological_order
+from interlock.contracts.policy import ReplanTrigger, RunPolicy
+from interlock.contracts.storage import Storage
+from interlock.nodes.rolling_plan import Outcomes, find_repeats
+from interlock.nodes.run_state import RunState
+
+_TRIGGERS: Final[Mapping[str, ReplanTrigger]] = {
+    "failed": "abandoned",
+    "blocked": "stall",
+    "skipped": "gap",
+    "degraded": "gap",
+}
+"""Status of a settled step to the trigger that it is."""
+
+
+def find_triggers(state: RunState, policy: RunPolicy) -> dict[StepId, ReplanTrigger]:
+    """Return the settled steps about which the planner is to be asked, and was not yet."""
+    declared = policy.replan
+    if declared is None or state.get("replans", 0) >= declared.max_times:
+        return {}
+    seen = set(state.get("replan_seen", ()))
+    found = {
+        StepId(step): _TRIGGERS[outcome["status"]]
+        for step, outcome in state["outcomes"].items()
+        if step not in seen and outcome["status"] in _TRIGGERS
+    }
+    return {step: trigger for step, trigger in found.items() if trigger in declared.on}
+
+
+def begin_replan(state: RunState, policy: RunPolicy) -> RunState:
+    """Return what changes when the planner is asked about a plan that has run."""
+    plan: Mapping[str, Any] = state["plan"] or {}
+    triggers = find_triggers(state, policy)
+    order: tuple[ReplanTrigger, ...] = ("abandoned", "gap", "stall")
+    return RunState(
+        plan_base=plan["version"],
+        plan_before=state["plan"],
+        plan_attempts=0,
+        plan_problems=[],
+        plan_chain=0,
+        replans=state.get("replans", 0) + 1,
+        replan_seen=[*state.get("replan_seen", ()), *triggers],
+        replan_reason=next(trigger for trigger in order if trigger in triggers.values()),
+    )
+
+
+def give_up_replan(state: RunState, problems: Collection[str]) -> RunState:
+    """Return the end of a replanning that brought no valid plan: the plan that has run stands."""
+    note = f"Replanning ({state['replan_reason']}) brought no valid plan: {'; '.join(problems)}"
+    return RunState(
+        plan=state["plan_before"],
+        plan_status="accepted",
+        plan_notes=[*state.get("plan_notes", ()), note],
+        replan_reason=None,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanDiff:
+    """What a version changes of the one before.
+
+    Attributes:
+        added: New steps.
+        removed: Steps that are gone.
+        changed: Steps of another definition.
+        rewired: Steps of which only needs and inputs are others.
+    """
+
+    added: tuple[StepId, ...]
+    removed: tuple[StepId, ...]
+    changed: tuple[StepId, ...]
+    rewired: tuple[StepId, ...]
+
+    def describe(self) -> str:
+        """Return it in words."""
+        parts = [
+            f"{name} {', '.join(steps)}"
+            for name, steps in (
+                ("added", self.added),
+                ("removed", self.removed),
+                ("changed", self.changed),
+                ("rewired", self.rewired),
+            )
+            if steps
+        ]
+        return "; ".join(parts) or "changed nothing"
+
+
+def compare_plans(before: TaskGraph, after: TaskGraph) -> PlanDiff:
+    """Return what changed from one version to another, step by step."""
+    old, new = before.index_steps(), after.index_steps()
+    other = [step for step in old.keys() & new.keys() if old[step] != new[step]]
+    wires = {"needs", "inputs"}
+    rewired = {
+        step
+        for step in other
+        if old[step].model_dump(exclude=wires) == new[step].model_dump(exclude=wires)
+    }
+    return PlanDiff(
+        added=tuple(step for step in new if step not in old),
+        removed=tuple(step for step in old if step not in new),
+        changed=tuple(step for step in old if step in other and step not in rewired),
+        rewired=tuple(step for step in old if step in rewired),
+    )
+
+
+def require_replan(
+    before: TaskGraph, plan: TaskGraph, outcomes: Outcomes, *, standing: Collection[StepId]
+) -> None:
+    """Return if a plan may follow one that has run.
+
+    Args:
+        before: Has run.
+        plan: Is to follow.
+        outcomes: Of the steps of `before`.
+        standing: Steps whose effects stand.
+
+    Raises:
+        PlanError: It drops or changes what is finished, or has a step done again.
+    """
+    problems = [
+        *_find_losses(before, plan, outcomes, standing),
+        *find_repeats(before, plan, outcomes),
+    ]
+    if problems:
+        raise PlanError(problems)
+
+
+def _find_losses(
+    before: TaskGraph, plan: TaskGraph, outcomes: Outcomes, standing: Collection[StepId]
+) -> Iterator[PlanProblem]:
+    steps = plan.index_steps()
+    for old in before.steps:
+        outcome, new = outcomes.get(old.id), steps.get(old.id)
+        if outcome is None or new == old:
+            continue
+        why = _find_hold(outcome, is_standing=old.id in standing)
+        if why is not None:
+            yield PlanProblem(
+                "dropped_step" if new is None else "changed_step",
+                f"Step {old.id!r} {why}. Keep it as it was, and add to it.",
+                old.id,
+            )
+        elif new is not None and outcome.attempts > 0:
+            yield PlanProblem(
+                "changed_step",
+                f"Step {old.id!r} has been tried and was changed. Leave it out, and give what takes "
+                "its place another id.",
+                old.id,
+            )
+
+
+def _find_hold(outcome: StepOutcome, *, is_standing: bool) -> str | None:
+    """Return why a settled step must stay in every version, or None."""
+    if outcome.status == "accepted" and not outcome.rests_on:
+        return "is finished and accepted"
+    if outcome.published or outcome.published_refs:
+        return "has published facts"
+    if is_standing:
+        return "has made effects that stand"
+    return None
+
+
+def keep_outcomes(before: TaskGraph, plan: TaskGraph, outcomes: Outcomes) -> list[StepId]:
+    """Return the steps whose outcomes still count; the others are gone, or to be done (again)."""
+    old = before.index_steps()
+    kept: set[StepId] = set()
+    for step in derive_topological_order(plan.index_steps()):
+        new = plan.index_steps()[step]
+        outcome = outcomes.get(step)
+        if outcome is None or old.get(step) != new:
+            continue
+        if outcome.status == "blocked" and any(need.step not in kept for need in new.needs):
+            continue
+        kept.add(step)
+    return [step.id for step in plan.steps if step.id in kept]
+
+
+async def list_standing(storage: Storage, thread_id: ThreadId, *, scope: str) -> set[StepId]:
+    """Return the steps of a team that have made effects which stand, nested teams' included."""
+    effects = await storage.ledger.apply(ListEffects(thread_id=thread_id))
+    paths = (effect.step_id for effect in effects if effect.stands)
+    return {
+        StepId(path.removeprefix(scope).split("/")[0]) for path in paths if path.startswith(scope)
+    }
