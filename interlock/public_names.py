@@ -7,6 +7,7 @@ for it. Called by `interlock` itself, and to be imported by nobody else.
 from interlock.checkpoints import REVIVABLE, open_storage
 from interlock.checkpoints.strict_msgpack import switch_on_strict_msgpack
 from interlock.contracts.brief import Brief, Scratchpad
+from interlock.contracts.budget_errors import BudgetExhaustedError, UnpricedModelError
 from interlock.contracts.clock import Clock, SystemClock
 from interlock.contracts.context_errors import (
     PromotionProblem,
@@ -79,6 +80,7 @@ from interlock.contracts.policy import (
     RunPolicy,
     ScratchpadPolicy,
 )
+from interlock.contracts.prices import Price
 from interlock.contracts.question import Answer, Question, approve, edit, reject, respond
 from interlock.contracts.retention import Pruned, PruneReport, Retention
 from interlock.contracts.run_record import RunRecord
@@ -120,6 +122,7 @@ __all__ = [
     "BreakerOpenError",
     "Brief",
     "Budget",
+    "BudgetExhaustedError",
     "CallLimits",
     "Clock",
     "ConfigurationError",
@@ -165,6 +168,7 @@ __all__ = [
     "PlanProblem",
     "PlanRequest",
     "Planner",
+    "Price",
     "PromotionProblem",
     "PromotionRefusedError",
     "PruneReport",
@@ -211,6 +215,7 @@ __all__ = [
     "UnknownFactError",
     "UnknownQuestionError",
     "UnknownThreadError",
+    "UnpricedModelError",
     "Usage",
     "Verdict",
     "Worker",

@@ -10,7 +10,8 @@ from langgraph.graph import END, START, MessagesState, StateGraph
 
 from interlock.bench.recording_chat import RecordingChat
 from interlock.contracts.errors import ConfigurationError
-from interlock.contracts.plan import Step, TaskGraph
+from interlock.contracts.ids import StepId, WorkerName
+from interlock.contracts.plan import Need, Step, TaskGraph
 from interlock.contracts.policy import RunPolicy
 from interlock.contracts.worker import Worker
 from interlock.orchestrator import Orchestrator
@@ -84,16 +85,16 @@ async def run_plan(steps: int) -> Sent:
         goal=_GOAL,
         steps=tuple(
             Step(
-                id=f"s{number}",
-                worker=_CLERK,
+                id=StepId(f"s{number}"),
+                worker=WorkerName(_CLERK),
                 instruction=_word_task(number),
-                needs=(f"s{number - 1}",) if number else (),  # type: ignore[arg-type]
+                needs=(Need(step=StepId(f"s{number - 1}")),) if number else (),
                 inputs={"last": f"s{number - 1}"} if number else {},
             )
             for number in range(steps)
         ),
     )
-    workers = [Worker(name=_CLERK, agent=_build_clerk(clerk))]  # type: ignore[arg-type]
+    workers = [Worker(name=WorkerName(_CLERK), agent=_build_clerk(clerk))]
     async with Orchestrator(workers=workers, planner=plan, storage="memory://") as desk:
         await desk.ainvoke(_GOAL, thread_id="context")
     return _sum_up(clerk, None, steps=steps)

@@ -77,8 +77,12 @@ def _draw_headline(result: RunResult) -> Text:
     facts = [f"{count_of(done, 'step')} settled"]
     if result.usage.attempts:
         facts.append(count_of(result.usage.attempts, "attempt"))
+    if result.usage.model_calls:
+        facts.append(count_of(result.usage.model_calls, "model call"))
     if result.usage.tokens:
         facts.append(f"{result.usage.tokens} tokens")
+    if result.usage.money:
+        facts.append(f"{result.usage.money:f} of money")
     if result.questions:
         facts.append(count_of(len(result.questions), "open question"))
     text.append("  " + ", ".join(facts), style="dim")

@@ -13,7 +13,7 @@ from interlock.console.clean_text import clean_text, count_of, shorten, show_dur
 from interlock.console.command_line import draw_command
 from interlock.console.event_words import STATUS_MOODS
 from interlock.console.palette import STYLES
-from interlock.contracts.outcome import TERMINAL_RUN_STATUSES
+from interlock.contracts.outcome import TERMINAL_RUN_STATUSES, Usage
 from interlock.orchestrator.status import ThreadStatus
 
 _MOST_RUNNING: Final = 30
@@ -43,6 +43,8 @@ def draw_status(status: ThreadStatus, *, now: datetime, commands: NextCommands) 
     table.add_row("steps", Text(_word_steps(status)))
     table.add_row("attempts", Text(_word_attempts(status)))
     table.add_row("handoffs", Text(str(status.handoffs)))
+    if status.usage.model_calls:
+        table.add_row("models", Text(_word_usage(status.usage)))
     age = show_duration((now - status.accepted_at).total_seconds())
     changed = show_duration((now - status.updated_at).total_seconds())
     table.add_row("started", Text(f"{status.accepted_at:%Y-%m-%d %H:%M:%S} UTC, {age} ago"))
@@ -79,6 +81,11 @@ def _word_steps(status: ThreadStatus) -> str:
 def _word_attempts(status: ThreadStatus) -> str:
     retries = f"{status.retries} of them {'a retry' if status.retries == 1 else 'retries'}"
     return f"{status.attempts}, {retries}" if status.retries else str(status.attempts)
+
+
+def _word_usage(usage: Usage) -> str:
+    words = f"{count_of(usage.model_calls, 'call')}, {count_of(usage.tokens, 'token')}"
+    return f"{words}, {usage.money:f} of money" if usage.money else words
 
 
 def _draw_open(

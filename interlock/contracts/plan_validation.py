@@ -118,6 +118,7 @@ class _Validation:
             yield from self._find_worker_problems(step)
             yield from self._find_need_problems(step)
             yield from self._find_input_problems(step)
+            yield from self._find_unwanted_inputs(step)
             yield from self._find_criterion_problems(step)
             yield from self._find_fallback_problems(step)
             yield from self._find_publish_problems(step)
@@ -210,6 +211,33 @@ class _Validation:
                     "duplicate_input",
                     f"Step {step.id!r} has {name!r} both in its inputs and its arguments. "
                     "Rename one.",
+                    step.id,
+                )
+
+    def _find_unwanted_inputs(self, step: Step) -> Iterator[PlanProblem]:
+        """Hold the names that a step gives against those that its worker wants."""
+        worker = self.workers.get(step.worker)
+        schema = worker.derive_input_schema() if worker is not None else None
+        if schema is None or self.inspector.find_schema_problem(schema) is not None:
+            return
+        sources = step.inputs if step.inputs is not None else [need.step for need in step.needs]
+        given = {*sources, *step.arguments}
+        known = schema.get("properties", {})
+        for name in schema.get("required", ()):
+            if name not in given:
+                yield PlanProblem(
+                    "missing_input",
+                    f"Step {step.id!r} does not give worker {step.worker!r} the input {name!r}, which "
+                    f"it requires. Given: {', '.join(sorted(given)) or 'nothing'}. Add it to the "
+                    "step's inputs or arguments.",
+                    step.id,
+                )
+        if schema.get("additionalProperties") is False:
+            for name in sorted(given - known.keys()):
+                yield PlanProblem(
+                    "unwanted_input",
+                    f"Step {step.id!r} gives worker {step.worker!r} the input {name!r}, which it does "
+                    f"not take. {suggest_names(name, known)}",
                     step.id,
                 )
 

@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Final, Literal, TypeAlias
 
 from interlock.contracts.ids import StepId, ThreadId
+from interlock.contracts.outcome import Usage
+from interlock.contracts.prices import dump_money
 
 CallRole: TypeAlias = Literal["worker", "planner", "judge"]
 Dimension: TypeAlias = Literal["attempts", "model_calls", "tokens", "money"]
@@ -191,3 +193,19 @@ class ThreadSpending:
     attempts: Sequence[tuple[StepId, int]] = ()
     running: Sequence[tuple[StepId, int]] = ()
     habits: Sequence[ModelHabit] = field(default=())
+
+
+def sum_usage(spending: ThreadSpending, *, attempts: int = 0) -> Usage:
+    """Return what all of a thread's model calls used together, as their models reported it.
+
+    Args:
+        spending: Of the thread.
+        attempts: To be said beside it.
+    """
+    return Usage(
+        attempts=attempts,
+        input_tokens=sum(one.input_tokens for one in spending.calls),
+        output_tokens=sum(one.output_tokens for one in spending.calls),
+        model_calls=sum(one.model_calls for one in spending.calls),
+        money=dump_money(sum(one.money for one in spending.calls)),
+    )

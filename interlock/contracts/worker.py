@@ -28,6 +28,8 @@ class Worker(FrozenModel):
         agent: A sync or async function of the brief, a Runnable, a compiled LangGraph graph, or
             another team (an `Orchestrator` or its `graph`).
         description: What it does, for planners and people.
+        input: What it wants by name in its brief's `inputs`: a pydantic class, or a JSON Schema of an
+            object. A plan that leaves out what it requires, or gives what it forbids, is refused.
         output: What it returns: a pydantic class, or a JSON Schema. Unknown if left out.
         max_parallel: How many steps may use it at once; None is no limit of its own.
         permanent_errors: Exceptions of it that are not worth another attempt.
@@ -44,12 +46,19 @@ class Worker(FrozenModel):
     name: Annotated[WorkerName, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_-]{0,127}$")]
     agent: Any = Field(repr=False)
     description: str = ""
+    input: type[BaseModel] | dict[str, Any] | None = None
     output: type[BaseModel] | dict[str, Any] | None = None
     max_parallel: PositiveCount | None = None
     permanent_errors: tuple[type[Exception], ...] = ()
     tools: tuple[Any, ...] = Field(default=(), repr=False)
     breaker: Breaker | None = None
     rate: Rate | None = None
+
+    def derive_input_schema(self) -> dict[str, Any] | None:
+        """Return the JSON Schema of what it wants, or None if it does not say."""
+        if self.input is None or isinstance(self.input, dict):
+            return self.input
+        return self.input.model_json_schema(mode="validation")
 
     def derive_output_schema(self) -> dict[str, Any] | None:
         """Return the JSON Schema of what it returns, or None if unknown."""
@@ -63,6 +72,7 @@ class WorkerCard(FrozenModel):
 
     name: WorkerName
     description: str
+    input_schema: dict[str, Any] | None = None
     output_schema: dict[str, Any] | None = None
     max_parallel: int | None = None
 

@@ -125,7 +125,10 @@ def build_result(
         },
         outcomes=outcomes,
         gaps=(*_word_plan_gap(state), *_word_gaps(outcomes), *_word_resting(resting)),
-        usage=sum((outcome.usage for outcome in outcomes.values()), Usage()),
+        usage=sum(
+            (outcome.usage for outcome in outcomes.values()),
+            Usage.model_validate(state.get("plan_usage") or {}),
+        ),
         thread_id=thread_id,
         reason=state.get("failure") or cancel_reason,
         notes=tuple(state.get("plan_notes") or ()),

@@ -72,6 +72,7 @@ def build_intake_node(team: Team) -> IntakeNode:
             plan_chain=0,
             plan_notes=[],
             plan_gap=None,
+            plan_usage={},
             plan_problems=[],
             plan_question=None,
             outcomes={},

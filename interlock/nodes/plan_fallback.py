@@ -8,6 +8,7 @@ from langgraph.runtime import Runtime
 from interlock.contracts.errors import PlanError
 from interlock.contracts.fallback import AskPerson
 from interlock.contracts.ids import derive_question_id
+from interlock.contracts.outcome import Usage
 from interlock.contracts.plain import Plain, derive_hash
 from interlock.contracts.plan import TaskGraph
 from interlock.contracts.plan_fallback import PlanFallback, UsePlan
@@ -34,11 +35,13 @@ class PlanTry:
         request: What it was asked; None if it was not.
         plan: What it gave, as far as that is a task graph.
         problems: What is wrong with it, in words.
+        usage: What models used for it.
     """
 
     request: PlanRequest | None = None
     plan: TaskGraph | None = None
     problems: list[str] = field(default_factory=list)
+    usage: Usage = field(default_factory=Usage)
 
 
 def is_given_up(team: Team, state: RunState) -> bool:

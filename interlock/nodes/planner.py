@@ -9,15 +9,18 @@ from langgraph.runtime import Runtime
 
 from interlock.contracts.context_records import AskedFact
 from interlock.contracts.errors import PermanentError, PlanError
-from interlock.contracts.ids import ThreadId
+from interlock.contracts.ids import StepId, ThreadId
+from interlock.contracts.outcome import Usage
 from interlock.contracts.plain import freeze
 from interlock.contracts.plan import TaskGraph
 from interlock.contracts.safe_words import word_error
 from interlock.contracts.shared_context import name_shared_space
+from interlock.contracts.spending import Caller
 from interlock.contracts.worker import PlanReason, PlanRequest
+from interlock.nodes.gated_calls import build_budget_guard, gate_calls
 from interlock.nodes.kept_values import KeptValues, unfold_values
 from interlock.nodes.live_run import forget_cancel
-from interlock.nodes.place import get_thread_id
+from interlock.nodes.place import get_superstep, get_thread_id
 from interlock.nodes.plan_asking import ask_planner
 from interlock.nodes.plan_checks import validate_next_plan
 from interlock.nodes.plan_fallback import PlanTry, end_planning, fall_back, is_given_up
@@ -25,7 +28,7 @@ from interlock.nodes.plan_outcomes import parse_outcomes
 from interlock.nodes.plan_proposal import propose_plan
 from interlock.nodes.replanning import begin_replan, find_triggers
 from interlock.nodes.rolling_plan import go_on, is_going_on
-from interlock.nodes.run_state import RunContext, RunState, require_schema_version
+from interlock.nodes.run_state import RunContext, RunState, as_plain, require_schema_version
 from interlock.nodes.team import Team
 from interlock.telemetry.events import PlanRefused
 
@@ -63,15 +66,16 @@ def build_planner_node(team: Team) -> PlannerNode:
             live = team.find_live(get_thread_id(runtime), state["scope"])
             if isinstance(exc, asyncio.CancelledError) and live.cancel_reason is not None:
                 forget_cancel()
-                return RunState(plan_status=state["plan_status"])
+                return RunState(plan_status=state["plan_status"], **_count_usage(state, tried))
             if _is_from_outside(exc):
                 raise
             tried.problems = _list_problems(exc)
             refused = await _refuse(
                 team, state, runtime, tried=tried, is_hopeless=isinstance(exc, PermanentError)
             )
-            return {**begun, **refused}
+            return {**begun, **_count_usage(state, tried), **refused}
         assert tried.plan is not None  # noqa: S101 - it was validated
+        begun = {**begun, **_count_usage(state, tried)}
         return {**begun, **await propose_plan(team, state, runtime, plan=tried.plan)}
 
     return planner
@@ -83,12 +87,33 @@ async def _ask(
     """Ask the planner once; `tried` holds how far it came, also when it raises."""
     thread_id = get_thread_id(runtime)
     attempt = state["plan_attempts"] + 1
-    with team.find_live(thread_id, state["scope"]).interrupt_on_cancel():
-        tried.request = await _build_request(team, state, thread_id, attempt)
-        plan = await ask_planner(team.spec.planner, tried.request)
+    live = team.find_live(thread_id, state["scope"])
+    guard = await build_budget_guard(team, live, _name_caller(state, runtime, attempt))
+    try:
+        with live.interrupt_on_cancel(), gate_calls(guard):
+            tried.request = await _build_request(team, state, thread_id, attempt)
+            plan = await ask_planner(team.spec.planner, tried.request)
+    finally:
+        tried.usage = guard.usage
     version = state.get("plan_base", 0) + attempt
     tried.plan = plan.model_copy(update={"version": version})
     await validate_next_plan(team, tried.plan, state, thread_id=thread_id)
+
+
+def _name_caller(state: RunState, runtime: Runtime[RunContext], attempt: int) -> Caller:
+    return Caller(
+        path=StepId(state["scope"]),
+        superstep=get_superstep(runtime),
+        attempt=attempt,
+        role="planner",
+        worker="planner",
+    )
+
+
+def _count_usage(state: RunState, tried: PlanTry) -> RunState:
+    """Return what the planner's models have used on this run so far."""
+    before = Usage.model_validate(state.get("plan_usage") or {})
+    return RunState(plan_usage=as_plain(before + tried.usage))
 
 
 def _is_from_outside(error: BaseException) -> bool:

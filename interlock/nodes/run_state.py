@@ -98,6 +98,7 @@ class RunState(TypedDict, total=False):
         plan_chain: How many of the planner's second ways are used up.
         plan_notes: What was settled for in planning, in words.
         plan_gap: Why an open plan was cut short, if it was.
+        plan_usage: The dumped cost of asking the planner.
         plan_problems: Why it has to be asked again.
         plan_question: The open question whether the plan may run, dumped.
         outcomes: Step id to dumped outcome; terminal, or waiting for a person.
@@ -135,6 +136,7 @@ class RunState(TypedDict, total=False):
     plan_chain: int
     plan_notes: list[str]
     plan_gap: str | None
+    plan_usage: dict[str, Any]
     plan_problems: list[str]
     plan_question: dict[str, Any] | None
     outcomes: dict[str, dict[str, Any]]

@@ -191,6 +191,7 @@ class Team:
             WorkerCard(
                 name=worker.name,
                 description=worker.description,
+                input_schema=worker.derive_input_schema(),
                 output_schema=worker.derive_output_schema(),
                 max_parallel=worker.max_parallel,
             )

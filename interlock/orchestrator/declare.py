@@ -97,7 +97,7 @@ def build_spec(
             raise ConfigurationError(
                 f"Two workers are called {worker.name!r}. Give each its own name."
             )
-        _require_output_schema(worker)
+        _require_schemas(worker)
         _require_own_state(worker)
         by_name[worker.name] = worker
     if not by_name:
@@ -113,16 +113,20 @@ def build_spec(
     )
 
 
-def _require_output_schema(worker: Worker) -> None:
-    try:
-        schema = worker.derive_output_schema()
-    except PydanticUserError as exc:
-        raise ConfigurationError(
-            f"The output type of worker {worker.name!r} has no JSON Schema: {exc.message}. "
-            "Use fields that JSON can hold."
-        ) from exc
-    if schema is not None and (problem := find_schema_problem(schema)) is not None:
-        raise ConfigurationError(f"The output schema of worker {worker.name!r} {problem}")
+def _require_schemas(worker: Worker) -> None:
+    for name, derive in (
+        ("input", worker.derive_input_schema),
+        ("output", worker.derive_output_schema),
+    ):
+        try:
+            schema = derive()
+        except PydanticUserError as exc:
+            raise ConfigurationError(
+                f"The {name} type of worker {worker.name!r} has no JSON Schema: {exc.message}. "
+                "Use fields that JSON can hold."
+            ) from exc
+        if schema is not None and (problem := find_schema_problem(schema)) is not None:
+            raise ConfigurationError(f"The {name} schema of worker {worker.name!r} {problem}")
 
 
 def _require_own_state(worker: Worker) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from interlock.contracts.ids import ThreadId
-from interlock.contracts.outcome import RunStatus
+from interlock.contracts.outcome import RunStatus, Usage
 from interlock.contracts.question import Question
 from interlock.contracts.storage import OpenAttempt
 
@@ -24,6 +24,7 @@ class ThreadStatus:
         attempts: Briefs handed over.
         retries: Of these, second and later ones.
         handoffs: Rows in the journal.
+        usage: What all model calls used, also of attempts under way and on other branches.
         questions: Open questions.
         accepted_at: When the run was written down.
         updated_at: When its status last changed.
@@ -40,6 +41,7 @@ class ThreadStatus:
     attempts: int = 0
     retries: int = 0
     handoffs: int = 0
+    usage: Usage = field(default_factory=Usage)
     questions: Sequence[Question] = ()
     accepted_at: datetime
     updated_at: datetime

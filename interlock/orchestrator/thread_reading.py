@@ -8,6 +8,7 @@ from interlock.contracts.ids import ThreadId
 from interlock.contracts.outcome import TERMINAL_RUN_STATUSES
 from interlock.contracts.plain import Plain
 from interlock.contracts.run_record import RunRecord
+from interlock.contracts.spending import sum_usage
 from interlock.contracts.storage import Storage
 from interlock.orchestrator.status import ThreadStatus
 
@@ -23,6 +24,7 @@ async def load_status(storage: Storage, thread_id: str) -> ThreadStatus:
     if record is None:
         raise UnknownThreadError(thread_id=thread_id)
     counts = await storage.count_thread(key)
+    spending = await storage.load_spending(key)
     plan = await load_plan(storage, key)
     lease = await storage.find_lease(key)
     is_over = record.status in TERMINAL_RUN_STATUSES
@@ -41,6 +43,7 @@ async def load_status(storage: Storage, thread_id: str) -> ThreadStatus:
         attempts=counts.attempts,
         retries=counts.retries,
         handoffs=counts.handoffs,
+        usage=sum_usage(spending, attempts=counts.attempts),
         questions=await storage.list_questions(key),
         accepted_at=record.accepted_at,
         updated_at=record.updated_at,

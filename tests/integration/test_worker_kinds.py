@@ -273,7 +273,7 @@ async def test_a_refused_model_is_told_why_in_its_next_message() -> None:
     first, second = (list_text(messages) for messages in model.heard)
     assert "not accepted" not in first
     assert "Attempt 1: say more" in second
-    assert result.usage == il.Usage(attempts=2, input_tokens=16, output_tokens=4)
+    assert result.usage == il.Usage(attempts=2, input_tokens=16, output_tokens=4, model_calls=2)
 
 
 class StructuredState(MessagesState, total=False):
@@ -326,7 +326,7 @@ async def test_an_agent_calls_its_tools_and_gives_its_response_format() -> None:
     assert result.outputs == {"reply": {"text": "It is pending", "tone": "kind"}}
     assert called == ["o-1"]
     assert "o-1 is pending" in list_text(model.heard[1])
-    assert result.usage == il.Usage(attempts=1, input_tokens=14, output_tokens=6)
+    assert result.usage == il.Usage(attempts=1, input_tokens=14, output_tokens=6, model_calls=2)
     assert (output.input_tokens, output.output_tokens) == (14, 6)
 
 
@@ -345,4 +345,4 @@ async def test_models_that_a_function_calls_are_counted(is_async: bool) -> None:
     async with build_desk({"call": call if is_async else call_blocking}) as desk:
         result = await desk.ainvoke("Test", thread_id="t")
     assert result.outputs == {"call": "saidsaid"}
-    assert result.usage == il.Usage(attempts=1, input_tokens=16, output_tokens=4)
+    assert result.usage == il.Usage(attempts=1, input_tokens=16, output_tokens=4, model_calls=2)

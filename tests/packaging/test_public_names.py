@@ -14,6 +14,7 @@ ERRORS = [
     "AnswerError",
     "AttemptOverError",
     "BreakerOpenError",
+    "BudgetExhaustedError",
     "ConfigurationError",
     "ContractError",
     "DrainedError",
@@ -63,6 +64,7 @@ ERRORS = [
     "UnknownFactError",
     "UnknownQuestionError",
     "UnknownThreadError",
+    "UnpricedModelError",
 ]
 MODELS = [
     "Answer",
@@ -91,6 +93,7 @@ MODELS = [
     "PlanProblem",
     "PlanRequest",
     "Planner",
+    "Price",
     "PromotionProblem",
     "PruneReport",
     "Pruned",
@@ -241,7 +244,9 @@ def test_what_a_checkpoint_may_revive_is_pinned() -> None:
         "Handoff",
         "Need",
         "PlanProblem",
+        "Price",
         "Question",
+        "Replan",
         "Retry",
         "RubricCriterion",
         "RunPolicy",

@@ -66,6 +66,14 @@ def test_values_inside_values_are_dumped() -> None:
     assert dump_value(value) == {
         "1": [
             "2026-01-01T00:00:00+00:00",
-            [{"attempts": 2, "input_tokens": 0, "output_tokens": 0}],
+            [
+                {
+                    "attempts": 2,
+                    "input_tokens": 0,
+                    "output_tokens": 0,
+                    "model_calls": 0,
+                    "money": "0",
+                }
+            ],
         ]
     }

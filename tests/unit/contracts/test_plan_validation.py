@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from pydantic import BaseModel, ConfigDict
 
 import interlock as il
 from interlock.contracts.errors import PlanProblem
@@ -303,3 +304,36 @@ def test_names_are_suggested_nearest_first_and_never_in_hundreds() -> None:
     assert suggest_names("zzz", []) == "Known: none."
     many = suggest_names("zzz", [f"w{number:03}" for number in range(100)])
     assert many == f"Known: {', '.join(f'w{number:03}' for number in range(12))}, ...."
+
+
+@pytest.mark.parametrize(
+    ("step", "words"),
+    [
+        ({"arguments": {"city": "Rome"}}, None),
+        ({"arguments": {"city": "Rome", "days": 3}}, None),
+        ({"arguments": {"days": 3}}, "the input 'city', which it requires. Given: days"),
+        ({"arguments": {"city": "Rome", "day": 3}}, "the input 'day', which it does not take"),
+        ({"needs": ["city"]}, None),
+        (
+            {"needs": ["city"], "inputs": {"town": "city.name"}},
+            "the input 'city', which it requires",
+        ),
+    ],
+)
+def test_a_worker_that_says_what_it_wants_is_given_that(step: Any, words: str | None) -> None:
+    """Names that a worker requires and the plan leaves out, and names that it does not take."""
+
+    class Trip(BaseModel):
+        model_config = ConfigDict(extra="forbid")
+
+        city: str
+        days: int = 1
+
+    guide = il.Worker(name="guide", agent=give(1), input=Trip)
+    plan = build_plan(build_step("city", "read"), build_step("trip", "guide", **step))
+    problems = find_plan_problems(plan, {**TEAM, "guide": guide}, inspector=ENGINE)
+    wanted = [problem.message for problem in problems if problem.code != "unknown_input"]
+    if words is None:
+        assert wanted == []
+    else:
+        assert words in wanted[0]

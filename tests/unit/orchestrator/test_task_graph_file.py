@@ -175,7 +175,7 @@ def test_what_is_wrong_says_what_to_write(tmp_path: Path) -> None:
         if "instruction" not in message and "worker" not in message
     )
     assert told == {
-        "2:": "stpes: There is no such field. Did you mean 'steps'?",
+        "2:": "stpes: There is no such field. Did you mean 'steps' or 'is_open'?",
         "5:": "steps.0.argumens: There is no such field. Did you mean 'arguments'?",
         "6:": "steps.0.needs: A list is wanted here.",
         "7:": "steps.0.retry.max_attemps: There is no such field. Did you mean 'max_attempts'?",

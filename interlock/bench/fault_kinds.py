@@ -1,0 +1,115 @@
+"""Which attempt goes wrong, and how: drawn from a seed, the same for every contender.
+
+Called by the workers of the fault campaign. What is drawn depends on seed, run, step and attempt
+alone, so whoever makes the same attempt meets the same fault.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias, get_args
+
+FaultKind: TypeAlias = Literal[
+    "error",
+    "rate limit",
+    "garbage",
+    "cut off",
+    "partial",
+    "other step",
+    "wrong value",
+    "unseen value",
+    "hung",
+    "lost answer",
+    "no effect",
+]
+KINDS: Final[Sequence[FaultKind]] = get_args(FaultKind)
+
+MIX: Final = "MAST mix"
+"""The row that draws its kinds by their share in recorded traces of teams."""
+
+MEANINGS: Final[Mapping[FaultKind, str]] = {
+    "error": "the worker raises before it has done anything",
+    "rate limit": "the model's provider refuses the call for now",
+    "garbage": "the answer is prose, no value",
+    "cut off": "the answer ends in the middle",
+    "partial": "a field of the answer is missing",
+    "other step": "a good answer, but another step's",
+    "wrong value": "well formed, but it does not follow from the inputs",
+    "unseen value": "well formed and plausible; what is wrong came from outside",
+    "hung": "no answer before the timeout",
+    "lost answer": "the effect happened, its answer was lost",
+    "no effect": "the effect is claimed and did not happen",
+}
+
+UNSEEN: Final[frozenset[FaultKind]] = frozenset({"unseen value"})
+"""Kinds that no criterion of the team can see: what is wrong is in no input and no rule."""
+
+NEEDS_EFFECT: Final[frozenset[FaultKind]] = frozenset({"lost answer", "no effect"})
+"""Kinds that can strike only where a step makes an effect."""
+
+MAST_SHARES: Final[Mapping[FaultKind, float]] = {
+    "wrong value": 11.8 + 2.8 + 6.8 + 1.9,  # FM-1.1, 1.4, 2.2, 2.5
+    "error": 1.5 + 2.2,  # FM-1.2: the tool is refused; FM-2.1: all is to be done again
+    "lost answer": 15.7,  # FM-1.3: the same effect once more
+    "hung": 12.4,  # FM-1.5
+    "other step": 7.4,  # FM-2.3
+    "partial": 0.85 + 6.2,  # FM-2.4, 3.1
+    "no effect": 13.2,  # FM-2.6
+}
+"""Percent of failures by mode, MAST (Cemri et al., arXiv 2503.13657 v3), as what a worker does.
+
+FM-3.2 and FM-3.3, 17.3 percent, are faults of the one who verifies; no worker can make them.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FaultPlan:
+    """What goes wrong, and how often.
+
+    Attributes:
+        seed: Another seed draws other faults.
+        kind: A kind, `MIX`, or None for no faults.
+        rate: Per attempt, 0 to 1, at the steps where the kind can strike.
+    """
+
+    seed: int
+    kind: str | None
+    rate: float
+
+    def draw(self, *, run: int, step: str, attempt: int, has_effect: bool) -> FaultKind | None:
+        """Return what goes wrong in an attempt, counted from 1; None if nothing does."""
+        place = f"{self.seed}\x1f{self.kind}\x1f{run}\x1f{step}\x1f{attempt}"
+        if self.kind is None or not self.can_strike(has_effect=has_effect):
+            return None
+        if _draw_share(f"{place}\x1fwhether") >= self.rate:
+            return None
+        if self.kind == MIX:
+            return _draw_kind(_draw_share(f"{place}\x1fwhich"), has_effect=has_effect)
+        return next(kind for kind in KINDS if kind == self.kind)
+
+    def can_strike(self, *, has_effect: bool) -> bool:
+        """Return whether a step can be struck at all."""
+        return has_effect or self.kind not in NEEDS_EFFECT
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether a declared criterion, the schema or the frame itself can see every such fault."""
+        return self.kind not in UNSEEN
+
+
+def _draw_share(text: str) -> float:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") / 2**64
+
+
+def _draw_kind(share: float, *, has_effect: bool) -> FaultKind:
+    weights = {
+        kind: weight
+        for kind, weight in MAST_SHARES.items()
+        if has_effect or kind not in NEEDS_EFFECT
+    }
+    left = share * sum(weights.values())
+    for kind, weight in weights.items():
+        left -= weight
+        if left < 0:
+            return kind
+    return kind
