@@ -31,6 +31,7 @@ from interlock.tools.idempotent import idempotent
 
 CLERK: Final = WorkerName("clerk")
 BACKUP: Final = WorkerName("backup")
+PERSON: Final = "person"
 _MOST_ANSWERS: Final = 100
 
 
@@ -128,12 +129,13 @@ class FaultDesk:
         return edit(step.derive_cell(payload["inputs"], receipt=receipt))
 
     def _count(self, result: RunResult, journal: Sequence[Handoff]) -> FaultRun:
-        outputs = [h for h in journal if h.kind == "output"]
+        outputs = [h for h in journal if h.kind == "output" and h.sender != PERSON]
         _require(result.usage.attempts, len(outputs), "attempts")
         settled = _recount_ends(journal)
         told = {step: outcome.status for step, outcome in result.outcomes.items()}
         _require(told, settled, "how the steps ended")
         started = {h.step_id for h in journal if h.kind == "brief"} & self._list_struck()
+        accepted = {str(step) for step, status in settled.items() if status == "accepted"}
         answer = _read_answer(result)
         missing = [step for step, status in settled.items() if status == "skipped"]
         return FaultRun(
@@ -145,11 +147,17 @@ class FaultDesk:
             attempts=len(outputs),
             calls=self._worker.calls,
             tokens=self._worker.tokens,
+            phantoms=self._worker.books.count_phantoms(accepted & set(self._job.list_booking())),
             doubles=self._worker.books.count_doubles(),
             struck_steps=len(started),
+            expected_steps=sum(self._expect(step) for step in started),
             done_steps=len(started & {h.step_id for h in outputs if _is_first_way(h)}),
             escalations=sum(h.kind == "question" for h in journal),
         )
+
+    def _expect(self, step_id: StepId | None) -> float:
+        has_effect = self._steps[str(step_id)].books
+        return 1.0 - self._worker.plan.derive_refusal_rate(has_effect=has_effect) ** TRIES
 
     def _list_struck(self) -> set[StepId | None]:
         plan = self._worker.plan
@@ -204,7 +212,7 @@ def _is_accepted(handoff: Handoff) -> bool:
 
 
 def _is_first_way(output: Handoff) -> bool:
-    return output.worker == CLERK and _is_accepted(output)
+    return output.sender == CLERK and _is_accepted(output)
 
 
 def _read_answer(result: RunResult) -> tuple[int, int] | None:

@@ -79,6 +79,10 @@ class Job:
 
     steps: tuple[JobStep, ...]
 
+    def list_booking(self) -> list[str]:
+        """Return the steps that book."""
+        return [step.id for step in self.steps if step.books]
+
     def index_steps(self) -> Mapping[str, JobStep]:
         """Return the steps by id."""
         return {step.id: step for step in self.steps}
@@ -114,6 +118,10 @@ class Books:
     def holds(self, step: str, receipt: object) -> bool:
         """Return whether a receipt is of a step's entry."""
         return (step, receipt) in self.entries
+
+    def count_phantoms(self, claimed: Collection[str]) -> int:
+        """Return how many steps are said to have booked, of those who must, and have not."""
+        return len(set(claimed) - {step for step, _ in self.entries})
 
     def count_doubles(self) -> int:
         """Return how many entries a step has made beyond its first, over all steps."""

@@ -47,6 +47,8 @@ UNSEEN: Final[frozenset[FaultKind]] = frozenset({"unseen value"})
 NEEDS_EFFECT: Final[frozenset[FaultKind]] = frozenset({"lost answer", "no effect"})
 """Kinds that can strike only where a step makes an effect."""
 
+_ACCEPTED: Final[frozenset[FaultKind]] = frozenset({"unseen value", "lost answer"})
+
 MAST_SHARES: Final[Mapping[FaultKind, float]] = {
     "wrong value": 11.8 + 2.8 + 6.8 + 1.9,  # FM-1.1, 1.4, 2.2, 2.5
     "error": 1.5 + 2.2,  # FM-1.2: the tool is refused; FM-2.1: all is to be done again
@@ -90,6 +92,19 @@ class FaultPlan:
     def can_strike(self, *, has_effect: bool) -> bool:
         """Return whether a step can be struck at all."""
         return has_effect or self.kind not in NEEDS_EFFECT
+
+    def derive_refusal_rate(self, *, has_effect: bool) -> float:
+        """Return how likely an attempt of a step is to be struck so that it is not accepted.
+
+        An answer that was lost is found again within the attempt, by its key; what nobody can see
+        is accepted.
+        """
+        if not self.can_strike(has_effect=has_effect) or self.kind in {None, *_ACCEPTED}:
+            return 0.0
+        if self.kind != MIX or not has_effect:
+            return self.rate
+        healed = sum(MAST_SHARES.get(kind, 0.0) for kind in _ACCEPTED)
+        return self.rate * (1 - healed / sum(MAST_SHARES.values()))
 
     @property
     def is_seen(self) -> bool:

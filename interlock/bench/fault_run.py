@@ -1,11 +1,11 @@
 """How one run of the fault campaign ended, whoever ran it."""
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 RunEnd: TypeAlias = Literal["completed", "degraded", "waiting", "failed"]
 
-TRIES = 3
+TRIES: Final = 3
 """Attempts of each worker at a step: one, and two retries."""
 
 
@@ -22,8 +22,11 @@ class FaultRun:
         calls: Of models.
         tokens: That models used.
         doubles: Effects that were made once more.
+        phantoms: Effects that are taken for done and never happened.
         struck_steps: Steps that started and at which the fault can strike.
         done_steps: Of them, those accepted from their first worker within its attempts.
+        expected_steps: How many of them are expected to be: the sum of 1 - q^(r+1), with q the
+            probability that an attempt is struck so that it is refused, and r retries.
         escalations: Questions put to a person.
     """
 
@@ -35,6 +38,8 @@ class FaultRun:
     calls: int
     tokens: int
     doubles: int
+    phantoms: int
     struck_steps: int = 0
     done_steps: int = 0
+    expected_steps: float = 0.0
     escalations: int = 0

@@ -21,7 +21,15 @@ from interlock.contracts.fallback import Abandon, AskPerson, Skip, UseValue, Use
 from interlock.contracts.handoff import Handoff, Verdict
 from interlock.contracts.outcome import RunResult, StepOutcome, Usage
 from interlock.contracts.plan import Need, Step, TaskGraph
-from interlock.contracts.policy import Budget, EffectPolicy, Replan, Retry, RunPolicy, ScratchpadPolicy
+from interlock.contracts.policy import (
+    Budget,
+    EffectPolicy,
+    Replan,
+    Retry,
+    RunPolicy,
+    ScratchpadPolicy,
+)
+from interlock.contracts.prices import Price
 from interlock.contracts.question import Answer, Question
 from interlock.contracts.run_record import RunRecord
 from interlock.contracts.worker import WorkerCard
@@ -38,6 +46,7 @@ REVIVABLE: Final[tuple[type, ...]] = (
     Handoff,
     Need,
     PlanProblem,
+    Price,
     Question,
     Replan,
     Retry,

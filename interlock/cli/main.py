@@ -14,6 +14,7 @@ from interlock.cli.commands.demo import demo
 from interlock.cli.commands.drawing import graph, schema
 from interlock.cli.commands.effects import app as effects
 from interlock.cli.commands.keys import app as keys
+from interlock.cli.commands.plans import plan
 from interlock.cli.commands.pruning import prune
 from interlock.cli.commands.reading import cancel, handoffs, inbox, status
 from interlock.cli.commands.running import answer, resume
@@ -104,6 +105,15 @@ def _register() -> None:
             "interlock handoffs t17 --team app:desk", "interlock handoffs t17 --step reply --full"
         )
     )(handoffs)
+    app.command(
+        epilog=show_examples(
+            "interlock plan t17 > plan.yaml",
+            "interlock plan t17 --version 1 --json",
+            "interlock plan t17 --edit --team app:desk",
+            "interlock plan t17 --from plan.yaml --team app:desk",
+            note=EXIT_CODES,
+        )
+    )(plan)
     app.command(
         epilog=show_examples(
             "interlock scratchpad t17 reply --team app:desk",

@@ -63,7 +63,7 @@ def build_escalate_node(team: Team) -> EscalateNode:
             answers={**state["answers"], **accepted},
             answer_problems=problems,
         )
-        return {**renewed, **update, **await answer_plan(team, state, thread_id, answers)}
+        return {**renewed, **update, **await answer_plan(team, state, place, answers)}
 
     return escalate
 

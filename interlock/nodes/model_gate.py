@@ -185,7 +185,8 @@ class ModelGate(BaseCallbackHandler):
         self._refusals += 1
         if self._refusals >= _PATIENCE and self._task is not None and not self.is_cut_off:
             self.is_cut_off = True
-            self._task.cancel(str(exc))
+            # Not before this refusal has been raised: a gather in between would lose the cancel.
+            self._loop.call_soon(self._task.cancel, str(exc))
 
     def _finish(self, run_id: UUID, result: CallResult) -> None:
         if threading.get_ident() == self._thread:

@@ -4,21 +4,24 @@ Called by the escalate node.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from interlock.contracts.errors import PlanError
 from interlock.contracts.ids import QuestionId, ThreadId
 from interlock.contracts.plan import TaskGraph
 from interlock.contracts.question import Answer
+from interlock.contracts.storage import Batch
+from interlock.nodes.place import Place
 from interlock.nodes.plan_checks import validate_next_plan
 from interlock.nodes.plan_fallback import end_planning, list_fallbacks
-from interlock.nodes.plan_proposal import accept_plan, tell_plan
+from interlock.nodes.plan_proposal import accept_plan, name_owner, record_plan, tell_plan
 from interlock.nodes.run_state import RunState, as_plain
 from interlock.nodes.team import Team
 
 
 async def answer_plan(
-    team: Team, state: RunState, thread_id: ThreadId, answers: Mapping[QuestionId, Answer]
+    team: Team, state: RunState, place: Place, answers: Mapping[QuestionId, Answer]
 ) -> RunState:
     """Return what an answer about the plan changes; nothing if there is none."""
     asked: Mapping[str, Any] | None = state.get("plan_question")
@@ -29,9 +32,9 @@ async def answer_plan(
     match answer.type:
         case "approve":
             plan = TaskGraph.model_validate(state["plan"])
-            return {**closed, **_accept(team, state, thread_id, plan)}
+            return {**closed, **_accept(team, state, place.thread_id, plan)}
         case "edit":
-            return {**closed, **await _take_edited_plan(team, state, thread_id, answer)}
+            return {**closed, **await _take_edited_plan(team, state, place, answer)}
         case "reject" | "respond":
             if "approve" not in asked["allowed"]:  # there was none to refuse
                 return {**closed, **_hear_person(team, state, answer)}
@@ -54,17 +57,20 @@ def _hear_person(team: Team, state: RunState, answer: Answer) -> RunState:
     return RunState(plan_status="invalid", plan_attempts=once_more, plan_problems=[words])
 
 
-async def _take_edited_plan(
-    team: Team, state: RunState, thread_id: ThreadId, answer: Answer
-) -> RunState:
+async def _take_edited_plan(team: Team, state: RunState, place: Place, answer: Answer) -> RunState:
     try:
         edited = {key: item for key, item in (answer.value or {}).items() if key != "problems"}
         plan = TaskGraph.model_validate({"goal": state["goal"], **edited})
-        await validate_next_plan(team, plan, state, thread_id=thread_id)
+        await validate_next_plan(team, plan, state, thread_id=place.thread_id)
     except (ValueError, PlanError) as exc:
         return _ask_again(team, state, [f"A person's edited plan was refused: {exc}"])
     version = state.get("plan_base", 0) + state["plan_attempts"]
-    return _accept(team, state, thread_id, plan.model_copy(update={"version": version}))
+    plan = plan.model_copy(update={"version": version})
+    owned = replace(place, path=name_owner(state))
+    handoff = record_plan(plan, owned, now=team.clock.now(), sender="person")
+    storage = await team.open_storage()
+    await storage.commit(place.thread_id, Batch(handoffs=(handoff,)))
+    return _accept(team, state, place.thread_id, plan)
 
 
 def _ask_again(team: Team, state: RunState, problems: list[str]) -> RunState:

@@ -1,5 +1,7 @@
 """A plan on its way to run: journalled, told to who listens, put to a person if one must approve."""
 
+from datetime import datetime
+
 from langgraph.runtime import Runtime
 
 from interlock.contracts.handoff import Handoff, Verdict
@@ -35,30 +37,10 @@ async def propose_plan(
         plan: Validated.
         note: Why it is not the planner's own, if it is not.
     """
-    thread_id = get_thread_id(runtime)
-    superstep = get_superstep(runtime)
-    now = team.clock.now()
-    dumped = as_plain(plan)
-    plan_hash = derive_hash(dumped)
-    handoff = Handoff(
-        id=derive_handoff_id(
-            thread_id,
-            superstep=superstep,
-            step_id=state["scope"],
-            attempt=plan.version,
-            kind=f"plan/{plan_hash}",  # asked again after a crash, a planner may plan otherwise
-        ),
-        thread_id=thread_id,
-        superstep=superstep,
-        kind="plan",
-        sender="planner",
-        receiver="supervisor",
-        attempt=plan.version,
-        payload=dumped,
-        payload_hash=plan_hash,
-        verdict=_build_verdict(state, plan, note),
-        ended_at=now,
-    )
+    thread_id, superstep = get_thread_id(runtime), get_superstep(runtime)
+    place = Place(thread_id=thread_id, superstep=superstep, path=name_owner(state))
+    verdict = _build_verdict(state, plan, note)
+    handoff = record_plan(plan, place, now=team.clock.now(), sender="planner", verdict=verdict)
     question = None
     if team.spec.policy.approve_plan:
         question = _build_question(team, state, thread_id, superstep, plan)
@@ -66,14 +48,14 @@ async def propose_plan(
         team,
         await team.open_storage(),
         (question,) if question else (),
-        place=Place(thread_id=thread_id, superstep=superstep, path=name_owner(state)),
+        place=place,
         attempt=plan.version,
         beside=Batch(handoffs=(handoff,)),
     )
     if question is None:
         tell_plan(team, thread_id, plan, scope=state["scope"])
     update = RunState(
-        plan=dumped,
+        plan=as_plain(plan),
         plan_attempts=state["plan_attempts"] + 1,
         plan_rounds=state.get("plan_rounds", 0) + 1,
         plan_problems=[],
@@ -81,6 +63,42 @@ async def propose_plan(
         plan_question=as_plain(question) if question else None,
     )
     return {**update, **(accept_plan(state, plan) if question is None else RunState())}
+
+
+def record_plan(
+    plan: TaskGraph, place: Place, *, now: datetime, sender: str, verdict: Verdict | None = None
+) -> Handoff:
+    """Return the journal's record of a plan.
+
+    Args:
+        plan: Validated.
+        place: Thread and superstep, and the path of the step whose team plans.
+        now: The present instant.
+        sender: `planner` or `person`.
+        verdict: Why it is not the planner's first, if it is not.
+    """
+    dumped = as_plain(plan)
+    plan_hash = derive_hash(dumped)
+    return Handoff(
+        id=derive_handoff_id(
+            place.thread_id,
+            superstep=place.superstep,
+            step_id=place.path,
+            attempt=plan.version,
+            kind=f"plan/{plan_hash}",  # asked again after a crash, a planner may plan otherwise
+        ),
+        thread_id=place.thread_id,
+        superstep=place.superstep,
+        kind="plan",
+        sender=sender,
+        receiver="supervisor",
+        step_id=place.path or None,
+        attempt=plan.version,
+        payload=dumped,
+        payload_hash=plan_hash,
+        verdict=verdict,
+        ended_at=now,
+    )
 
 
 def accept_plan(state: RunState, plan: TaskGraph) -> RunState:

@@ -15,6 +15,7 @@ from interlock.contracts.effects import EffectRecord, EffectUse, sort_for_undo
 from interlock.contracts.handoff import Handoff
 from interlock.contracts.ids import IdempotencyKey, WorkerName, derive_handoff_id
 from interlock.contracts.plain import Plain, derive_hash
+from interlock.nodes.breaker_notice import build_notice
 from interlock.nodes.step_run import CURRENT_STEP, StepRun
 from interlock.nodes.step_state import PARK, StepState
 from interlock.nodes.team import Team
@@ -150,6 +151,8 @@ def _build_scope(
         clock=team.clock,
         wait_seconds=run.policy.effects.wait.total_seconds(),
         declarations=team.tools,
+        limits=run.storage.limits,
+        breaker_notice=build_notice(team, run.thread_id),
         notice=emit if team.is_heard(run.thread_id) else None,
     )
 

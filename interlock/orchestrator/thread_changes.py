@@ -2,7 +2,9 @@
 
 from interlock.contracts.clock import Clock
 from interlock.contracts.context_records import FactRecord
+from interlock.contracts.plan import TaskGraph
 from interlock.contracts.retention import PruneReport, Retention
+from interlock.nodes.plan_checks import validate_plan
 from interlock.nodes.team import Team
 from interlock.orchestrator.context_reading import (
     build_correction,
@@ -17,6 +19,18 @@ class ThreadChanges(ThreadViews):
 
     _team: Team
     _clock: Clock
+
+    async def acheck_plan(self, thread_id: str, plan: TaskGraph) -> None:
+        """Return if a plan could run on a thread, before a person answers with it; changes nothing.
+
+        Whether it keeps what has run already is decided when it is answered.
+
+        Raises:
+            UnknownThreadError: No run was ever started there.
+            PlanError: It could not; all problems at once.
+        """
+        record = await self._load(thread_id)
+        validate_plan(self._team, plan, context=record.context)
 
     async def aprune(
         self, retention: Retention | None = None, *, dry_run: bool = False

@@ -1,12 +1,14 @@
 """Where a thread stands, from its storage alone: needs no team, and no lease."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from interlock.contracts.errors import UnknownThreadError
 from interlock.contracts.ids import ThreadId
 from interlock.contracts.outcome import TERMINAL_RUN_STATUSES
 from interlock.contracts.plain import Plain
+from interlock.contracts.plan import TaskGraph
+from interlock.contracts.plan_version import PlanVersion
 from interlock.contracts.run_record import RunRecord
 from interlock.contracts.spending import sum_usage
 from interlock.contracts.storage import Storage
@@ -77,3 +79,24 @@ async def load_plan(storage: Storage, thread_id: ThreadId) -> Plain:
     """Return a thread's dumped task graph from its newest checkpoint; None before there is one."""
     saved = await storage.checkpointer.aget_tuple({"configurable": {"thread_id": thread_id}})
     return saved.checkpoint["channel_values"].get("plan") if saved is not None else None
+
+
+async def load_plan_versions(
+    storage: Storage, thread_id: ThreadId, *, step: str | None
+) -> Sequence[PlanVersion]:
+    """Return the plans that the journal holds for a run or a step's team, by version.
+
+    Of two that have one version, as after a fork or a person's edit, the later is returned.
+    """
+    found: dict[int, PlanVersion] = {}
+    for handoff in await storage.load_handoffs(thread_id, payloads=True):
+        if handoff.kind != "plan" or handoff.step_id != step:
+            continue
+        plan = TaskGraph.model_validate(handoff.payload)
+        found[plan.version] = PlanVersion(
+            plan=plan,
+            at=handoff.ended_at,
+            by=handoff.sender,
+            why=handoff.verdict.reason if handoff.verdict is not None else None,
+        )
+    return [found[version] for version in sorted(found)]

@@ -10,13 +10,14 @@ from interlock.contracts.errors import UnknownThreadError
 from interlock.contracts.handoff import Handoff
 from interlock.contracts.ids import StepId, ThreadId
 from interlock.contracts.plain import Plain
+from interlock.contracts.plan_version import PlanVersion
 from interlock.contracts.question import Question
 from interlock.contracts.run_record import RunRecord
 from interlock.contracts.scratchpad import Note
 from interlock.contracts.storage import Storage
 from interlock.orchestrator.context_reading import load_context
 from interlock.orchestrator.status import ThreadStatus
-from interlock.orchestrator.thread_reading import load_status
+from interlock.orchestrator.thread_reading import load_plan_versions, load_status
 
 
 class ThreadViews(ABC):
@@ -61,6 +62,21 @@ class ThreadViews(ABC):
         return await self._open_storage.load_handoffs(
             record.thread_id, step_id=step_id, payloads=True
         )
+
+    async def aplan(self, thread_id: str, step: str | None = None) -> Sequence[PlanVersion]:
+        """Return the versions of a run's plan, oldest first, as the journal holds them.
+
+        The last one is under way, unless a person has still to approve it or has refused it.
+
+        Args:
+            thread_id: The thread.
+            step: Whose team's plan, in nested teams, by its path; left out, the run's own.
+
+        Raises:
+            UnknownThreadError: No run was ever started there.
+        """
+        record = await self._load(thread_id)
+        return await load_plan_versions(self._open_storage, record.thread_id, step=step)
 
     async def aeffects(self, thread_id: str, step: str | None = None) -> Sequence[EffectRecord]:
         """Return what guarded tools did on a thread, oldest first, with answers and history.

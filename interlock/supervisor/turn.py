@@ -1,10 +1,10 @@
 """One turn of a conversation: a run of its own, driven until it is finished or asks a person."""
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from langchain_core.messages import BaseMessage
 from langchain_core.runnables import RunnableConfig
@@ -85,14 +85,14 @@ class Turn:
 
 @dataclass(slots=True)
 class TurnRunner:
-    """Runs turns; keeps the storage that lives in memory, if no other is given."""
+    """Runs turns; without a storage, it keeps each turn in memory until the turn has ended."""
 
     team: TeamDeclaration
-    _memory: SqlStorage | None = field(default=None, init=False)
+    _memories: dict[str, SqlStorage] = field(default_factory=dict[str, SqlStorage], init=False)
 
     async def run(self, turn: Turn) -> tuple[RunResult, TaskGraph | None]:
         """Start a turn's run, or go on with it, and return its result and its plan."""
-        async with self._open_storage() as storage:
+        async with self._open_storage(turn.thread_id) as storage:
             around = Surroundings(
                 storage=storage, configurable=_read_own(turn.config), context=turn.context
             )
@@ -101,10 +101,13 @@ class TurnRunner:
             # The run has checkpoints of its own; of the caller's config it inherits the callbacks.
             apart = var_child_runnable_config.set(given)  # type: ignore[arg-type]
             try:
-                return await self._drive(turn, storage)
+                ended = await self._drive(turn, storage)
             finally:
                 var_child_runnable_config.reset(apart)
                 SURROUNDINGS.reset(surrounded)
+        if ended[0].status != "waiting" and turn.thread_id in self._memories:
+            await self._memories.pop(turn.thread_id).aclose()
+        return ended
 
     async def _drive(self, turn: Turn, storage: Storage) -> tuple[RunResult, TaskGraph | None]:
         async with self._build(turn, storage) as desk:
@@ -116,28 +119,24 @@ class TurnRunner:
         return result, None if plan is None else TaskGraph.model_validate(plan)
 
     @asynccontextmanager
-    async def _open_storage(self) -> AsyncIterator[Storage]:
+    async def _open_storage(self, thread_id: str) -> AsyncIterator[Storage]:
         declared = self.team.storage
         if declared is None and (around := SURROUNDINGS.get(Surroundings()).storage) is not None:
             yield around
         elif declared is None or declared == _IN_MEMORY:
-            yield await self._open_memory()
+            yield await self._open_memory(thread_id)
         elif isinstance(declared, str):
             async with open_storage(declared, encryption=self.team.encryption) as storage:
                 yield storage
         else:
             yield declared
 
-    async def _open_memory(self) -> Storage:
-        """Return the storage in memory, which lives as long as this object."""
-        if self._memory is None:
-            opening = SqlStorage(_IN_MEMORY, clock=self.team.router.clock)
-            await opening.connect()
-            if self._memory is None:
-                self._memory = opening
-            else:  # another call was quicker
-                await opening.aclose()
-        return self._memory
+    async def _open_memory(self, thread_id: str) -> Storage:
+        if thread_id not in self._memories:
+            opened = SqlStorage(_IN_MEMORY, clock=self.team.router.clock)
+            await opened.connect()
+            self._memories[thread_id] = opened
+        return self._memories[thread_id]
 
     def _build(self, turn: Turn, storage: Storage) -> Orchestrator:
         team = self.team
@@ -179,10 +178,11 @@ async def _advance(desk: Orchestrator, turn: Turn) -> RunResult:
 
 
 async def _follow(events: AsyncIterator[Event], turn: Turn) -> RunResult:
-    async for event in events:
-        turn.tell(event)
-        if isinstance(event, RunStopped):
-            return event.result
+    async with aclosing(cast(AsyncGenerator[Event], events)):
+        async for event in events:
+            turn.tell(event)
+            if isinstance(event, RunStopped):
+                return event.result
     raise ContractError(f"The run {turn.thread_id!r} ended without saying how. Report this.")
 
 

@@ -17,7 +17,7 @@ from langgraph.pregel import Pregel
 
 from interlock.contracts.brief import Brief
 from interlock.contracts.clock import Clock, SystemClock
-from interlock.contracts.errors import ConfigurationError
+from interlock.contracts.errors import ConfigurationError, PlainValueError
 from interlock.contracts.plain import Plain, parse_plain
 from interlock.contracts.worker import Worker
 from interlock.nodes.agent_call import (
@@ -27,6 +27,7 @@ from interlock.nodes.agent_call import (
     shape_graph_input,
 )
 from interlock.nodes.team import find_team_spec
+from interlock.testing.faulty_calls import make_faulty_model, make_faulty_tool
 from interlock.testing.injected_faults import (
     FAULT_KINDS,
     FaultKind,
@@ -54,7 +55,7 @@ class FaultInjector:
         clock: On which `slow` waits.
     """
 
-    def __init__(  # noqa: PLR0913 - each by name
+    def __init__(
         self,
         *,
         seed: int,
@@ -141,8 +142,6 @@ class FaultInjector:
 
     def wrap_model(self, model: BaseChatModel) -> BaseChatModel:
         """Return a copy of a chat model with faults: one draw a call, tools and schemas as before."""
-        from interlock.testing.faulty_calls import make_faulty_model  # noqa: PLC0415 - a ring
-
         return make_faulty_model(model, self)
 
     def wrap_tool(self, tool: ToolT) -> ToolT:
@@ -150,8 +149,6 @@ class FaultInjector:
 
         To lose an answer behind a guard, wrap the function first and make it idempotent then.
         """
-        from interlock.testing.faulty_calls import make_faulty_tool  # noqa: PLC0415 - a ring
-
         return make_faulty_tool(tool, self)
 
     async def apply(
@@ -243,7 +240,7 @@ def _find_place(target: FaultTarget, *, step_id: str = "", attempt: int | None =
     scope = CURRENT_SCOPE.get()
     if scope is None:
         return Place(thread_id="", step_id=step_id, attempt=attempt or 1, target=target)
-    number = scope.attempt.rpartition("/")[2]
+    number = scope.attempt.rpartition("#")[2]
     return Place(
         thread_id=scope.thread_id,
         step_id=scope.step_id or step_id,
@@ -277,5 +274,5 @@ def _show(value: object) -> Plain:
     """Return a value as a record holds it; one that is not plain, by its look."""
     try:
         return parse_plain(value)
-    except (TypeError, ValueError):
+    except PlainValueError:
         return repr(value)

@@ -10,6 +10,7 @@ from interlock.contracts.effect_ledger import Transaction
 from interlock.contracts.effects import EffectKind
 from interlock.contracts.errors import ConfigurationError
 from interlock.contracts.ids import IdempotencyKey
+from interlock.contracts.limits import Breaker, Limit, Rate
 from interlock.contracts.plain import Plain, parse_plain
 from interlock.tools.parameters import IDEMPOTENCY_KEY, read_annotations
 
@@ -46,6 +47,8 @@ class EffectDeclaration:
         key_from: Which arguments name the effect, or a function of them that returns the name. Then
             equal names are one effect, however often the tool is called.
         wait: How long a duplicate waits for one that is running; the policy's if None.
+        breaker: When the tool is left alone because it keeps failing; None is none.
+        rate: How often it may be run; None is no limit.
         defaults: What the tool takes for arguments that are left out, where that is plain.
     """
 
@@ -58,6 +61,8 @@ class EffectDeclaration:
     permanent_errors: tuple[type[Exception], ...] = ()
     key_from: Sequence[str] | Callable[..., object] | None = None
     wait: timedelta | None = None
+    breaker: Breaker | None = None
+    rate: Rate | None = None
     defaults: Mapping[str, Plain] = field(default_factory=dict, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -87,6 +92,16 @@ class EffectDeclaration:
             )
         for function in (self.probe, self.undo):
             self._require_function(function)
+
+    def derive_limit(self) -> Limit | None:
+        """Return the tool's breaker and rate; None if it has neither."""
+        if self.breaker is None and self.rate is None:
+            return None
+        breaker = self.breaker
+        if breaker is not None:
+            ignored = (*breaker.ignores, *self.permanent_errors)
+            breaker = breaker.model_copy(update={"ignores": ignored})
+        return Limit(name=f"tool/{self.tool}", breaker=breaker, rate=self.rate)
 
     def _require_function(self, function: Function | None) -> None:
         if function is None:

@@ -5,15 +5,23 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, assert_never
 
-from interlock.contracts.clock import Clock
-from interlock.contracts.effect_errors import NotAppliedError
 from interlock.contracts.effect_ledger import EffectLedger, Request
 from interlock.contracts.errors import ConfigurationError
 from interlock.contracts.ids import IdempotencyKey
 from interlock.contracts.plain import Plain
 from interlock.contracts.thread_call import call_in_thread
 from interlock.tools.declaration import EffectDeclaration, Function, call_by_name, is_async
-from interlock.tools.guard import Ended, Pause, ProbeTool, RunTool, Step, Steps
+from interlock.tools.guard import (
+    Ended,
+    EndTurn,
+    Pause,
+    ProbeTool,
+    RunTool,
+    Step,
+    Steps,
+    TakeTurn,
+)
+from interlock.tools.tool_turns import CallerLeftError, ToolTurns
 
 _LEFT: Final = "Whoever called the tool was cut off before it was run."
 
@@ -32,10 +40,10 @@ class Progress:
         """Return if somebody still waits.
 
         Raises:
-            NotAppliedError: Nobody does.
+            CallerLeftError: Nobody does.
         """
         if self.is_abandoned:
-            raise NotAppliedError(_LEFT)
+            raise CallerLeftError(_LEFT)
 
 
 async def drive(
@@ -44,7 +52,7 @@ async def drive(
     ledger: EffectLedger,
     declaration: EffectDeclaration,
     run: Callable[[IdempotencyKey], Awaitable[object]],
-    clock: Clock,
+    turns: ToolTurns,
     progress: Progress,
 ) -> Plain:
     """Carry out a guard's steps and return its answer."""
@@ -53,14 +61,18 @@ async def drive(
         match step:
             case Pause():
                 progress.require_caller()
-                await clock.sleep(step.seconds)
+                await turns.clock.sleep(step.seconds)
                 return None
             case RunTool() if progress.is_abandoned:
-                return Ended(error=NotAppliedError(_LEFT))
+                return Ended(error=CallerLeftError(_LEFT))
             case RunTool():
                 return await catch(run(step.key))
             case ProbeTool():
                 return await catch(_probe(declaration, step))
+            case TakeTurn():
+                return await catch(turns.take(step.limit, step.turn))
+            case EndTurn():
+                return await catch(turns.end(step.turn, step.error))
             case Request():
                 return await ledger.apply(step)
             case _:
@@ -114,6 +126,7 @@ def drive_blocking(
     ledger: EffectLedger,
     declaration: EffectDeclaration,
     run: Callable[[IdempotencyKey], object],
+    turns: ToolTurns,
 ) -> Plain:
     """Do as `drive` does, blocking the calling thread."""
 
@@ -125,6 +138,10 @@ def drive_blocking(
                 return _catch_blocking(lambda: run(step.key))
             case ProbeTool():
                 return _catch_blocking(lambda: _probe_blocking(declaration, step))
+            case TakeTurn():
+                return _catch_blocking(lambda: turns.take_blocking(step.limit, step.turn))
+            case EndTurn():
+                return _catch_blocking(lambda: turns.end_blocking(step.turn, step.error))
             case Request():
                 return ledger.apply_blocking(step)
             case _:

@@ -29,9 +29,12 @@ from interlock.contracts.effects import EffectCall, EffectRecord
 from interlock.contracts.errors import ConfigurationError
 from interlock.contracts.flights import Flights
 from interlock.contracts.ids import IdempotencyKey, StepId, ThreadId, WorkerName
+from interlock.contracts.limits import LimitLedger
+from interlock.contracts.limits import Notice as BreakerNotice
 from interlock.contracts.plain import Plain
 from interlock.tools.canonical_arguments import derive_arguments_hash, derive_call_name
 from interlock.tools.declaration import EffectDeclaration
+from interlock.tools.tool_turns import ToolTurns
 
 WAIT_SECONDS: Final = 10.0
 """How long a duplicate waits for a call that is running, unless somebody says otherwise."""
@@ -89,6 +92,8 @@ class EffectScope:
         answered: Those of them that were answered from the ledger.
         is_over: Whether the attempt has ended: no effect begins any more.
         within: The effect whose tool makes the calls; None if the worker itself does.
+        limits: Where breakers and rates of tools are kept.
+        breaker_notice: Told if one of these breakers changes.
     """
 
     ledger: EffectLedger
@@ -109,9 +114,20 @@ class EffectScope:
     answered: set[IdempotencyKey] = field(default_factory=set)
     is_over: bool = False
     within: IdempotencyKey | None = None
+    limits: LimitLedger | None = None
+    breaker_notice: BreakerNotice | None = None
     _taken: dict[tuple[str, ...], set[int]] = field(default_factory=dict)
     _unanswered: dict[str, dict[str, None]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def open_turns(self, declaration: EffectDeclaration) -> ToolTurns:
+        """Return what asks a tool's breaker and rate."""
+        return ToolTurns(
+            declaration=declaration,
+            ledger=self.limits,
+            clock=self.clock,
+            notice=self.breaker_notice,
+        )
 
     def describe_call(
         self,
@@ -305,6 +321,7 @@ class effects:  # noqa: N801 - used like a function: `with il.effects(...)`
                 "`async with il.open_storage(url) as storage` lends, or its `ledger`."
             )
         self._ledger = found
+        self._limits: LimitLedger | None = getattr(ledger, "limits", None)
         self._scope = scope
         self._clock = clock or SystemClock()
         self._wait_seconds = wait_seconds
@@ -314,6 +331,7 @@ class effects:  # noqa: N801 - used like a function: `with il.effects(...)`
         """Begin an attempt."""
         opened = EffectScope(
             ledger=self._ledger,
+            limits=self._limits,
             flights=self._ledger.flights,
             thread_id=ThreadId(self._scope),
             attempt=f"block@{secrets.token_hex(8)}",

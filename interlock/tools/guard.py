@@ -27,6 +27,7 @@ from interlock.contracts.effect_ledger import (
 from interlock.contracts.effects import ENDED, EffectCall, EffectRecord
 from interlock.contracts.errors import PlainValueError
 from interlock.contracts.ids import IdempotencyKey
+from interlock.contracts.limits import Limit, Turn
 from interlock.contracts.plain import Plain
 from interlock.tools.declaration import EffectDeclaration, Happened
 from interlock.tools.recorded_errors import find_final_error, rebuild_error, record_error
@@ -60,6 +61,32 @@ class ProbeTool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TakeTurn:
+    """Ask the tool's breaker and rate.
+
+    Attributes:
+        limit: The tool's.
+        turn: That was waited for, if one was.
+    """
+
+    limit: Limit
+    turn: Turn | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndTurn:
+    """Tell the tool's breaker how running the tool ended.
+
+    Attributes:
+        turn: In which it was run.
+        error: What it raised, if it did.
+    """
+
+    turn: Turn
+    error: BaseException | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Pause:
     """Wait.
 
@@ -78,7 +105,7 @@ class Ended:
     error: BaseException | None = None
 
 
-Step: TypeAlias = Request[Any] | RunTool | ProbeTool | Pause
+Step: TypeAlias = Request[Any] | RunTool | ProbeTool | TakeTurn | EndTurn | Pause
 Steps: TypeAlias = Generator[Step, Any, Plain]
 
 
@@ -128,13 +155,18 @@ class Guard:
             Exception: What the tool raised, now or when it was run.
         """
         began, pause = self.now(), _FIRST_POLL_SECONDS
+        turn: Turn | None = None
         while True:
             reservation: Reservation = yield ReserveEffect(call=self.call)
             record = reservation.record
             match reservation.decision:
                 case "run":
                     self.note(record, False)  # noqa: FBT003 - not a duplicate
-                    return (yield from self._run(record))
+                    turn = yield from self._take_turn(record, turn)
+                    if (seconds := self._count_seconds(turn)) <= 0:
+                        return (yield from self._run(record, turn))
+                    yield Pause(seconds=seconds)
+                    began = self.now()
                 case "answered":
                     self.note(record, True)  # noqa: FBT003 - a duplicate
                     return self._read(record)
@@ -155,8 +187,33 @@ class Guard:
                             break  # ask again whether whoever runs it still can
                         record = seen
 
-    def _run(self, record: EffectRecord) -> Steps:
+    def _count_seconds(self, turn: Turn | None) -> float:
+        return 0.0 if turn is None else (turn.starts_at - self.now()).total_seconds()
+
+    def _take_turn(
+        self, record: EffectRecord, turn: Turn | None
+    ) -> Generator[Step, Any, Turn | None]:
+        """Return the call's turn, if the tool has limits; until it has come, nothing has begun.
+
+        Raises:
+            BreakerOpenError: The tool is left alone.
+        """
+        limit = self.declaration.derive_limit()
+        if limit is None:
+            return None
+        came: Ended = yield TakeTurn(limit=limit, turn=turn)
+        if came.error is not None:
+            yield from self._record_nothing(record, note="it was not let through")
+            raise came.error
+        taken: Turn = came.value
+        if self._count_seconds(taken) > 0:
+            yield from self._record_nothing(record, note="it waits for its turn")
+        return taken
+
+    def _run(self, record: EffectRecord, turn: Turn | None) -> Steps:
         ended: Ended = yield RunTool(key=record.key)
+        if turn is not None:
+            yield EndTurn(turn=turn, error=ended.error)
         if ended.error is not None:
             return (yield from self._take_error(record, ended.error))
         try:

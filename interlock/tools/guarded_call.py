@@ -57,10 +57,18 @@ async def call_guarded(
         EffectBusyError: A duplicate is running, and did not end in time.
         EffectUnknownError: It was begun before, and nobody knows how it ended.
         KeyReusedError: The key was used with other arguments.
+        BreakerOpenError: The tool has kept failing, and is left alone.
         Exception: What the tool raised, now or when it was run.
     """
     if declaration.effect == "read":
-        return await run(NO_KEY)
+        limit = declaration.derive_limit()
+        if limit is None:
+            return await run(NO_KEY)
+        return (
+            await find_scope(declaration.tool)
+            .open_turns(declaration)
+            .run(limit, lambda: run(NO_KEY))
+        )
     prepared = _Prepared.make(declaration, arguments, codec, tool_call_id=tool_call_id)
     scope, progress = prepared.scope, Progress()
 
@@ -73,7 +81,7 @@ async def call_guarded(
         ledger=scope.ledger,
         declaration=declaration,
         run=run_inside,
-        clock=scope.clock,
+        turns=scope.open_turns(declaration),
         progress=progress,
     )
     flight = asyncio.ensure_future(catch(driving))
@@ -99,7 +107,11 @@ def call_guarded_blocking(
 ) -> Any:  # noqa: ANN401 - the tool's answer
     """Do as `call_guarded` does, blocking the calling thread."""
     if declaration.effect == "read":
-        return run(NO_KEY)
+        limit = declaration.derive_limit()
+        if limit is None:
+            return run(NO_KEY)
+        turns = find_scope(declaration.tool).open_turns(declaration)
+        return turns.run_blocking(limit, lambda: run(NO_KEY))
     prepared = _Prepared.make(declaration, arguments, codec, tool_call_id=tool_call_id)
 
     def run_inside(key: IdempotencyKey) -> object:
@@ -115,6 +127,7 @@ def call_guarded_blocking(
             ledger=prepared.scope.ledger,
             declaration=declaration,
             run=run_inside,
+            turns=prepared.scope.open_turns(declaration),
         )
     except BaseException:
         prepared.give_back()

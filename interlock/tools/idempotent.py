@@ -18,6 +18,7 @@ from interlock.contracts.effect_ledger import Reservation, RunInTransaction, Tra
 from interlock.contracts.effects import EffectKind
 from interlock.contracts.errors import ConfigurationError
 from interlock.contracts.ids import IdempotencyKey
+from interlock.contracts.limits import Breaker, Rate
 from interlock.contracts.plain import Plain, parse_plain
 from interlock.tools.declaration import EffectDeclaration, Function, is_async
 from interlock.tools.guard import AnswerCodec, refuse_to_guess
@@ -39,6 +40,8 @@ def idempotent(  # noqa: PLR0913 - one word each for what a tool can say of itse
     permanent_errors: Sequence[type[Exception]] = (),
     key_from: Sequence[str] | Callable[..., object] | None = None,
     wait: timedelta | None = None,
+    breaker: Breaker | None = None,
+    rate: Rate | None = None,
     name: str | None = None,
 ) -> Callable[[Callable[P, R]], Callable[..., R]]:
     """Return a decorator that guards a tool: at most one effect a key, and one answer for all.
@@ -68,6 +71,9 @@ def idempotent(  # noqa: PLR0913 - one word each for what a tool can say of itse
         key_from: Which arguments name the effect, or a function of them: then equal names are one
             effect, and other arguments under the same name are refused.
         wait: How long a duplicate waits for one that is running; the policy's if left out.
+        breaker: When the tool is left alone because it keeps failing: calls are refused with a
+            BreakerOpenError, before anything happens. Also for tools that only read.
+        rate: How often it may be run; calls wait for their turn. The same.
         name: The tool's name in the ledger; the function's if left out.
 
     Raises:
@@ -85,6 +91,8 @@ def idempotent(  # noqa: PLR0913 - one word each for what a tool can say of itse
             permanent_errors=tuple(permanent_errors),
             key_from=key_from,
             wait=wait,
+            breaker=breaker,
+            rate=rate,
         )
         return cast("Callable[..., R]", _wrap(function, declaration))
 
@@ -181,6 +189,11 @@ class _GuardedFunction:
             raise ConfigurationError(
                 f"Tool {self.declaration.tool!r} takes an il.Transaction and declares "
                 "effect='read'. A tool that only reads needs none; leave effect out."
+            )
+        if self.declaration.derive_limit() is not None:
+            raise ConfigurationError(
+                f"Tool {self.declaration.tool!r} takes an il.Transaction and declares a breaker or a "
+                "rate. It writes to the storage alone, which has neither; leave them out."
             )
 
         def call(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the function's

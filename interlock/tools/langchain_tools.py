@@ -22,6 +22,7 @@ from pydantic import BaseModel
 from interlock.contracts.effects import EffectKind
 from interlock.contracts.errors import ConfigurationError, PlainValueError
 from interlock.contracts.ids import IdempotencyKey
+from interlock.contracts.limits import Breaker, Rate
 from interlock.contracts.plain import Plain, parse_plain
 from interlock.tools.declaration import EffectDeclaration, Function
 from interlock.tools.declared_tools import find_declarations
@@ -46,6 +47,8 @@ def make_idempotent(  # noqa: PLR0913 - one word each for what a tool can say of
     permanent_errors: Sequence[type[Exception]] = (),
     key_from: Sequence[str] | Callable[..., object] | None = None,
     wait: timedelta | None = None,
+    breaker: Breaker | None = None,
+    rate: Rate | None = None,
 ) -> BaseTool:
     """Return a copy of a LangChain tool that is guarded as `idempotent` guards a function.
 
@@ -62,6 +65,8 @@ def make_idempotent(  # noqa: PLR0913 - one word each for what a tool can say of
         permanent_errors: The same.
         key_from: The same.
         wait: The same.
+        breaker: The same.
+        rate: The same.
 
     Raises:
         ConfigurationError: It is no BaseTool, is guarded already, or the declaration cannot work.
@@ -86,6 +91,8 @@ def make_idempotent(  # noqa: PLR0913 - one word each for what a tool can say of
         permanent_errors=tuple(permanent_errors),
         key_from=key_from,
         wait=wait,
+        breaker=breaker,
+        rate=rate,
     )
     return guard_tool(tool, declaration)
 

@@ -1,6 +1,7 @@
 """What a checkpoint may revive, and what it must not."""
 
 from datetime import UTC, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,15 @@ from interlock.contracts.frozen_model import FrozenModel
 from interlock.contracts.handoff import Handoff, Verdict
 from interlock.contracts.outcome import RunResult, StepOutcome, Usage
 from interlock.contracts.plan import Need, Step, TaskGraph
-from interlock.contracts.policy import Budget, EffectPolicy, Replan, Retry, RunPolicy, ScratchpadPolicy
+from interlock.contracts.policy import (
+    Budget,
+    EffectPolicy,
+    Replan,
+    Retry,
+    RunPolicy,
+    ScratchpadPolicy,
+)
+from interlock.contracts.prices import Price
 from interlock.contracts.question import Answer, Question
 from interlock.contracts.run_record import RunRecord
 from interlock.contracts.worker import WorkerCard
@@ -55,7 +64,8 @@ INSTANT = st.datetimes(timezones=st.just(UTC))
 COUNT = st.integers(1, 2**40)
 
 RETRY = st.builds(Retry, max_attempts=COUNT, backoff=SPAN, multiplier=st.floats(1, 9))
-BUDGET = st.builds(Budget, attempts=st.none() | COUNT, wall_time=st.none() | SPAN)
+MONEY = st.none() | st.just(Decimal("0.25"))
+BUDGET = st.builds(Budget, attempts=st.none() | COUNT, money=MONEY, wall_time=st.none() | SPAN)
 CRITERION = (
     st.builds(ExpressionCriterion, expression=TEXT)
     | st.builds(SchemaCriterion, json_schema=OBJECT)
@@ -98,7 +108,9 @@ QUESTION = st.builds(
     shown_hash=TEXT,
     asked_at=INSTANT,
 )
-USAGE = st.builds(Usage, attempts=COUNT, input_tokens=COUNT, output_tokens=COUNT)
+USAGE = st.builds(
+    Usage, attempts=COUNT, input_tokens=COUNT, output_tokens=COUNT, money=st.just(Decimal("1.50"))
+)
 OUTCOME = st.builds(
     StepOutcome,
     step_id=WORD,
@@ -135,6 +147,7 @@ VALUES: dict[type, st.SearchStrategy[Any]] = {
     Need: NEED,
     PlanProblem: st.builds(PlanProblem, code=TEXT, message=TEXT, step_id=st.none() | WORD),
     Question: QUESTION,
+    Price: st.builds(Price, input=st.decimals(0, 100, places=6), output=st.just(Decimal("0.15"))),
     Replan: st.builds(Replan, max_times=COUNT),
     Retry: RETRY,
     RubricCriterion: st.builds(RubricCriterion, text=TEXT),

@@ -87,9 +87,7 @@ async def test_i11_tokens_of_refused_attempts_count(level: str) -> None:
         result = await desk.ainvoke("Test", thread_id="t")
         tokens = [h.input_tokens + h.output_tokens for h in await desk.ahandoffs("t", "say")]
     assert len(model.heard) == 2
-    assert result.usage == il.Usage(
-        attempts=3, input_tokens=1998, output_tokens=2, model_calls=2
-    )
+    assert result.usage == il.Usage(attempts=3, input_tokens=1998, output_tokens=2, model_calls=2)
     assert tokens == [0, 1000, 0, 1000, 0, 0, 0]
     reason = str(result.outcomes["say"].reason)
     assert f"The {level}'s budget of 2500 tokens does not allow this call" in reason

@@ -84,7 +84,7 @@ async def test_teams_nest_two_levels_deep_and_tokens_count_once() -> None:
     assert result.outputs == {"top": {"ask": {"say": "deep"}, "also": "deep"}}
     outputs = {h.step_id: h for h in handoffs if h.kind == "output"}
     assert set(outputs) == {"top", "top/ask", "top/also", "top/ask/say"}
-    assert result.usage == il.Usage(attempts=1, input_tokens=6, output_tokens=4, model_calls=1)
+    assert result.usage == il.Usage(attempts=1, input_tokens=6, output_tokens=4, model_calls=2)
     assert sum(h.input_tokens + h.output_tokens for h in handoffs) == 10
 
 

@@ -61,6 +61,8 @@ def test_quickstart_runs_with_real_agents() -> None:
         "supervisor", "math_expert", "math_expert", "supervisor",
     ]  # fmt: skip
     assert result["interlock"]["status"] == "completed"
+    own = [message.id for message in result["messages"][1:]]
+    assert own == [f"{result['interlock']['thread_id']}/{number}" for number in range(1, 12)]
     assert all(heard[0].text == "You lead a team." for heard in model.heard)
 
 

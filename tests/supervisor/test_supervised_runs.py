@@ -2,11 +2,13 @@
 
 import asyncio
 import operator
+import threading
 from typing import Annotated, Any
 
 import pytest
 from langchain.agents import create_agent
 from langchain.agents.middleware import HumanInTheLoopMiddleware
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.memory import InMemorySaver
@@ -14,6 +16,7 @@ from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import Command, interrupt
 
 import interlock as il
+from tests.integration.scripted_chat import ScriptedChat
 from tests.supervisor.routing_chat import USER, RoutingChat, assign, build_agent, calls
 
 THREAD: Any = {"configurable": {"thread_id": "t"}}
@@ -258,6 +261,35 @@ async def test_langchains_own_requests_pass_through_two_supervisors() -> None:
     assert result["messages"][-1].text.endswith("paid 4")
 
 
+async def test_requests_of_two_agents_are_not_mixed() -> None:
+    """Two agents that ask by LangChain's middleware at once are put to the person one by one."""
+    paid: dict[str, int] = {}
+
+    def build(name: str, amount: int) -> Any:
+        def pay(amount: int) -> str:
+            """Pay."""
+            paid[name] = amount
+            return f"paid {amount}"
+
+        turns = [calls(("pay", {"amount": amount})), "Paid"]
+        ask = HumanInTheLoopMiddleware(interrupt_on={"pay": True})
+        return create_agent(RoutingChat(turns=turns), tools=[pay], name=name, middleware=[ask])
+
+    model = RoutingChat(turns=[assign(("ann", "pay"), ("bob", "pay")), "Done"])
+    app = il.create_supervisor([build("ann", 5), build("bob", 7)], model=model).compile(
+        checkpointer=InMemorySaver()
+    )
+    step: Any = USER
+    for _ in range(2):
+        (pending,) = (await app.ainvoke(step, THREAD))["__interrupt__"]
+        (request,) = pending.value["action_requests"]
+        amount = request["args"]["amount"] * 10
+        edited = {"type": "edit", "edited_action": {"name": "pay", "args": {"amount": amount}}}
+        step = Command(resume={"decisions": [edited]})
+    await app.ainvoke(step, THREAD)
+    assert paid == {"ann": 50, "bob": 70}
+
+
 async def test_the_callers_config_context_and_callbacks_reach_the_agents() -> None:
     """What the caller passes in config and context is there for tools, as below any graph."""
     from langgraph.runtime import get_runtime
@@ -275,8 +307,20 @@ async def test_the_callers_config_context_and_callbacks_reach_the_agents() -> No
     app = il.create_supervisor(
         [builder.compile(name="looker")], model=model, context_schema=dict
     ).compile()
-    await app.ainvoke(USER, {"configurable": {"user_id": "u7"}}, context={"tenant": "acme"})
+    heard: list[str] = []
+
+    class Listener(BaseCallbackHandler):
+        def on_chat_model_start(self, *args: Any, **kwargs: Any) -> None:
+            heard.append("model")
+
+        def on_chain_start(self, *args: Any, **kwargs: Any) -> None:
+            heard.append(str(kwargs.get("name")))
+
+    config: Any = {"configurable": {"user_id": "u7"}, "callbacks": [Listener()]}
+    await app.ainvoke(USER, config, context={"tenant": "acme"})
     assert seen == [("u7", {"tenant": "acme"})]
+    assert heard.count("model") == 2
+    assert "looker" in heard
 
 
 async def test_the_run_is_in_the_storage_with_its_journal() -> None:
@@ -325,3 +369,51 @@ def test_agents_need_names_of_their_own() -> None:
     for agents in ([nameless], [build_agent("math"), build_agent("math")]):
         with pytest.raises(il.ConfigurationError, match="name"):
             il.create_supervisor(agents, model=RoutingChat(turns=[]))
+
+
+async def test_a_budget_holds_for_the_supervisors_model_too() -> None:
+    """Calls of the supervisor's own model count against the budget, and stop at it (I11)."""
+    model, agent = build_ping_pong()
+    policy = il.RunPolicy(budget=il.Budget(model_calls=4))
+    app = il.create_supervisor([agent], model=model, policy=policy).compile()
+    result = await app.ainvoke(USER)
+    assert len(model.heard) == 4
+    assert result["interlock"]["status"] == "degraded"
+    assert "budget" in result["messages"][-1].text
+
+
+async def test_a_finished_turn_leaves_nothing_in_memory() -> None:
+    """Without a storage a turn is kept in memory until it ends: a server does not grow by its turns."""
+    before = threading.active_count()
+    model = RoutingChat(turns=["Hello"] * 5)
+    app = il.create_supervisor([build_agent("idle")], model=model).compile()
+    for _ in range(5):
+        await app.ainvoke(USER)
+    assert threading.active_count() <= before + 1  # a storage in memory has a thread of its own
+
+
+async def test_a_turn_that_is_cancelled_can_go_on() -> None:
+    """A cancelled call leaves no run behind that goes on by itself; the turn is resumed by None."""
+    started, stopped = asyncio.Event(), asyncio.Event()
+
+    async def work(state: Any) -> Any:
+        if stopped.is_set():
+            return {"messages": [AIMessage("ok")]}
+        started.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.set()
+
+    model = ScriptedChat(turns=[assign(("slow", "work")), "Done"])
+    app = il.create_supervisor([build_graph_agent("slow", work)], model=model).compile(
+        checkpointer=InMemorySaver()
+    )
+    call = asyncio.ensure_future(app.ainvoke(USER, THREAD))
+    await started.wait()
+    call.cancel()
+    await asyncio.gather(call, return_exceptions=True)
+    assert stopped.is_set()
+    result = await app.ainvoke(None, THREAD)
+    assert result["messages"][-1].text == "Done"
+    assert len(model.heard) == 2

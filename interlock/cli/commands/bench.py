@@ -217,3 +217,41 @@ def context(
         lambda output: show_context_economy(output, sizes=steps or [10, 50, 200]),
         as_json=as_json,
     )
+
+
+@app.command(
+    epilog=show_examples(
+        "interlock bench faults --runs 5 --rates 20",
+        "interlock bench faults --runs 50 --rates 5,20,50 --json > faults.json",
+        note=_EXIT_CODES,
+    )
+)
+def faults(
+    *,
+    runs: Annotated[
+        int,
+        typer.Option("--runs", metavar="N", min=1, help="Of each way, for each kind and rate."),
+    ] = 20,
+    rates: Annotated[
+        str,
+        typer.Option("--rates", metavar="N,N", help="Attempts that go wrong, in percent."),
+    ] = "5,20,50",
+    steps: Annotated[
+        int, typer.Option("--steps", metavar="N", min=2, help="Steps of the job.")
+    ] = 40,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="N", help="Draws the job and the faults.")
+    ] = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Let workers fail in a dozen ways: what comes out wrong, what is said of it, what it costs.
+
+    Interlock, langgraph-supervisor and a plain chain meet the same faults at the same attempts.
+    """
+    from interlock.cli.failures import leave_with
+    from interlock.cli.fault_measuring import show_fault_campaign
+
+    leave_with(
+        lambda output: show_fault_campaign(output, runs=runs, rates=rates, steps=steps, seed=seed),
+        as_json=as_json,
+    )

@@ -1,0 +1,73 @@
+"""`plan`: the versions of a run's plan, and a person's own."""
+
+from typing import Annotated
+
+import typer
+
+from interlock.cli.options import JsonOption, StorageOption, TeamOption, ThreadArgument
+
+
+def plan(  # noqa: PLR0913 - one parameter an option
+    thread: ThreadArgument,
+    *,
+    version: Annotated[
+        int | None,
+        typer.Option(
+            "--version", metavar="N", help="Left out: the newest.", show_default=False, min=1
+        ),
+    ] = None,
+    step: Annotated[
+        str | None,
+        typer.Option(
+            "--step",
+            metavar="STEP",
+            help="The plan of the team that is this step's worker, by its path, outer/inner.",
+            show_default=False,
+        ),
+    ] = None,
+    edit: Annotated[
+        bool,
+        typer.Option(
+            "--edit",
+            metavar="",
+            help="Open the plan that is asked about in $EDITOR, then answer with what was saved. "
+            "Needs --team.",
+            show_default=False,
+        ),
+    ] = False,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="FILE",
+            help="Answer with this plan, YAML or JSON, in the place of an editor's. Needs --team.",
+            show_default=False,
+        ),
+    ] = None,
+    team: TeamOption = None,
+    storage: StorageOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a run's plan as YAML, with what each version changed; or edit the one that is asked about.
+
+    What is printed is a task graph that `interlock run --plan` and `--from` take. An edited plan is
+    validated whole before anything is answered: what is wrong with it is told with its lines, the
+    question stays open, and the file is kept.
+    """
+    from interlock.cli.command_lines import CommandLines
+    from interlock.cli.failures import leave_with
+    from interlock.cli.plans import answer_with_plan, show_plan
+
+    commands = CommandLines(thread_id=thread, team=team, storage=storage)
+    if edit or source is not None:
+        leave_with(
+            lambda output: answer_with_plan(output, commands=commands, source=source),
+            as_json=as_json,
+            commands=commands,
+        )
+        return
+    leave_with(
+        lambda output: show_plan(output, commands=commands, version=version, step=step),
+        as_json=as_json,
+        commands=commands,
+    )

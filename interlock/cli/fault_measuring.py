@@ -1,0 +1,55 @@
+"""The fault campaign from the command line: progress to stderr, figures to stdout."""
+
+from interlock.bench.fault_campaign import CampaignPlan, list_misses, run_campaign
+from interlock.bench.fault_contenders import require_original
+from interlock.cli.exit_codes import ExitCode
+from interlock.cli.output import Output
+from interlock.console.fault_campaign_page import draw_fault_campaign
+from interlock.contracts.errors import ConfigurationError
+
+
+def show_fault_campaign(output: Output, *, runs: int, rates: str, steps: int, seed: int) -> int:
+    """Run the campaign, and show it; the code says whether the aims hold.
+
+    Raises:
+        ConfigurationError: langgraph-supervisor is not installed, or the rates are none.
+    """
+    plan = CampaignPlan(runs=runs, rates=parse_rates(rates), steps=steps, seed=seed)
+    require_original()
+
+    def tell(kind: str | None, rate: float, contender: str) -> None:
+        what = f"{kind} at {rate:.0%}" if kind else "no faults"
+        output.complain(f"  {contender}: {what}")
+
+    rows = run_campaign(plan, tell=tell)
+    misses = list_misses(rows)
+    data = {
+        "runs": runs,
+        "steps": steps,
+        "seed": seed,
+        "rows": [row.dump() for row in rows],
+        "aims": {"hold": not misses, "misses": misses},
+    }
+    output.show(draw_fault_campaign(rows), data=data)
+    return ExitCode.DEGRADED if misses else ExitCode.COMPLETED
+
+
+def parse_rates(text: str) -> list[float]:
+    """Return shares, 0 to 1, from percents that are separated by commas.
+
+    Raises:
+        ConfigurationError: A part is no number above 0 and up to 100.
+    """
+    try:
+        rates = [float(part) / 100 for part in text.split(",")]
+    except ValueError as exc:
+        raise _refuse(text) from exc
+    if not all(0 < rate <= 1 for rate in rates):
+        raise _refuse(text)
+    return rates
+
+
+def _refuse(text: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"--rates is {text!r}. Give percents above 0 and up to 100, separated by commas: --rates 5,20,50"
+    )

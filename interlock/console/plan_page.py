@@ -1,0 +1,36 @@
+"""A plan for a person: its versions, one a line, and the shown one as a task graph in YAML."""
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from interlock.console.clean_text import clean_lines, clean_text, count_of
+from interlock.contracts.plan_version import PlanVersion
+
+
+def draw_plan_version(
+    shown: PlanVersion, versions: Sequence[PlanVersion], *, text: str
+) -> RenderableType:
+    """Return a page that can be used as a plan's file: what is no plan stands behind `#`.
+
+    Args:
+        shown: The version that is shown.
+        versions: All there are, oldest first.
+        text: The shown one as YAML.
+    """
+    return Group(
+        *(Text(line, style="dim") for line in _list_heads(shown, versions)),
+        *(Text(line) for line in clean_lines(text)),
+    )
+
+
+def _list_heads(shown: PlanVersion, versions: Sequence[PlanVersion]) -> Iterator[str]:
+    for one in versions:
+        why = f": {clean_text(one.why)}" if one.why else ""
+        mark = "  (below)" if one is shown and len(versions) > 1 else ""
+        steps = count_of(len(one.plan.steps), "step")
+        yield (
+            f"# version {one.plan.version} by {clean_text(one.by)}, {one.at:%Y-%m-%d %H:%M:%S}, "
+            f"{steps}{why}{mark}"
+        )

@@ -1,0 +1,109 @@
+"""`plan`: what ran or is to run, as a file that runs; and a person's own plan, from an editor."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.integration.cli.shell import Shell
+
+TEAM = """
+import interlock as il
+
+async def say(brief: il.Brief) -> str:
+    return brief.instruction
+
+def plan(request: il.PlanRequest) -> il.TaskGraph:
+    step = il.Step(id="a", worker="say", instruction="Say \\x1b[2J it")
+    if request.previous is None:
+        return il.TaskGraph(goal=request.goal, steps=[step], is_open=True)
+    return il.TaskGraph(goal=request.goal, steps=[*request.previous.steps])
+
+def build(**policy):
+    return il.Orchestrator(
+        workers=[il.Worker(name="say", agent=say)],
+        planner=plan,
+        storage="sqlite:///desk.db",
+        policy=il.RunPolicy(**policy),
+    )
+
+free = build()
+asking = build(approve_plan=True)
+"""
+
+
+@pytest.fixture
+def team(shell: Shell) -> Shell:
+    """A folder with a team that plans twice, and one that asks about its plans."""
+    (shell.folder / "team.py").write_text(TEAM, "utf-8")
+    return shell
+
+
+def test_a_plan_is_shown_with_its_versions_and_runs_as_it_is_printed(team: Shell) -> None:
+    """YAML that loads, versions and who brought them behind `#`; JSON for programs."""
+    assert team.call("run", "team:free", "Go", "--thread", "t1").code == 0
+    shown = team.call("plan", "t1", "--team", "team:free")
+    assert shown.code == 0
+    assert "\x1b" not in shown.out
+    assert [line[:26] for line in shown.out.splitlines() if line.startswith("#")] == [
+        "# version 1 by planner, 20",
+        "# version 2 by planner, 20",
+    ]
+    plan = yaml.safe_load(shown.out)
+    assert [step["id"] for step in plan["steps"]] == ["a"]
+    first = team.call("plan", "t1", "--team", "team:free", "--version", "1", "--json").data
+    assert (first["version"], first["plan"]["is_open"], len(first["versions"])) == (1, True, 2)
+    missing = team.call("plan", "t1", "--team", "team:free", "--version", "9")
+    assert (missing.code, "Versions: [1, 2]" in missing.err) == (2, True)
+
+
+def test_an_edited_plan_runs(team: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an editor saves is the answer: a step more, and the run goes on with it."""
+    assert team.call("run", "team:asking", "Go", "--thread", "t1").code == 4
+    editor = team.folder / "editor.py"
+    editor.write_text(
+        "import sys, yaml\n"
+        "path = sys.argv[1]\n"
+        "plan = yaml.safe_load(open(path).read())\n"
+        "plan.pop('is_open')\n"
+        "plan['steps'].append({'id': 'b', 'worker': 'say', 'instruction': 'More'})\n"
+        "open(path, 'w').write(yaml.safe_dump(plan))\n"
+    )
+    monkeypatch.setenv("VISUAL", f"{sys.executable} {editor}")
+    done = team.call("plan", "t1", "--edit", "--team", "team:asking", "--json")
+    assert done.code == 0, done.err
+    assert sorted(done.events[-1]["result"]["outputs"]) == ["a", "b"]
+    versions = team.call("plan", "t1", "--team", "team:asking", "--json").data["versions"]
+    assert [one["by"] for one in versions] == ["person"]
+
+
+def test_a_bad_plan_answers_nothing_and_is_kept(team: Shell, tmp_path: Path) -> None:
+    """All that is wrong is told, the file stays, the question stays open, and a good one is taken."""
+    assert team.call("run", "team:asking", "Go", "--thread", "t1").code == 4
+    path = tmp_path / "mine.json"
+    steps = [{"id": "a", "worker": "sya", "instruction": "x", "needs": ["z"]}]
+    path.write_text(json.dumps({"goal": "g", "steps": steps}))
+    bad = team.call("plan", "t1", "--from", str(path), "--team", "team:asking")
+    assert bad.code == 2
+    assert "Did you mean 'say'?" in bad.err
+    assert "depends on 'z'" in bad.err
+    assert f"Nothing was answered, and your plan is kept: {path}" in bad.err
+    steps = [{"id": "a", "worker": "say", "instruction": "x"}]
+    path.write_text(json.dumps({"goal": "g", "steps": steps}))
+    assert team.call("plan", "t1", "--from", str(path), "--team", "team:asking").code == 0
+
+
+def test_without_a_question_or_an_editor_it_is_said(
+    team: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing to edit, nothing to edit with, no team: each says what to do."""
+    assert team.call("run", "team:free", "Go", "--thread", "t1").code == 0
+    assert "Nothing is asked" in team.call("plan", "t1", "--edit", "--team", "team:free").err
+    assert "--team" in team.call("plan", "t1", "--edit", "--storage", "sqlite:///desk.db").err
+    assert team.call("run", "team:asking", "Go", "--thread", "t2").code == 4
+    monkeypatch.delenv("EDITOR", raising=False)
+    monkeypatch.delenv("VISUAL", raising=False)
+    asked = team.call("plan", "t2", "--edit", "--team", "team:asking")
+    assert "There is no editor" in asked.err
