@@ -17,8 +17,10 @@ from interlock.checkpoints import open_storage
 from interlock.contracts.storage import Storage
 
 _AT_ONCE: Final = 8
-_TIMEOUT_SECONDS: Final = 0.5
-_SIGMAS: Final = 3.2905  # 99.9 percent, both sides: there are dozens of rows
+_TIMEOUT_SECONDS: Final = 1.0
+_LONG_SECONDS: Final = 60.0
+_TAIL: Final = 0.0005  # on either side: there are dozens of rows
+_ROUNDING: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +33,8 @@ class CampaignPlan:
         steps: Of the job.
         seed: Of the job and the faults.
         kinds: Kinds of faults, `MIX` among them.
-        timeout_seconds: Of an attempt.
+        timeout_seconds: Of an attempt, where something can hang; a minute elsewhere, so that a
+            busy machine makes no faults of its own.
     """
 
     runs: int
@@ -90,16 +93,18 @@ class FaultRow:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """The interval, 99.9 percent, of the share of steps that their first worker did."""
-        return derive_interval(self.done_steps, self.struck_steps)
+        """Where the share of steps that their first worker did lies, 99.9 percent of the time."""
+        if not self.struck_steps:
+            return 0.0, 1.0
+        return derive_interval(self.expected_steps / self.struck_steps, self.struck_steps)
 
     @property
     def agrees(self) -> bool:
-        """Whether the expected share lies in the interval; true where nothing was counted."""
+        """Whether the share of steps lies there; true where nothing was counted."""
         if not self.struck_steps:
             return True
         low, high = self.interval
-        return low <= self.expected_steps / self.struck_steps <= high
+        return low - _ROUNDING <= self.done_steps / self.struck_steps <= high + _ROUNDING
 
     def dump(self) -> dict[str, object]:
         """Return the figures for a program."""
@@ -110,18 +115,30 @@ Progress = Callable[[str | None, float, str], object]
 """Told before each row: the kind, the rate, the contender."""
 
 
-def derive_interval(done: int, of: int) -> tuple[float, float]:
-    """Return the interval of a share, 99.9 percent.
+def derive_interval(share: float, of: int) -> tuple[float, float]:
+    """Return between which shares a count falls, 99.9 percent of the time.
 
-    Wilson's score interval (Wilson 1927): it holds near 0 and 1, where the normal one does not.
+    Exact, by summing the binomial distribution; cost is linear in `of`.
+
+    Args:
+        share: The probability of one.
+        of: How many are drawn, at least one.
     """
-    if not of:
-        return 0.0, 1.0
-    share, square = done / of, _SIGMAS**2
-    middle = share + square / (2 * of)
-    spread = _SIGMAS * math.sqrt(share * (1 - share) / of + square / (4 * of**2))
-    scale = 1 + square / of
-    return max(0.0, (middle - spread) / scale), min(1.0, (middle + spread) / scale)
+    if not 0 < share < 1:
+        return share, share
+    low, high = (_find_quantile(one, of) / of for one in (share, 1 - share))
+    return low, 1 - high
+
+
+def _find_quantile(share: float, of: int) -> int:
+    """Return the least count that is not in the lower tail."""
+    left = _TAIL
+    for count in range(of):
+        ways = math.lgamma(of + 1) - math.lgamma(count + 1) - math.lgamma(of - count + 1)
+        left -= math.exp(ways + count * math.log(share) + (of - count) * math.log1p(-share))
+        if left < 0:
+            return count
+    return of
 
 
 def run_campaign(plan: CampaignPlan, *, tell: Progress) -> list[FaultRow]:
@@ -147,15 +164,13 @@ async def _run(plan: CampaignPlan, folder: Path, tell: Progress) -> list[FaultRo
         for name in CONTENDERS:
             tell(None, 0.0, name)
             quiet = FaultPlan(seed=plan.seed, kind=None, rate=0.0)
-            (bare,) = await _run_all(
-                name, [FaultyWorker(job=job, plan=quiet, run=0)], plan, storage
-            )
-            rows.append(_build_row(name, quiet, [bare], bare))
+            bare = await _run_all(name, [FaultyWorker(job=job, plan=quiet, run=0)], plan, storage)
+            rows.append(build_row(name, quiet, bare, bare))
             for kind, rate in cases:
                 tell(kind, rate, name)
                 faults = FaultPlan(seed=plan.seed, kind=kind, rate=rate)
                 runs = await _run_all(name, _list_workers(job, faults, plan.runs), plan, storage)
-                rows.append(_build_row(name, faults, runs, bare))
+                rows.append(build_row(name, faults, runs, bare))
     return rows
 
 
@@ -166,19 +181,34 @@ def _list_workers(job: Job, faults: FaultPlan, runs: int) -> list[FaultyWorker]:
 async def _run_all(
     name: str, workers: Sequence[FaultyWorker], plan: CampaignPlan, storage: Storage
 ) -> list[FaultRun]:
+    hangs = workers[0].plan.kind in {"hung", MIX}
+    seconds = plan.timeout_seconds if hangs else _LONG_SECONDS
     done: list[FaultRun] = []
     for start in range(0, len(workers), _AT_ONCE):
         few = workers[start : start + _AT_ONCE]
-        tasks = [CONTENDERS[name](worker, storage, plan.timeout_seconds) for worker in few]
+        tasks = [CONTENDERS[name](worker, storage, seconds) for worker in few]
         done += await asyncio.gather(*tasks)
     return done
 
 
-def _build_row(name: str, faults: FaultPlan, runs: Sequence[FaultRun], bare: FaultRun) -> FaultRow:
+def build_row(
+    name: str, faults: FaultPlan, runs: Sequence[FaultRun], bare: Sequence[FaultRun]
+) -> FaultRow:
+    """Return a contender's row.
+
+    Args:
+        name: The contender.
+        faults: What went wrong.
+        runs: Of it, at least one.
+        bare: Runs without faults, with which attempts, calls and tokens are compared.
+    """
     count = len(runs)
 
     def share(pick: Callable[[FaultRun], bool]) -> float:
         return sum(map(pick, runs)) / count
+
+    def grow(pick: Callable[[FaultRun], int]) -> float:
+        return sum(map(pick, runs)) / count / (sum(map(pick, bare)) / len(bare) or 1)
 
     return FaultRow(
         contender=name,
@@ -192,9 +222,9 @@ def _build_row(name: str, faults: FaultPlan, runs: Sequence[FaultRun], bare: Fau
         degraded=share(lambda run: run.end == "degraded"),
         failed=share(lambda run: run.end == "failed"),
         escalated=share(lambda run: run.escalations > 0),
-        attempts=sum(run.attempts for run in runs) / count / bare.attempts,
-        calls=sum(run.calls for run in runs) / count / bare.calls,
-        tokens=sum(run.tokens for run in runs) / count / bare.tokens,
+        attempts=grow(lambda run: run.attempts),
+        calls=grow(lambda run: run.calls),
+        tokens=grow(lambda run: run.tokens),
         phantoms=sum(run.phantoms for run in runs) / count,
         doubles=sum(run.doubles for run in runs) / count,
         struck_steps=sum(run.struck_steps for run in runs),
@@ -205,20 +235,20 @@ def _build_row(name: str, faults: FaultPlan, runs: Sequence[FaultRun], bare: Fau
 
 def list_misses(rows: Sequence[FaultRow]) -> list[str]:
     """Return where interlock was wrong in silence though it could see, or where rates disagree."""
-    ours = [row for row in rows if row.contender == OURS]
+    ours = [row for row in rows if row.contender.startswith(OURS)]
     wrong = [
-        f"{row.kind} at {row.rate:.0%}: {row.silently_wrong:.0%} of the answers wrong in silence"
+        f"{row.contender}, {row.kind} at {row.rate:.0%}: {row.silently_wrong:.0%} of the answers wrong in silence"
         for row in ours
         if row.is_seen and row.silently_wrong
     ]
     doubled = [
-        f"{row.kind} at {row.rate:.0%}: effects a run: {row.doubles:.1f} made once more, "
+        f"{row.contender}, {row.kind} at {row.rate:.0%}: effects a run: {row.doubles:.1f} made once more, "
         f"{row.phantoms:.1f} claimed only"
         for row in ours
         if row.doubles or row.phantoms
     ]
     off = [
-        f"{row.kind} at {row.rate:.0%}: {row.done_steps} steps done of {row.struck_steps}, "
+        f"{row.contender}, {row.kind} at {row.rate:.0%}: {row.done_steps} steps done of {row.struck_steps}, "
         f"{row.expected_steps:.1f} expected"
         for row in ours
         if not row.agrees

@@ -131,7 +131,7 @@ class FaultDesk:
     def _count(self, result: RunResult, journal: Sequence[Handoff]) -> FaultRun:
         outputs = [h for h in journal if h.kind == "output" and h.sender != PERSON]
         _require(result.usage.attempts, len(outputs), "attempts")
-        settled = _recount_ends(journal)
+        settled = recount_ends(journal)
         told = {step: outcome.status for step, outcome in result.outcomes.items()}
         _require(told, settled, "how the steps ended")
         started = {h.step_id for h in journal if h.kind == "brief"} & self._list_struck()
@@ -193,7 +193,7 @@ def _choose_second_ways(step: JobStep, number: int) -> tuple[Fallback, ...]:
             return (ask_person(),)
 
 
-def _recount_ends(journal: Sequence[Handoff]) -> dict[StepId, str]:
+def recount_ends(journal: Sequence[Handoff]) -> dict[StepId, str]:
     """Return how each step ended: an accepted output ends it, and so does a settlement."""
     ends: dict[StepId, str] = {}
     for handoff in journal:
@@ -201,18 +201,19 @@ def _recount_ends(journal: Sequence[Handoff]) -> dict[StepId, str]:
             continue
         if handoff.kind == "settlement" and handoff.status is not None:
             ends[handoff.step_id] = handoff.status
-        elif _is_accepted(handoff):
+        elif is_accepted(handoff):
             ends[handoff.step_id] = "accepted"
     return ends
 
 
-def _is_accepted(handoff: Handoff) -> bool:
+def is_accepted(handoff: Handoff) -> bool:
+    """Return whether it is an output that ends its step."""
     verdict = handoff.verdict
     return handoff.kind == "output" and verdict is not None and verdict.action == "accept"
 
 
 def _is_first_way(output: Handoff) -> bool:
-    return output.sender == CLERK and _is_accepted(output)
+    return output.sender == CLERK and is_accepted(output)
 
 
 def _read_answer(result: RunResult) -> tuple[int, int] | None:

@@ -33,7 +33,7 @@ class Journal:
             which = (thread_id, step_id)
             found = load_payloads(connection, thread_id, step_id) if payloads else {}
             rows = connection.run("load_handoffs", which)
-            return [_parse_handoff(row, payloads=found) for row in rows]
+            return [parse_handoff(row, payloads=found) for row in rows]
 
         return await self._database.read(operation)
 
@@ -109,7 +109,8 @@ def insert_handoffs(connection: Connection, rows: Sequence[_Row]) -> None:
     connection.run_many("insert_handoff", rows)
 
 
-def _parse_handoff(row: Sequence[Any], *, payloads: Mapping[str, bytes]) -> Handoff:
+def parse_handoff(row: Sequence[Any], *, payloads: Mapping[str, bytes]) -> Handoff:
+    """Return the handoff of a row, with its payload if it is among those given by hash."""
     (identifier, thread_id, superstep, kind, sender, receiver, step_id, attempt, worker) = row[:9]
     (payload_hash, verdict, status, queued_at, started_at, ended_at) = row[9:15]
     data = payloads.get(payload_hash)

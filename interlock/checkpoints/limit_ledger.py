@@ -207,18 +207,18 @@ class SqlLimitLedger:
         """Return what is to be written about how a call came back, or None if it is nothing."""
         now = dump_instant(self._clock.now())
         breaker, name = turn.limit.breaker, turn.limit.name
-        is_failure = error is not None and breaker is not None
-        is_failure = is_failure and counts_as_failure(error, breaker)
+        failure = None
+        if error is not None and breaker is not None and counts_as_failure(error, breaker):
+            failure = name_failure(error)
         held_until = _find_hold(error, now=now)
-        if not is_failure and turn.probe is None and held_until is None:
+        if failure is None and turn.probe is None and held_until is None:
             return None
 
         def operation(connection: Connection) -> _Reply:
             known = load_state(connection, name)
             after = known
-            if breaker is not None and is_failure:
-                what = name_failure(error)
-                after = count_failure(known, breaker, probe=turn.probe, now=now, what=what)
+            if breaker is not None and failure is not None:
+                after = count_failure(known, breaker, probe=turn.probe, now=now, what=failure)
             elif breaker is not None and turn.probe is not None and _is_over(error):
                 after = count_success(known, breaker, probe=turn.probe, now=now)
             elif turn.probe is not None:

@@ -24,6 +24,7 @@ from interlock.checkpoints.question_ledger import (
     derive_question_rows,
     insert_questions,
 )
+from interlock.checkpoints.replan_requests import load_replan_requests, request_replan
 from interlock.checkpoints.revivable import build_serializer
 from interlock.checkpoints.run_ledger import RunLedger, apply_update
 from interlock.checkpoints.saver import Saver
@@ -322,6 +323,19 @@ class SqlStorage:
     ) -> Sequence[Handoff]:
         """Return the journal of a thread, oldest first."""
         return await self._journal.load_handoffs(thread_id, step_id=step_id, payloads=payloads)
+
+    async def request_replan(self, request: Handoff) -> None:
+        """Write down what a person asks of a run's planner; needs no lease.
+
+        Raises:
+            UnknownThreadError: There is no such run.
+            FinishedRunError: It has ended.
+        """
+        await request_replan(self._database, request)
+
+    async def load_replan_requests(self, thread_id: ThreadId) -> Sequence[Handoff]:
+        """Return what people have asked of a run's planner, with payloads, oldest first."""
+        return await load_replan_requests(self._database, thread_id)
 
     async def count_thread(self, thread_id: ThreadId, *, scope: str = "") -> ThreadCounts:
         """Return where a thread stands, or the part of it below a scope such as `outer/`."""

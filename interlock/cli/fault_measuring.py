@@ -6,9 +6,12 @@ from interlock.cli.exit_codes import ExitCode
 from interlock.cli.output import Output
 from interlock.console.fault_campaign_page import draw_fault_campaign
 from interlock.contracts.errors import ConfigurationError
+from interlock.demo.retail_faults import run_retail_campaign
 
 
-def show_fault_campaign(output: Output, *, runs: int, rates: str, steps: int, seed: int) -> int:
+def show_fault_campaign(
+    output: Output, *, runs: int, rates: str, steps: int, tickets: int, seed: int
+) -> int:
     """Run the campaign, and show it; the code says whether the aims hold.
 
     Raises:
@@ -22,10 +25,13 @@ def show_fault_campaign(output: Output, *, runs: int, rates: str, steps: int, se
         output.complain(f"  {contender}: {what}")
 
     rows = run_campaign(plan, tell=tell)
+    if tickets:
+        rows += run_retail_campaign(rates=plan.rates, seed=seed, most=tickets, tell=tell)
     misses = list_misses(rows)
     data = {
         "runs": runs,
         "steps": steps,
+        "tickets": tickets,
         "seed": seed,
         "rows": [row.dump() for row in rows],
         "aims": {"hold": not misses, "misses": misses},

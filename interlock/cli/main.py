@@ -10,11 +10,13 @@ import typer
 
 from interlock.cli.commands.bench import app as bench
 from interlock.cli.commands.context import app as context
+from interlock.cli.commands.crash_testing import crash_test
 from interlock.cli.commands.demo import demo
 from interlock.cli.commands.drawing import graph, schema
 from interlock.cli.commands.effects import app as effects
 from interlock.cli.commands.keys import app as keys
-from interlock.cli.commands.plans import plan
+from interlock.cli.commands.limits import app as limits
+from interlock.cli.commands.plans import plan, replan
 from interlock.cli.commands.pruning import prune
 from interlock.cli.commands.reading import cancel, handoffs, inbox, status
 from interlock.cli.commands.running import answer, resume
@@ -116,12 +118,18 @@ def _register() -> None:
     )(plan)
     app.command(
         epilog=show_examples(
+            "interlock replan t17 --why 'tell the customer as well' --team app:desk"
+        )
+    )(replan)
+    app.command(
+        epilog=show_examples(
             "interlock scratchpad t17 reply --team app:desk",
             "interlock scratchpad t17 outer/inner --json",
         )
     )(scratchpad)
     app.add_typer(effects, name="effects")
     app.add_typer(context, name="context")
+    app.add_typer(limits, name="limits")
     app.command(
         epilog=show_examples("interlock cancel t17 --why 'the customer called' --team app:desk")
     )(cancel)
@@ -139,6 +147,14 @@ def _register() -> None:
         )
     )(prune)
     app.add_typer(keys, name="keys")
+    app.command(
+        epilog=show_examples(
+            "interlock crash-test app:desk 'Answer ticket 17' --observe app:list_refunds",
+            "interlock crash-test app:desk 'Answer ticket 17' --max-kills 40 --json",
+            note="Exit codes: 0 every promise held, 3 one did not, 2 usage, 5 the team failed.",
+        ),
+        name="crash-test",
+    )(crash_test)
     app.add_typer(bench, name="bench")
 
 

@@ -17,6 +17,7 @@ from interlock.cli.exit_codes import ExitCode
 from interlock.cli.output import Output
 from interlock.cli.reading import read
 from interlock.cli.team_loading import load_team
+from interlock.console.clean_text import clean_lines
 from interlock.console.json_lines import dump_value
 from interlock.console.plan_page import draw_plan_version
 from interlock.contracts.errors import ConfigurationError, PlanError, UnknownThreadError
@@ -71,8 +72,18 @@ def show_plan(
 
 
 def write_yaml(plan: Plain) -> str:
-    """Return a dumped plan as YAML that a person can read and change."""
-    text: str = yaml.safe_dump(plan, sort_keys=False, allow_unicode=True, width=100)
+    """Return a dumped plan as YAML that a person can read and change, and that comes back as it was.
+
+    Where a text holds what would steer a terminal or turn the line round, everything beyond ASCII
+    is escaped.
+    """
+    text = _dump_yaml(plan, is_ascii=False)
+    is_clean = list(clean_lines(text)) == text.splitlines()
+    return text if is_clean else _dump_yaml(plan, is_ascii=True)
+
+
+def _dump_yaml(plan: Plain, *, is_ascii: bool) -> str:
+    text: str = yaml.safe_dump(plan, sort_keys=False, allow_unicode=not is_ascii, width=100)
     return text
 
 

@@ -9,7 +9,7 @@ from interlock.contracts.ids import HandoffId, PayloadHash, StepId, ThreadId, Wo
 from interlock.contracts.plain import Plain
 
 HandoffKind: TypeAlias = Literal[
-    "plan", "brief", "output", "refusal", "settlement", "question", "answer", "effects"
+    "plan", "brief", "output", "refusal", "settlement", "question", "answer", "effects", "replan"
 ]
 VerdictAction: TypeAlias = Literal["accept", "retry", "fallback", "park", "degrade", "fail"]
 

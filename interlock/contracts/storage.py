@@ -268,6 +268,19 @@ class Storage(Protocol):
         """Return the journal of a thread, oldest first."""
         ...
 
+    async def request_replan(self, request: Handoff) -> None:
+        """Write down what a person asks of a run's planner; needs no lease.
+
+        Raises:
+            UnknownThreadError: There is no such run.
+            FinishedRunError: It has ended.
+        """
+        ...
+
+    async def load_replan_requests(self, thread_id: ThreadId) -> Sequence[Handoff]:
+        """Return what people have asked of a run's planner, with payloads, oldest first."""
+        ...
+
     async def count_thread(self, thread_id: ThreadId, *, scope: str = "") -> ThreadCounts:
         """Return where a thread stands, or the part of it below a scope.
 

@@ -77,7 +77,9 @@ class WorkerCard(FrozenModel):
     max_parallel: int | None = None
 
 
-PlanReason: TypeAlias = Literal["first", "invalid", "continue", "abandoned", "gap", "stall"]
+PlanReason: TypeAlias = Literal[
+    "first", "invalid", "continue", "abandoned", "gap", "stall", "person"
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +96,8 @@ class PlanRequest:
         outcomes: What has settled so far, by step id.
         reason: Why it is asked: `first`; `invalid`, the last answer was no good; `continue`, the
             steps of an open plan have all settled; `abandoned`, `gap` or `stall`, the policy's
-            `replan` says to.
+            `replan` says to; `person`, somebody asked for it.
+        why: What that person wrote; stays while an answer to it is corrected.
     """
 
     goal: str
@@ -105,6 +108,7 @@ class PlanRequest:
     previous: TaskGraph | None = None
     outcomes: Mapping[StepId, StepOutcome] = field(default_factory=dict)
     reason: PlanReason = "first"
+    why: str | None = None
 
 
 @runtime_checkable

@@ -40,6 +40,8 @@ def _list_sections(request: PlanRequest) -> Iterator[tuple[str, str]]:
     if request.previous is not None:
         yield f"Why you are asked again: {request.reason}", _WAYS.get(request.reason, _CHANGE)
         yield "The plan so far", _word_plan(request.previous, request.outcomes)
+    if request.why is not None:
+        yield "What a person asks of the next version", request.why
     if request.problems:
         title = "Your last answer could not be used. Correct all of this"
         yield title, "\n".join(f"- {problem}" for problem in request.problems)

@@ -235,7 +235,15 @@ class BudgetGuard:
             tokens=used.tokens,
             started_at=now,
         )
-        end = CallEnd(id=record.id, calls=0, tokens=used.tokens, money=0, ended_at=now, **extra)
+        end = CallEnd(
+            id=record.id,
+            calls=0,
+            tokens=used.tokens,
+            money=0,
+            input_tokens=extra.get("input_tokens"),
+            output_tokens=extra.get("output_tokens"),
+            ended_at=now,
+        )
         self.storage.post(self.thread_id, Batch(calls=(record,), ended_calls=(end,)))
 
     def _word(self, lack: Lack, call: ModelCall) -> BudgetExhaustedError:

@@ -66,6 +66,8 @@ def build_intake_node(team: Team) -> IntakeNode:
             replans=0,
             replan_seen=[],
             replan_reason=None,
+            replan_why=None,
+            replan_heard=[],
             plan_added=[],
             plan_rounds=0,
             plan_stalls=0,

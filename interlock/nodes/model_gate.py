@@ -11,6 +11,7 @@ run what they wait for. So the gate has two halves, one for each kind of callbac
 
 import asyncio
 import inspect
+import logging
 import threading
 from collections.abc import Coroutine, Mapping, Sequence
 from concurrent.futures import Future
@@ -30,6 +31,8 @@ from langchain_core.runnables import RunnableConfig
 from interlock.contracts.errors import InterlockError
 from interlock.contracts.model_call import CallGuard, CallResult, ModelCall
 
+_MANAGER_LOGGER: Final = "langchain_core.callbacks.manager"
+_HALVES: Final = frozenset({"ModelGate", "_AwaitedCalls"})
 _PATIENCE: Final = 8
 """Refusals after which a caller that goes on all the same is cut off."""
 
@@ -252,6 +255,7 @@ class _AwaitedCalls(AsyncCallbackHandler):
 def open_gate(config: RunnableConfig, gate: ModelGate) -> RunnableConfig:
     """Return a config below which every model call passes the gate."""
     handlers: tuple[BaseCallbackHandler, ...] = (gate, _AwaitedCalls(gate))
+    logging.getLogger(_MANAGER_LOGGER).addFilter(_is_no_refusal)
     scoped: RunnableConfig = {**config}
     callbacks = config.get("callbacks")
     if isinstance(callbacks, BaseCallbackManager):
@@ -262,6 +266,16 @@ def open_gate(config: RunnableConfig, gate: ModelGate) -> RunnableConfig:
     else:
         scoped["callbacks"] = [*(callbacks or ()), *handlers]
     return scoped
+
+
+def _is_no_refusal(record: logging.LogRecord) -> bool:
+    """Return whether a warning of LangChain's is about something else than a gate that refused.
+
+    It warns of whatever a handler raises; a refusal is no failure of the handler, and the caller
+    gets it.
+    """
+    args = record.args
+    return not (isinstance(args, tuple) and args and args[0] in _HALVES)
 
 
 def _is_awaited() -> bool:

@@ -13,7 +13,7 @@ from interlock.contracts.storage import Batch
 from interlock.nodes.asked_questions import put_questions
 from interlock.nodes.place import Place, get_superstep, get_thread_id
 from interlock.nodes.plan_outcomes import parse_outcomes
-from interlock.nodes.replanning import compare_plans, keep_outcomes
+from interlock.nodes.replanning import compare_plans, keep_outcomes, word_reason
 from interlock.nodes.rolling_plan import keep_settled
 from interlock.nodes.run_state import RunContext, RunState, as_plain
 from interlock.nodes.team import Team
@@ -103,7 +103,12 @@ def record_plan(
 
 def accept_plan(state: RunState, plan: TaskGraph) -> RunState:
     """Return what changes when a plan is to run: what it adds, and what has run that still counts."""
-    update = RunState(plan_before=None, replan_reason=None, plan_added=_list_added(state, plan))
+    update = RunState(
+        plan_before=None,
+        replan_reason=None,
+        replan_why=None,
+        plan_added=_list_added(state, plan),
+    )
     if state.get("replan_reason") is not None:
         kept = keep_outcomes(keep_settled(state), plan, parse_outcomes(state))
         update["outcomes"] = {step: state["outcomes"][step] for step in kept}
@@ -114,10 +119,10 @@ def _build_verdict(state: RunState, plan: TaskGraph, note: str | None) -> Verdic
     """Return for the journal why a plan is not the planner's first: a template, or another version."""
     if note is not None:
         return Verdict(action="fallback", reason=note)
-    if (reason := state.get("replan_reason")) is None:
+    if state.get("replan_reason") is None:
         return None
     diff = compare_plans(keep_settled(state), plan)
-    return Verdict(action="accept", reason=f"replanned ({reason}): {diff.describe()}")
+    return Verdict(action="accept", reason=f"replanned ({word_reason(state)}): {diff.describe()}")
 
 
 def _list_added(state: RunState, plan: TaskGraph) -> list[str]:

@@ -26,7 +26,7 @@ from interlock.nodes.plan_checks import validate_next_plan
 from interlock.nodes.plan_fallback import PlanTry, end_planning, fall_back, is_given_up
 from interlock.nodes.plan_outcomes import parse_outcomes
 from interlock.nodes.plan_proposal import propose_plan
-from interlock.nodes.replanning import begin_replan, find_triggers
+from interlock.nodes.replanning import begin_replan, is_replan_due
 from interlock.nodes.rolling_plan import go_on, is_going_on
 from interlock.nodes.run_state import RunContext, RunState, as_plain, require_schema_version
 from interlock.nodes.team import Team
@@ -51,7 +51,7 @@ def build_planner_node(team: Team) -> PlannerNode:
             begun = go_on(state, team.spec.policy)
             if begun.get("plan_gap") is not None:
                 return begun
-        elif find_triggers(state, team.spec.policy) and state["plan_status"] == "accepted":
+        elif is_replan_due(state, team.spec.policy):
             begun = begin_replan(state, team.spec.policy)
         state = {**state, **begun}
         if is_given_up(team, state):
@@ -151,6 +151,7 @@ async def _build_request(
         previous=TaskGraph.model_validate(previous) if previous else None,
         outcomes=parse_outcomes(state),
         reason=_find_reason(state),
+        why=state.get("replan_why"),
     )
 
 

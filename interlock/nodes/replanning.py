@@ -43,32 +43,46 @@ def find_triggers(state: RunState, policy: RunPolicy) -> dict[StepId, ReplanTrig
     return {step: trigger for step, trigger in found.items() if trigger in declared.on}
 
 
+def is_replan_due(state: RunState, policy: RunPolicy) -> bool:
+    """Return whether the planner is to be asked about a plan that has run."""
+    if state["plan_status"] != "accepted":
+        return False
+    return state.get("replan_why") is not None or bool(find_triggers(state, policy))
+
+
 def begin_replan(state: RunState, policy: RunPolicy) -> RunState:
     """Return what changes when the planner is asked about a plan that has run."""
     plan: Mapping[str, Any] = state["plan"] or {}
     triggers = find_triggers(state, policy)
-    order: tuple[ReplanTrigger, ...] = ("abandoned", "gap", "stall")
+    is_asked = state.get("replan_why") is not None
     return RunState(
         plan_base=plan["version"],
         plan_before=state["plan"],
         plan_attempts=0,
         plan_problems=[],
         plan_chain=0,
-        replans=state.get("replans", 0) + 1,
+        replans=state.get("replans", 0) + (not is_asked),
         replan_seen=[*state.get("replan_seen", ()), *triggers],
-        replan_reason=next(trigger for trigger in order if trigger in triggers.values()),
+        replan_reason="person" if is_asked else min(triggers.values()),  # abandoned first
     )
 
 
 def give_up_replan(state: RunState, problems: Collection[str]) -> RunState:
     """Return the end of a replanning that brought no valid plan: the plan that has run stands."""
-    note = f"Replanning ({state['replan_reason']}) brought no valid plan: {'; '.join(problems)}"
+    note = f"Replanning ({word_reason(state)}) brought no valid plan: {'; '.join(problems)}"
     return RunState(
         plan=state["plan_before"],
         plan_status="accepted",
         plan_notes=[*state.get("plan_notes", ()), note],
         replan_reason=None,
+        replan_why=None,
     )
+
+
+def word_reason(state: RunState) -> str:
+    """Return why the planner is asked about a plan that has run; a person's reason in full."""
+    why = state.get("replan_why")
+    return f"{state['replan_reason']}: {why}" if why is not None else str(state["replan_reason"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -92,6 +92,8 @@ class RunState(TypedDict, total=False):
         replans: How often the planner was asked about a plan that has run.
         replan_seen: The settled steps about which it was asked.
         replan_reason: Why it is asked now, if it is.
+        replan_why: What a person wants of the next version, if one asked for it.
+        replan_heard: The journal's ids of what people asked, as far as the planner was told.
         plan_added: The steps that the newest version added.
         plan_rounds: How many plans have run, the present one included.
         plan_stalls: How many versions in a row brought no accepted step.
@@ -129,7 +131,9 @@ class RunState(TypedDict, total=False):
     plan_before: dict[str, Any] | None
     replans: int
     replan_seen: list[str]
-    replan_reason: Literal["abandoned", "gap", "stall"] | None
+    replan_reason: Literal["abandoned", "gap", "stall", "person"] | None
+    replan_why: str | None
+    replan_heard: list[str]
     plan_added: list[str]
     plan_rounds: int
     plan_stalls: int

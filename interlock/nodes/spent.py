@@ -55,9 +55,8 @@ async def count_spent(
             )
             found[handoff.step_id] = Spent(spent.attempts, spent.usage + cost)
     for call in (await storage.load_spending(thread_id)).calls:
-        spent = found.get(call.caller.path)
-        if spent is None or call.caller.superstep != superstep or call.caller.role == "planner":
-            continue
-        paid = Usage(model_calls=call.model_calls, money=dump_money(call.money))
-        found[call.caller.path] = Spent(spent.attempts, spent.usage + paid)
+        path, role = call.caller.path, call.caller.role
+        if path in found and call.caller.superstep == superstep and role != "planner":
+            paid = Usage(model_calls=call.model_calls, money=dump_money(call.money))
+            found[path] = Spent(found[path].attempts, found[path].usage + paid)
     return found

@@ -6,7 +6,7 @@ Who waits for a turn holds no slot.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +16,7 @@ from langgraph.errors import GraphBubbleUp
 from interlock.contracts.brief import Brief
 from interlock.contracts.errors import StepTimeoutError
 from interlock.contracts.fallback import Abandon
-from interlock.contracts.handoff import Handoff, Verdict
+from interlock.contracts.handoff import Handoff, Verdict, VerdictAction
 from interlock.contracts.ids import WorkerName, derive_handoff_id
 from interlock.contracts.limit_errors import BreakerOpenError, RateLimitedError
 from interlock.contracts.limits import Limit, LimitLedger, Notice, Turn
@@ -25,6 +25,7 @@ from interlock.contracts.storage import Batch
 from interlock.contracts.worker import Worker
 from interlock.nodes.agent_call import AgentResult, CallAgent
 from interlock.nodes.breaker_notice import build_notice
+from interlock.nodes.live_run import LiveRun
 from interlock.nodes.step_budget import find_end
 from interlock.nodes.step_run import StepRun
 from interlock.nodes.step_state import FALLBACK, StepState
@@ -94,14 +95,19 @@ def refuse(
 ) -> StepState:
     """Put it into the journal that a worker gets no attempt now; returns the way to the fallbacks."""
     left = run.step.fallback[state["chain"] :]
-    action = "fallback" if left and not isinstance(left[0], Abandon) else "fail"
+    action: VerdictAction = "fallback" if left and not isinstance(left[0], Abandon) else "fail"
     verdict = Verdict(action=action, reason=str(error), error=type(error).__name__)
     now = team.clock.now()
     payload: Plain = {"reason": str(error), "error": type(error).__name__}
-    place = {"superstep": run.superstep, "step_id": run.path, "attempt": state["attempt"]}
-    kind = f"refusal/{state['worker']}/{state['chain']}"
+    attempt: int = state["attempt"]
     handoff = Handoff(
-        id=derive_handoff_id(run.thread_id, **place, kind=kind),
+        id=derive_handoff_id(
+            run.thread_id,
+            superstep=run.superstep,
+            step_id=run.path,
+            attempt=attempt,
+            kind=f"refusal/{state['worker']}/{state['chain']}",
+        ),
         thread_id=run.thread_id,
         kind="refusal",
         sender="supervisor",
@@ -112,7 +118,9 @@ def refuse(
         verdict=verdict,
         queued_at=run.queued_at,
         ended_at=now,
-        **place,
+        superstep=run.superstep,
+        step_id=run.path,
+        attempt=attempt,
     )
     run.storage.post(run.thread_id, Batch(handoffs=(handoff,)))
     if team.is_heard(run.thread_id):
@@ -126,13 +134,19 @@ class WatchedAttempt:
     """One attempt, seen by its worker's breaker.
 
     Attributes:
+        team: At work.
+        live: Of the run.
         ledger: Where breakers are kept.
-        turn: The attempt's; None where the worker has no limits.
+        limit: The worker's; None where it has none.
+        turn: The attempt's; None where the worker has no limits, or the attempt is made again.
         notice: Told if the breaker changes.
         error: What the agent raised, or reported as its failure.
     """
 
+    team: Team
+    live: LiveRun
     ledger: LimitLedger
+    limit: Limit | None
     turn: Turn | None
     notice: Notice
     error: BaseException | None = None
@@ -141,18 +155,43 @@ class WatchedAttempt:
     def begin(cls, team: Team, run: StepRun) -> "WatchedAttempt":
         """Return the watch over the attempt that begins now."""
         turn, run.turn = run.turn, None
-        return cls(ledger=run.storage.limits, turn=turn, notice=build_notice(team, run.thread_id))
+        return cls(
+            team=team,
+            live=run.live,
+            ledger=run.storage.limits,
+            limit=derive_worker_limit(team.spec.workers[run.slot.worker]),
+            turn=turn,
+            notice=build_notice(team, run.thread_id),
+        )
 
     async def make(
         self, attempt: Callable[[CallAgent], Awaitable[dict[str, Plain]]], call_agent: CallAgent
     ) -> dict[str, Plain]:
         """Make the attempt and tell the breaker what came of it; returns its envelope."""
+        if self.turn is None and self.limit is not None:
+            self.turn = await self._take_again(self.limit)
         try:
             envelope = await attempt(self._watch(call_agent))
             await self._tell(envelope)
         finally:
             self._give_up()
         return envelope
+
+    async def _take_again(self, limit: Limit) -> Turn:
+        """Return the turn of an attempt that was begun before: after a crash, or a person's answer.
+
+        An open breaker does not stop it: what was answered would be lost.
+        """
+        turn = Turn(limit=limit, starts_at=self.team.clock.now())
+        if limit.rate is None:
+            return turn
+        turn = await self.ledger.ask(replace(limit, breaker=None))
+        while (seconds := (turn.starts_at - self.team.clock.now()).total_seconds()) > 0:
+            await self.live.wait_unless_stopping(self.team.clock.sleep(seconds))
+            if self.live.is_stopping:
+                break
+            turn = await self.ledger.ask(turn.limit, turn=turn)
+        return replace(turn, limit=limit)
 
     def _watch(self, call_agent: CallAgent) -> CallAgent:
         """Return a call of the agent that notes what it raises."""

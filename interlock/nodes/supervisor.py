@@ -14,6 +14,7 @@ from interlock.contracts.ids import WorkerName
 from interlock.contracts.outcome import TERMINAL_STEP_STATUSES
 from interlock.contracts.plan import TaskGraph
 from interlock.nodes.place import get_thread_id
+from interlock.nodes.replan_asked import take_request
 from interlock.nodes.replanning import find_triggers
 from interlock.nodes.run_state import RunContext, RunRoute, RunState, require_schema_version
 from interlock.nodes.team import Team
@@ -27,13 +28,16 @@ def build_supervisor_node(team: Team) -> SupervisorNode:
     async def supervisor(state: RunState, runtime: Runtime[RunContext]) -> RunState:
         """Decide the next route.
 
-        Reads: plan, plan_status, outcomes, answers, failure. Writes: route. Effects and
-        interrupts: none.
+        Reads: plan, plan_status, outcomes, answers, failure, replan_heard. Writes: route, and a
+        person's request for another plan. Effects and interrupts: none.
         """
         require_schema_version(state)
         thread_id = get_thread_id(runtime)
         is_cancelled = team.find_live(thread_id, state["scope"]).cancel_reason is not None
-        return RunState(route=_decide(team, state, is_cancelled=is_cancelled))
+        route = _decide(team, state, is_cancelled=is_cancelled)
+        if route != "finish" or is_cancelled or state["failure"] is not None:
+            return RunState(route=route)
+        return {"route": route, **await take_request(team, state, thread_id)}
 
     return supervisor
 

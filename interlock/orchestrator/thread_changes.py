@@ -2,6 +2,7 @@
 
 from interlock.contracts.clock import Clock
 from interlock.contracts.context_records import FactRecord
+from interlock.contracts.errors import ConfigurationError
 from interlock.contracts.plan import TaskGraph
 from interlock.contracts.retention import PruneReport, Retention
 from interlock.nodes.plan_checks import validate_plan
@@ -11,6 +12,7 @@ from interlock.orchestrator.context_reading import (
     correct_fact,
     retract_fact,
 )
+from interlock.orchestrator.replan_request import request_replan
 from interlock.orchestrator.thread_views import ThreadViews
 
 
@@ -31,6 +33,30 @@ class ThreadChanges(ThreadViews):
         """
         record = await self._load(thread_id)
         validate_plan(self._team, plan, context=record.context)
+
+    async def areplan(self, thread_id: str, *, why: str) -> None:
+        """Ask a run's planner for another version of its plan; runs nothing.
+
+        Taken up once all steps have settled, before the run ends: by whoever drives it, also in
+        another process, or when it is answered or resumed. What is finished stands. Requests are
+        bounded by their number, not by the policy's `replan`.
+
+        Args:
+            thread_id: The run's thread; not of a run that has ended.
+            why: What is wanted; the planner is told, and the journal keeps it.
+
+        Raises:
+            UnknownThreadError: No run was ever started there.
+            FinishedRunError: The run has ended.
+            ConfigurationError: The team's plan is fixed, or no reason is given.
+        """
+        if isinstance(self._team.spec.planner, TaskGraph):
+            raise ConfigurationError(
+                "This team's plan is fixed, so nobody can be asked for another. Give the team a "
+                "planner: a function, or an object with `plan(request)`."
+            )
+        now = self._clock.now()
+        await request_replan(self._open_storage, thread_id, why=why, at=now)
 
     async def aprune(
         self, retention: Retention | None = None, *, dry_run: bool = False

@@ -1,7 +1,8 @@
 """`create_supervisor`: a team whose model hands out the work, with langgraph-supervisor's call."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, get_args
+from datetime import timedelta
+from typing import Any, Final, Literal, get_args
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import Runnable
@@ -9,20 +10,24 @@ from langchain_core.tools import BaseTool
 from langgraph.prebuilt import ToolNode
 from pydantic import BaseModel
 
-from interlock.contracts.clock import Clock, SystemClock
+from interlock.contracts.clock import Clock
 from interlock.contracts.criteria import Criterion
 from interlock.contracts.encryption import Encryption
 from interlock.contracts.errors import ConfigurationError
 from interlock.contracts.policy import RunPolicy
 from interlock.contracts.storage import Storage
 from interlock.models.chat_models import resolve_chat_model
+from interlock.models.structured import CallLimits
 from interlock.orchestrator.declare import Checks
 from interlock.supervisor.agent_worker import Agent, OutputMode, build_agent_workers
 from interlock.supervisor.chat_graph import ChatGraph, ChatSpec, ChatState, build_chat_graph
 from interlock.supervisor.conversation import Narrator
 from interlock.supervisor.handoff_tools import build_toolbox
+from interlock.supervisor.patient_model import PatientModel
 from interlock.supervisor.router import Prompt, ResponseFormat, RouterSpec
 from interlock.supervisor.turn import TeamDeclaration, TurnRunner
+
+_LIMITS: Final = CallLimits(timeout=timedelta(minutes=2))
 
 Tools = Sequence[BaseTool | Callable[..., Any]] | ToolNode
 
@@ -50,6 +55,7 @@ def create_supervisor(  # noqa: PLR0913 - the call of langgraph-supervisor, and 
     criteria: Mapping[str, Sequence[Criterion]] | None = None,
     checks: Checks = (),
     descriptions: Mapping[str, str] | None = None,
+    limits: CallLimits = _LIMITS,
     clock: Clock | None = None,
     encryption: Encryption | None = None,
 ) -> ChatGraph:
@@ -82,7 +88,8 @@ def create_supervisor(  # noqa: PLR0913 - the call of langgraph-supervisor, and 
         criteria: Agent to what its results must satisfy; over `output.text`, as a rule.
         checks: Registered checks for them.
         descriptions: Agent to what it does, for the model.
-        clock: Time; the machine's if left out.
+        limits: Time for one turn of the model, and how often a call that is lost is repeated.
+        clock: The runs' time; the machine's if left out.
         encryption: The keys of a storage that is named by its URL and sealed.
 
     Raises:
@@ -97,13 +104,12 @@ def create_supervisor(  # noqa: PLR0913 - the call of langgraph-supervisor, and 
     toolbox = build_toolbox(workers, _list_tools(tools), handoff_tool_prefix=handoff_tool_prefix)
     shape = response_format if isinstance(response_format, tuple) else (None, response_format)
     router = RouterSpec(
-        model=resolve_chat_model(model),
+        model=PatientModel(resolve_chat_model(model), limits),
         prompt=prompt,
         pre_model_hook=pre_model_hook,
         parallel_tool_calls=parallel_tool_calls,
         response_format=None if shape[1] is None else (shape[0], shape[1]),
         has_inline_names=include_agent_name == "inline",
-        clock=clock or SystemClock(),
     )
     team = TeamDeclaration(
         toolbox=toolbox,
@@ -112,6 +118,7 @@ def create_supervisor(  # noqa: PLR0913 - the call of langgraph-supervisor, and 
         policy=policy or RunPolicy(),
         checks=checks,
         storage=storage,
+        clock=clock,
         encryption=encryption,
     )
     has_back = (

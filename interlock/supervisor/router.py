@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import (
     AIMessage,
     BaseMessage,
@@ -13,19 +12,13 @@ from langchain_core.messages import (
     SystemMessage,
 )
 from langchain_core.runnables import Runnable
-from langgraph.errors import GraphBubbleUp
 from pydantic import BaseModel
 
-from interlock.contracts.clock import Clock
-from interlock.contracts.model_errors import ModelAnswerError, ModelCallError
+from interlock.contracts.model_errors import ModelAnswerError
 from interlock.contracts.plain import parse_plain
 from interlock.contracts.plan import Need, Step, TaskGraph
-from interlock.contracts.policy import Retry, derive_backoff_seconds
 from interlock.contracts.thread_call import call_in_thread
 from interlock.contracts.worker import PlanRequest
-from interlock.models.call_failures import explain_failure
-from interlock.models.chat_models import name_chat_model
-from interlock.models.model_answers import check_answer
 from interlock.supervisor.conversation import build_transcript, list_turns
 from interlock.supervisor.decision import (
     ANSWER,
@@ -34,10 +27,10 @@ from interlock.supervisor.decision import (
     DecisionReader,
     list_results,
 )
+from interlock.supervisor.patient_model import PatientModel
 
 Prompt: TypeAlias = str | SystemMessage | Callable[[Any], Any] | Runnable[Any, Any]
 ResponseFormat: TypeAlias = type[Any] | dict[str, Any]
-_RETRY: Final = Retry(max_attempts=3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,16 +44,14 @@ class RouterSpec:
         parallel_tool_calls: Whether it may call several tools in a turn; None leaves it to it.
         response_format: A class or schema for the final answer, with a prompt of its own or None.
         has_inline_names: Whether agents' messages carry their name in their text.
-        clock: Waits between calls that fail on their way.
     """
 
-    model: BaseChatModel
+    model: PatientModel
     prompt: Prompt | None
     pre_model_hook: Callable[[Any], Any] | Runnable[Any, Any] | None
     parallel_tool_calls: bool | None
     response_format: tuple[str | None, ResponseFormat] | None
     has_inline_names: bool
-    clock: Clock
 
 
 class Router:
@@ -73,7 +64,6 @@ class Router:
         self._spec = spec
         self._reader = reader
         self._chat = list(chat)
-        self._name = name_chat_model(spec.model)
 
     async def plan(self, request: PlanRequest) -> TaskGraph:
         """Ask the model for its next turn, and return the plan that goes on with it.
@@ -133,29 +123,8 @@ class Router:
         settings: dict[str, Any] = {}
         if self._spec.parallel_tool_calls is not None:
             settings["parallel_tool_calls"] = self._spec.parallel_tool_calls
-        bound = self._spec.model.bind_tools(schemas, **settings)
-        attempt = 1
-        while True:
-            try:
-                return await self._call(bound, messages)
-            except ModelCallError as exc:
-                if attempt >= _RETRY.max_attempts:
-                    raise
-                wait = derive_backoff_seconds(_RETRY, attempt=attempt, seed=self._name)
-                await self._spec.clock.sleep(max(wait, exc.retry_after_seconds or 0.0))
-            attempt += 1
-
-    async def _call(self, bound: Runnable[Any, Any], messages: Sequence[BaseMessage]) -> AIMessage:
-        try:
-            message = await bound.ainvoke(list(messages))
-        except GraphBubbleUp:
-            raise
-        except Exception as exc:  # client libraries raise anything
-            raise explain_failure(exc, model=self._name) from exc
-        if not isinstance(message, AIMessage):
-            raise ModelAnswerError(fault="empty", model=self._name)
-        check_answer(message, model=self._name)
-        return message
+        model = self._spec.model
+        return await model.say(model.model.bind_tools(schemas, **settings), messages)
 
     async def _build_answer(
         self, decision: Decision, messages: list[BaseMessage], before: Sequence[Step]
@@ -182,15 +151,10 @@ class Router:
         assert self._spec.response_format is not None  # noqa: S101 - asked for only then
         prompt, schema = self._spec.response_format
         asked = [SystemMessage(prompt), *messages] if prompt else messages
-        shaped: Runnable[Any, Any] = self._spec.model.with_structured_output(schema)
-        try:
-            value = await shaped.ainvoke(asked)
-        except GraphBubbleUp:
-            raise
-        except Exception as exc:  # client libraries raise anything
-            raise explain_failure(exc, model=self._name) from exc
+        model = self._spec.model
+        value = await model.ask(model.model.with_structured_output(schema), asked)
         if value is None:
-            raise ModelAnswerError(fault="empty", model=self._name)
+            raise ModelAnswerError(fault="empty", model=model.name)
         return parse_plain(value.model_dump(mode="json") if isinstance(value, BaseModel) else value)
 
 

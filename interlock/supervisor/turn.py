@@ -14,6 +14,7 @@ from langgraph.store.base import BaseStore
 
 from interlock.checkpoints import SqlStorage, open_storage
 from interlock.contracts.brief import Brief
+from interlock.contracts.clock import Clock
 from interlock.contracts.criteria import Criterion
 from interlock.contracts.encryption import Encryption
 from interlock.contracts.errors import ContractError, UnknownThreadError
@@ -48,6 +49,7 @@ class TeamDeclaration:
         policy: What holds for a run.
         checks: Registered checks.
         storage: Where runs are kept; None is the surrounding run's, or else memory.
+        clock: Time; None is the machine's.
         encryption: The keys of a storage named by its URL.
     """
 
@@ -57,6 +59,7 @@ class TeamDeclaration:
     policy: RunPolicy
     checks: Checks
     storage: str | Storage | None
+    clock: Clock | None
     encryption: Encryption | None
 
 
@@ -126,14 +129,16 @@ class TurnRunner:
         elif declared is None or declared == _IN_MEMORY:
             yield await self._open_memory(thread_id)
         elif isinstance(declared, str):
-            async with open_storage(declared, encryption=self.team.encryption) as storage:
+            async with open_storage(
+                declared, clock=self.team.clock, encryption=self.team.encryption
+            ) as storage:
                 yield storage
         else:
             yield declared
 
     async def _open_memory(self, thread_id: str) -> Storage:
         if thread_id not in self._memories:
-            opened = SqlStorage(_IN_MEMORY, clock=self.team.router.clock)
+            opened = SqlStorage(_IN_MEMORY, clock=self.team.clock)
             await opened.connect()
             self._memories[thread_id] = opened
         return self._memories[thread_id]
@@ -153,6 +158,7 @@ class TurnRunner:
             storage=storage,
             policy=team.policy,
             checks=team.checks,
+            clock=team.clock,
         )
 
 

@@ -1,5 +1,7 @@
 """Public fakes for tests of teams: time, models and faults that a test holds in its hand."""
 
+from interlock.testing.crash_kit import CrashPlan, crash_test
+from interlock.testing.crash_report import CrashCase, CrashReport, CrashTestError
 from interlock.testing.fault_injector import FaultInjector
 from interlock.testing.injected_faults import (
     FaultKind,
@@ -13,8 +15,15 @@ from interlock.testing.manual_clock import ManualClock
 from interlock.testing.mast import MastMode, mast_mix, mast_modes
 from interlock.testing.openai_server import OpenAIServer
 from interlock.testing.redelivery import redelivery
+from interlock.testing.script import ScriptedCall, UnexpectedCallError
+from interlock.testing.scripted_model import ScriptedModel
+from interlock.testing.scripted_replies import ModelReply
 
 __all__ = [
+    "CrashCase",
+    "CrashPlan",
+    "CrashReport",
+    "CrashTestError",
     "FaultInjector",
     "FaultKind",
     "InjectedError",
@@ -23,8 +32,13 @@ __all__ = [
     "LostAnswerError",
     "ManualClock",
     "MastMode",
+    "ModelReply",
     "OpenAIServer",
     "Place",
+    "ScriptedCall",
+    "ScriptedModel",
+    "UnexpectedCallError",
+    "crash_test",
     "mast_mix",
     "mast_modes",
     "redelivery",

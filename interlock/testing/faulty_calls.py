@@ -9,7 +9,7 @@ import inspect
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextvars import ContextVar
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
@@ -81,19 +81,17 @@ def make_faulty_tool(tool: _T, faults: Faults) -> _T:
         ConfigurationError: It is neither.
     """
     if not isinstance(tool, BaseTool):
-        return _make_faulty_function(tool, faults)
+        return cast(_T, _make_faulty_function(tool, faults))
     name = tool.name
 
     def change(kind: FaultKind | None, place: Place, result: Any) -> Any:  # noqa: ANN401
         return faults.change_after(kind, place, value=result, name=name)
 
     kind = type(tool)
-    own: Any = tool
     methods = {"_run": _make_sync(kind._run, faults, ("tool", name), change)}  # noqa: SLF001
     if kind._arun is not BaseTool._arun:  # noqa: SLF001
         methods["_arun"] = _make_async(kind._arun, faults, ("tool", name), change)  # noqa: SLF001
-    faulty: Any = _subclass(own, methods)
-    return faulty  # type: ignore[no-any-return]
+    return _subclass(tool, methods)
 
 
 def _make_faulty_function(tool: Any, faults: Faults) -> Any:  # noqa: ANN401 - any function
@@ -230,7 +228,7 @@ def _change_chunks(
         return
     whole = functools.reduce(lambda left, right: left + right, chunks)
     message = whole.message.model_copy(update={"content": _write_text(given)})
-    yield ChatGenerationChunk(message=message)  # type: ignore[arg-type]
+    yield ChatGenerationChunk(message=message)
 
 
 def _change_result(

@@ -53,7 +53,7 @@ class ScriptedModel(BaseChatModel):
             model_name: What it calls itself.
             fields: Of a LangChain chat model, such as `disable_streaming`.
         """
-        super().__init__(model_name=model_name, **fields)  # type: ignore[call-arg]
+        super().__init__(**{**fields, "model_name": model_name})
         self.script(*replies)
 
     def script(
@@ -114,7 +114,7 @@ class ScriptedModel(BaseChatModel):
         formatted = [convert_to_openai_tool(tool) for tool in tools]
         return self.bind(tools=formatted, tool_choice=tool_choice, **kwargs)
 
-    def with_structured_output(  # type: ignore[override]
+    def with_structured_output(
         self,
         schema: dict[str, Any] | type,
         *,

@@ -68,7 +68,7 @@ def _change_leaf(leaf: Plain, draw: random.Random) -> Plain:
         case int():
             return leaf + draw.choice((-1, 1)) * draw.randint(1, 9)
         case float():
-            return leaf + draw.choice((-1, 1)) * draw.uniform(0.1, 0.9)
+            return leaf + draw.choice((-1, 1)) * draw.uniform(0.1, 0.9) * max(abs(leaf), 1.0)
         case str():
             return _change_text(leaf, draw)
         case None:

@@ -46,6 +46,38 @@ class Progress:
             raise CallerLeftError(_LEFT)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Awaiting:
+    """Carries out a guard's steps by awaiting them."""
+
+    ledger: EffectLedger
+    declaration: EffectDeclaration
+    run: Callable[[IdempotencyKey], Awaitable[object]]
+    turns: ToolTurns
+    progress: Progress
+
+    async def carry_out(self, step: Step) -> object:
+        match step:
+            case Pause():
+                self.progress.require_caller()
+                await self.turns.clock.sleep(step.seconds)
+                return None
+            case RunTool() if self.progress.is_abandoned:
+                return Ended(error=CallerLeftError(_LEFT))
+            case RunTool():
+                return await catch(self.run(step.key))
+            case ProbeTool():
+                return await catch(_probe(self.declaration, step))
+            case TakeTurn():
+                return await catch(self.turns.take(step.limit, step.turn))
+            case EndTurn():
+                return await catch(self.turns.end(step.turn, step.error))
+            case Request():
+                return await self.ledger.apply(step)
+            case _:
+                assert_never(step)
+
+
 async def drive(
     steps: Steps,
     *,
@@ -56,28 +88,9 @@ async def drive(
     progress: Progress,
 ) -> Plain:
     """Carry out a guard's steps and return its answer."""
-
-    async def carry_out(step: Step) -> object:
-        match step:
-            case Pause():
-                progress.require_caller()
-                await turns.clock.sleep(step.seconds)
-                return None
-            case RunTool() if progress.is_abandoned:
-                return Ended(error=CallerLeftError(_LEFT))
-            case RunTool():
-                return await catch(run(step.key))
-            case ProbeTool():
-                return await catch(_probe(declaration, step))
-            case TakeTurn():
-                return await catch(turns.take(step.limit, step.turn))
-            case EndTurn():
-                return await catch(turns.end(step.turn, step.error))
-            case Request():
-                return await ledger.apply(step)
-            case _:
-                assert_never(step)
-
+    awaiting = _Awaiting(
+        ledger=ledger, declaration=declaration, run=run, turns=turns, progress=progress
+    )
     came = Ended()
     while True:
         try:
@@ -85,7 +98,7 @@ async def drive(
         except StopIteration as stop:
             return stop.value
         try:
-            came = Ended(await carry_out(step))
+            came = Ended(await awaiting.carry_out(step))
         except Exception as exc:  # noqa: BLE001 - the ledger's: the guard may want to know
             came = Ended(error=exc)
 
@@ -120,6 +133,33 @@ _PAUSE: Final = threading.Event()
 """Never set: waiting for it blocks one thread for a while."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Blocking:
+    """Carries out a guard's steps by blocking the calling thread."""
+
+    ledger: EffectLedger
+    declaration: EffectDeclaration
+    run: Callable[[IdempotencyKey], object]
+    turns: ToolTurns
+
+    def carry_out(self, step: Step) -> object:
+        match step:
+            case Pause():
+                return _PAUSE.wait(step.seconds)
+            case RunTool():
+                return _catch_blocking(lambda: self.run(step.key))
+            case ProbeTool():
+                return _catch_blocking(lambda: _probe_blocking(self.declaration, step))
+            case TakeTurn():
+                return _catch_blocking(lambda: self.turns.take_blocking(step.limit, step.turn))
+            case EndTurn():
+                return _catch_blocking(lambda: self.turns.end_blocking(step.turn, step.error))
+            case Request():
+                return self.ledger.apply_blocking(step)
+            case _:
+                assert_never(step)
+
+
 def drive_blocking(
     steps: Steps,
     *,
@@ -129,24 +169,7 @@ def drive_blocking(
     turns: ToolTurns,
 ) -> Plain:
     """Do as `drive` does, blocking the calling thread."""
-
-    def carry_out(step: Step) -> object:
-        match step:
-            case Pause():
-                return _PAUSE.wait(step.seconds)
-            case RunTool():
-                return _catch_blocking(lambda: run(step.key))
-            case ProbeTool():
-                return _catch_blocking(lambda: _probe_blocking(declaration, step))
-            case TakeTurn():
-                return _catch_blocking(lambda: turns.take_blocking(step.limit, step.turn))
-            case EndTurn():
-                return _catch_blocking(lambda: turns.end_blocking(step.turn, step.error))
-            case Request():
-                return ledger.apply_blocking(step)
-            case _:
-                assert_never(step)
-
+    blocking = _Blocking(ledger=ledger, declaration=declaration, run=run, turns=turns)
     came = Ended()
     while True:
         try:
@@ -154,7 +177,7 @@ def drive_blocking(
         except StopIteration as stop:
             return stop.value
         try:
-            came = Ended(carry_out(step))
+            came = Ended(blocking.carry_out(step))
         except Exception as exc:  # noqa: BLE001 - the ledger's: the guard may want to know
             came = Ended(error=exc)
 

@@ -67,10 +67,9 @@ class ToolTurns:
 
     async def run(self, limit: Limit, run: Callable[[], Awaitable[Any]]) -> Any:  # noqa: ANN401 - the tool's
         """Run a tool that only reads, when its turn has come."""
-        turn: Turn | None = None
-        while turn is None or (seconds := self._count_seconds(turn)) > 0:
-            if turn is not None:
-                await self.clock.sleep(seconds)
+        turn = await self.take(limit, None)
+        while (seconds := self._count_seconds(turn)) > 0:
+            await self.clock.sleep(seconds)
             turn = await self.take(limit, turn)
         try:
             value = await run()
@@ -82,10 +81,9 @@ class ToolTurns:
 
     def run_blocking(self, limit: Limit, run: Callable[[], Any]) -> Any:  # noqa: ANN401 - the tool's
         """Do as `run` does, blocking the calling thread."""
-        turn: Turn | None = None
-        while turn is None or (seconds := self._count_seconds(turn)) > 0:
-            if turn is not None:
-                _PAUSE.wait(seconds)
+        turn = self.take_blocking(limit, None)
+        while (seconds := self._count_seconds(turn)) > 0:
+            _PAUSE.wait(seconds)
             turn = self.take_blocking(limit, turn)
         try:
             value = run()

@@ -125,7 +125,7 @@ async def _drive_undo(scope: EffectScope, effect: EffectRecord, undo: Function) 
         ledger=scope.ledger,
         declaration=declaration,
         run=run,
-        clock=scope.clock,
+        turns=scope.open_turns(declaration),
         progress=Progress(),
     )
 

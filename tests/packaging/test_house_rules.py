@@ -83,7 +83,7 @@ def test_nothing_in_the_package_reads_the_clock_or_draws_by_itself() -> None:
     drawing = {name: pages for name, pages in readers.items() if name.startswith("random.")}
     seeded = drawing.pop("random.Random", set())  # one's own, from a seed: for jobs and faults
     assert not drawing
-    assert {page.split("/")[1] for page in seeded} <= {"bench", "testing"}
+    assert {page.split("/")[1] for page in seeded} <= {"bench", "demo", "testing"}
     assert readers["time.time"] <= {
         "interlock/contracts/clock.py",
         "interlock/checkpoints/process_identity.py",

@@ -156,6 +156,7 @@ METHODS = {
     "ashown": ["question"],
     "astatus": ["thread_id"],
     "acancel": ["thread_id", "why"],
+    "areplan": ["thread_id", "why"],
     "aprune": ["retention", "dry_run"],
     "ahandoffs": ["thread_id", "step"],
     "aeffects": ["thread_id", "step"],

@@ -239,6 +239,12 @@ def faults(
     steps: Annotated[
         int, typer.Option("--steps", metavar="N", min=2, help="Steps of the job.")
     ] = 40,
+    tickets: Annotated[
+        int,
+        typer.Option(
+            "--tickets", metavar="N", min=0, help="Of the packaged retail desk, a dozen at most."
+        ),
+    ] = 12,
     seed: Annotated[
         int, typer.Option("--seed", metavar="N", help="Draws the job and the faults.")
     ] = 1,
@@ -252,6 +258,8 @@ def faults(
     from interlock.cli.fault_measuring import show_fault_campaign
 
     leave_with(
-        lambda output: show_fault_campaign(output, runs=runs, rates=rates, steps=steps, seed=seed),
+        lambda output: show_fault_campaign(
+            output, runs=runs, rates=rates, steps=steps, tickets=tickets, seed=seed
+        ),
         as_json=as_json,
     )

@@ -1,4 +1,4 @@
-"""`plan`: the versions of a run's plan, and a person's own."""
+"""`plan` and `replan`: the versions of a run's plan, a person's own, and asking for another."""
 
 from typing import Annotated
 
@@ -68,6 +68,32 @@ def plan(  # noqa: PLR0913 - one parameter an option
         return
     leave_with(
         lambda output: show_plan(output, commands=commands, version=version, step=step),
+        as_json=as_json,
+        commands=commands,
+    )
+
+
+def replan(
+    thread: ThreadArgument,
+    *,
+    why: Annotated[
+        str, typer.Option("--why", metavar="TEXT", help="What is wanted; the planner is told.")
+    ],
+    team: TeamOption = None,
+    storage: StorageOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask the planner of a run for another plan, once its steps have settled; also while it runs.
+
+    What is finished stands. The request is in the journal, and each is heard once.
+    """
+    from interlock.cli.command_lines import CommandLines
+    from interlock.cli.failures import leave_with
+    from interlock.cli.replanning import ask_for_replan
+
+    commands = CommandLines(thread_id=thread, team=team, storage=storage)
+    leave_with(
+        lambda output: ask_for_replan(output, commands=commands, why=why),
         as_json=as_json,
         commands=commands,
     )

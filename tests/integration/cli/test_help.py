@@ -19,11 +19,13 @@ COMMANDS = (
     "effects forget",
     "scratchpad",
     "prune",
+    "replan",
     "cancel",
     "graph",
     "schema",
     "bench makespan",
     "bench storage",
+    "bench faults",
 )
 
 

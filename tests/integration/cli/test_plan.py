@@ -16,7 +16,7 @@ async def say(brief: il.Brief) -> str:
     return brief.instruction
 
 def plan(request: il.PlanRequest) -> il.TaskGraph:
-    step = il.Step(id="a", worker="say", instruction="Say \\x1b[2J it")
+    step = il.Step(id="a", worker="say", instruction="Say \\x1b[2J \\u202e é it")
     if request.previous is None:
         return il.TaskGraph(goal=request.goal, steps=[step], is_open=True)
     return il.TaskGraph(goal=request.goal, steps=[*request.previous.steps])
@@ -52,7 +52,10 @@ def test_a_plan_is_shown_with_its_versions_and_runs_as_it_is_printed(team: Shell
         "# version 2 by planner, 20",
     ]
     plan = yaml.safe_load(shown.out)
-    assert [step["id"] for step in plan["steps"]] == ["a"]
+    assert [(step["id"], step["instruction"]) for step in plan["steps"]] == [
+        ("a", "Say \x1b[2J \u202e é it")
+    ]
+    assert "\u202e" not in shown.out
     first = team.call("plan", "t1", "--team", "team:free", "--version", "1", "--json").data
     assert (first["version"], first["plan"]["is_open"], len(first["versions"])) == (1, True, 2)
     missing = team.call("plan", "t1", "--team", "team:free", "--version", "9")

@@ -72,6 +72,14 @@ EFFECT = events.EffectRecorded(
     state="done",
     is_duplicate=False,
 )
+BREAKER = events.BreakerChanged(
+    thread_id=T17,
+    at=NOON,
+    name="tool/pay\nback",
+    state="open",
+    until=NOON,
+    reason="TimeoutError was one failure too many",
+)
 STOPPED = events.RunStopped(
     thread_id=T17, at=NOON, result=il.RunResult(status="waiting", thread_id=T17)
 )
@@ -85,5 +93,6 @@ EVENTS = [
     ASKED,
     RECORDED,
     EFFECT,
+    BREAKER,
     STOPPED,
 ]

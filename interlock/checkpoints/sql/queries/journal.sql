@@ -25,6 +25,12 @@ SELECT id, thread_id, superstep, kind, sender, receiver, step_id, attempt, worke
        verdict, status, queued_at, started_at, ended_at, input_tokens, output_tokens, trace_id
 FROM handoffs WHERE thread_id = ?1 AND (CAST(?2 AS TEXT) IS NULL OR step_id = ?2) ORDER BY seq;
 
+-- name: load_replan_requests
+-- open: 11 handoffs.verdict (2, 1)
+SELECT id, thread_id, superstep, kind, sender, receiver, step_id, attempt, worker, payload_hash,
+       verdict, status, queued_at, started_at, ended_at, input_tokens, output_tokens, trace_id
+FROM handoffs WHERE thread_id = ?1 AND kind = 'replan' ORDER BY seq;
+
 -- name: load_handoff_payloads
 -- open: 2 payloads.data (?1, 1)
 SELECT hash, data, cuts FROM payloads

@@ -1,0 +1,318 @@
+"""One life of a team under the crash kit, in a process of its own: run or resume, perhaps die.
+
+Called by `crash_zygote` in a forked process. Writes down each start of a worker as it happens, and
+what the run came to at the end; `crash_kit` compares.
+"""
+
+import inspect
+import json
+import os
+import signal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final
+
+from langchain_core.runnables import Runnable
+
+from interlock.checkpoints import SqlStorage
+from interlock.contracts.brief import Brief
+from interlock.contracts.effect_ledger import ListEffects
+from interlock.contracts.errors import ConfigurationError
+from interlock.contracts.ids import ThreadId
+from interlock.contracts.outcome import TERMINAL_STEP_STATUSES, RunResult
+from interlock.contracts.plain import parse_plain
+from interlock.contracts.policy import Budget
+from interlock.contracts.question import Answer
+from interlock.contracts.spending import sum_usage
+from interlock.contracts.storage import Storage
+from interlock.contracts.worker import Worker
+from interlock.nodes.team import find_team_spec
+from interlock.orchestrator import Orchestrator
+from interlock.telemetry.events import AttemptStarted, RunStopped
+from interlock.tools.effect_scope import CURRENT_SCOPE
+
+_MOST_ANSWERS: Final = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LifeOrder:
+    """What a process is to do.
+
+    Attributes:
+        team: As module:attribute.
+        goal: What the run is for.
+        context: The shared context that it starts with.
+        url: Of the storage.
+        thread_id: The run's.
+        work: The folder that the team works in.
+        notes: The folder that the kit writes to.
+        side: `before` or `after` the commit at which to die; None to live.
+        index: Which commit, counted from 1 in this process.
+        answer: Answers questions, as module:attribute of a function; None to leave them open.
+        observe: Returns what the team has changed outside, as module:attribute; None for nothing.
+    """
+
+    team: str
+    goal: str
+    context: Mapping[str, Any] | None
+    url: str
+    thread_id: str
+    work: str
+    notes: str
+    side: str | None = None
+    index: int = 0
+    answer: str | None = None
+    observe: str | None = None
+
+
+class _DieAt:
+    """Counts commits once it is armed, and kills this process at one of them."""
+
+    def __init__(self, side: str | None, index: int) -> None:
+        self._place = (side, index)
+        self._last = 0
+        self._first: int | None = None
+
+    @property
+    def commits(self) -> int:
+        return self._last - (self._first or 0)
+
+    def arm(self) -> None:
+        """Count from here: what came before was the storage's own, such as migrations."""
+        self._first = self._last
+
+    def before_commit(self, index: int) -> None:
+        self._die_at("before", index)
+
+    def after_commit(self, index: int) -> None:
+        self._last = index
+        self._die_at("after", index)
+
+    def _die_at(self, side: str, index: int) -> None:
+        if self._first is not None and (side, index - self._first) == self._place:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+class _Notes:
+    """Lines that outlive a kill: each is with the system before anything goes on."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def add(self, name: str, line: object) -> None:
+        file = os.open(self._folder / name, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        os.write(file, f"{json.dumps(line)}\n".encode())
+        os.close(file)
+
+    def read(self, name: str) -> list[Any]:
+        path = self._folder / name
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+async def live(order: LifeOrder) -> None:
+    """Start the run or go on with it; at its end write `result.json` into the kit's folder."""
+    os.chdir(order.work)
+    notes = _Notes(Path(order.notes))
+    team = _load_team(order.team)
+    hook = _DieAt(order.side, order.index)
+    storage = SqlStorage(order.url, write_hook=hook)
+    await storage.connect()
+    hook.arm()
+    desk = _copy_watched(team, storage, notes)
+    problems = await _look_back(storage, order, notes)
+    async with desk:
+        result = await _drive(desk, storage, order, notes)
+        problems += await _look_again(desk, order, notes, result)
+        said = await _sum_up(desk, storage, order, result)
+    await storage.aclose()
+    said.update(problems=problems, commits=hook.commits)
+    (Path(order.notes) / "result.json").write_text(json.dumps(said))
+
+
+def load_attribute(name: str) -> Any:  # noqa: ANN401 - whatever the user names
+    """Return what `module:attribute` names.
+
+    Raises:
+        ConfigurationError: It is not named so, or not there.
+    """
+    module, mark, path = name.partition(":")
+    if not mark:
+        raise ConfigurationError(f"{name!r} is not named as module:attribute, such as app:desk.")
+    found: Any = import_module(module)
+    for part in path.split("."):
+        if not hasattr(found, part):
+            raise ConfigurationError(f"{name!r} does not exist: {found!r} has no {part!r}.")
+        found = getattr(found, part)
+    return found
+
+
+def _load_team(name: str) -> Orchestrator:
+    found = load_attribute(name)
+    team = found if isinstance(found, Orchestrator) else found()
+    if not isinstance(team, Orchestrator):
+        raise ConfigurationError(
+            f"{name!r} gave {type(team).__name__}, not a team. Name an il.Orchestrator, or a "
+            "function without arguments that returns one."
+        )
+    if team.encryption is not None:
+        raise ConfigurationError(
+            f"{name!r} is a team with encryption keys. The crash kit uses a storage of its own: "
+            "name a function that builds the team without them."
+        )
+    return team
+
+
+def _copy_watched(team: Orchestrator, storage: SqlStorage, notes: _Notes) -> Orchestrator:
+    """Return the team on another storage; starts of workers that are functions are noted."""
+    spec = team.team_spec
+    return Orchestrator(
+        workers=[_watch(worker, notes) for worker in spec.workers.values()],
+        planner=spec.planner,
+        storage=storage,
+        policy=spec.policy,
+        checks=spec.checks,
+        judges=spec.judges,
+        models=spec.models,
+        context=spec.context,
+    )
+
+
+def _watch(worker: Worker, notes: _Notes) -> Worker:
+    agent = worker.agent
+    is_function = callable(agent) and not isinstance(agent, Runnable)
+    if not is_function or find_team_spec(agent) is not None:
+        return worker
+
+    def note(brief: Brief) -> None:
+        scope = CURRENT_SCOPE.get()
+        step_id = brief.step_id if scope is None else scope.step_id
+        notes.add("starts", [step_id, brief.attempt])
+
+    async def call(brief: Brief) -> object:
+        note(brief)
+        return await agent(brief)
+
+    def call_blocking(brief: Brief) -> object:
+        note(brief)
+        return agent(brief)
+
+    is_async = inspect.iscoroutinefunction(agent) or inspect.iscoroutinefunction(
+        getattr(agent, "__call__", None)  # noqa: B004 - the bound method is what is asked about
+    )
+    return worker.model_copy(update={"agent": call if is_async else call_blocking})
+
+
+async def _look_back(storage: Storage, order: LifeOrder, notes: _Notes) -> list[str]:
+    """Return what an earlier life has left that breaks a promise, and note what has settled."""
+    handoffs = await storage.load_handoffs(ThreadId(order.thread_id))
+    briefs = {(handoff.step_id, handoff.attempt) for handoff in handoffs if handoff.kind == "brief"}
+    settled = {
+        handoff.step_id
+        for handoff in handoffs
+        if handoff.kind == "settlement" and handoff.status in TERMINAL_STEP_STATUSES
+    }
+    notes.add("settled", sorted(str(step) for step in settled))
+    return [
+        f"I8: attempt {attempt} of step {step!r} had started, and its brief is not in the journal"
+        for step, attempt in notes.read("starts")
+        if (step, attempt) not in briefs
+    ]
+
+
+async def _drive(
+    desk: Orchestrator, storage: Storage, order: LifeOrder, notes: _Notes
+) -> RunResult:
+    thread_id = order.thread_id
+    if await storage.load_run(ThreadId(thread_id)) is None:
+        result = await _watch_events(
+            desk, notes, {"goal": order.goal, "thread_id": thread_id, "context": order.context}
+        )
+    else:
+        result = await _watch_events(desk, notes, {"thread_id": thread_id})
+    if order.answer is None:
+        return result
+    answer: Callable[[Any], Answer | None] = load_attribute(order.answer)
+    for _ in range(_MOST_ANSWERS):
+        answers = {question.id: answer(question) for question in result.questions}
+        given = {key: one for key, one in answers.items() if one is not None}
+        if result.status != "waiting" or not given:
+            return result
+        result = await _watch_events(desk, notes, {"thread_id": thread_id, "answers": given})
+    return result
+
+
+async def _watch_events(desk: Orchestrator, notes: _Notes, call: dict[str, Any]) -> RunResult:
+    settled = set(notes.read("settled")[-1])
+    result: RunResult | None = None
+    async for event in desk.astream(**call):
+        if isinstance(event, AttemptStarted) and event.step_id in settled:
+            notes.add("again", event.step_id)
+        elif isinstance(event, RunStopped):
+            result = event.result
+    assert result is not None  # noqa: S101 - a stream ends with RunStopped or raises
+    return result
+
+
+async def _look_again(
+    desk: Orchestrator, order: LifeOrder, notes: _Notes, result: RunResult
+) -> list[str]:
+    """Resume a run that has ended: the result stays, and nothing runs (I9)."""
+    problems = [f"I6: step {step!r} had settled, and started again" for step in notes.read("again")]
+    if result.status == "waiting":
+        return problems
+    before = len(notes.read("starts"))
+    again = await desk.aresume(order.thread_id)
+    if again.status != result.status or again.outputs != result.outputs:
+        problems.append(f"I9: the run was {result.status}, and after another resume {again.status}")
+    if len(notes.read("starts")) != before:
+        problems.append("I9: a worker started after the run had ended")
+    return problems
+
+
+async def _sum_up(
+    desk: Orchestrator, storage: Storage, order: LifeOrder, result: RunResult
+) -> dict[str, Any]:
+    """Return what is compared with an uninterrupted run."""
+    thread_id = ThreadId(order.thread_id)
+    effects = await storage.ledger.apply(ListEffects(thread_id=thread_id))
+    observed = None
+    if order.observe is not None:
+        observed = load_attribute(order.observe)()
+        observed = await observed if inspect.isawaitable(observed) else observed
+    handoffs = await storage.load_handoffs(thread_id)
+    return {
+        "status": result.status,
+        "outputs": parse_plain(dict(result.outputs)),
+        "gaps": sorted(result.gaps),
+        "steps": {
+            str(step): [outcome.status, outcome.worker, outcome.attempts]
+            for step, outcome in result.outcomes.items()
+        },
+        "questions": sorted({question.kind for question in result.questions}),
+        "effects": sorted(
+            [effect.step_id, effect.tool, effect.arguments_hash, effect.state] for effect in effects
+        ),
+        "observed": parse_plain(observed),
+        "doubled": len(handoffs) - len({handoff.id for handoff in handoffs}),
+        "spent": await _find_overspent(storage, thread_id, desk.team_spec.policy.budget),
+    }
+
+
+async def _find_overspent(storage: Storage, thread_id: ThreadId, budget: Budget) -> list[str]:
+    """Return which bounds of the run's budget all lives together have passed (I11)."""
+    spending = await storage.load_spending(thread_id)
+    usage = sum_usage(spending, attempts=sum(count for _, count in spending.attempts))
+    bounds: dict[str, tuple[int | Decimal, int | Decimal | None]] = {
+        "attempts": (usage.attempts, budget.attempts),
+        "tokens": (usage.tokens, budget.tokens),
+        "model_calls": (usage.model_calls, budget.model_calls),
+        "money": (usage.money, budget.money),
+    }
+    return [
+        f"I11: {name}: {used} were used, and the budget is {bound}"
+        for name, (used, bound) in bounds.items()
+        if bound is not None and used > bound
+    ]

@@ -1,0 +1,222 @@
+"""The public fault injector: what it was told to inject, where, and a record of each."""
+
+import pickle
+import random
+from collections import Counter
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from langchain_core.tools import tool
+
+import interlock as il
+from interlock.testing import (
+    FaultInjector,
+    FaultKind,
+    InjectedError,
+    InjectedRateLimitError,
+    LostAnswerError,
+    ManualClock,
+    Place,
+    ScriptedModel,
+    mast_mix,
+    mast_modes,
+)
+from interlock.testing.spoilt_values import cut_off, make_garbage, make_wrong
+from tests.integration.teams import build_desk, build_step
+
+KINDS: tuple[FaultKind, ...] = get_args(FaultKind)
+ORDER = {"order_id": "W17", "cents": 4200, "lines": ["tea", "milk"]}
+PLAIN = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.floats(-9, 9) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner),
+    max_leaves=6,
+)
+
+
+def give_order(_: il.Brief) -> dict[str, Any]:
+    """Work without a fault."""
+    return dict(ORDER)
+
+
+def build_injector(kind: FaultKind, rate: float = 1.0, **options: Any) -> FaultInjector:
+    """Return an injector of one kind."""
+    return FaultInjector(seed=7, rates={kind: rate}, **options)
+
+
+def build_worker(injector: FaultInjector, agent: Any = give_order) -> il.Worker:
+    """Return a worker with faults."""
+    return injector.wrap(il.Worker(name="w", agent=agent))
+
+
+@given(PLAIN, st.integers(0, 99))
+def test_spoilt_values_are_never_the_true_ones(value: Any, seed: int) -> None:
+    """Garbage has another type; a wrong value another leaf; both differ for every value."""
+    assert type(make_garbage(value, random.Random(seed))) is not type(value)
+    wrong = make_wrong(value, random.Random(seed))
+    assert wrong != value or str(wrong) != str(value)
+    if value is not None:
+        assert type(wrong) is type(value) or value in ([], {})
+    cut = cut_off(value, random.Random(seed))
+    if isinstance(value, (str, list)):
+        assert cut == value[: len(value) // 2]
+
+
+def test_faults_are_a_function_of_seed_and_place() -> None:
+    """The same in every process, others elsewhere, and as often as the rates say."""
+    rates: dict[FaultKind, float] = {"raise": 0.1, "wrong": 0.2}
+    places = [Place(thread_id=f"t{n}", step_id="a", attempt=n % 3) for n in range(4000)]
+    first, again = (FaultInjector(seed=3, rates=rates) for _ in range(2))
+    chosen = [first.choose(place) for place in places]
+    assert chosen == [again.choose(place) for place in reversed(places)][::-1]
+    assert chosen != [FaultInjector(seed=4, rates=rates).choose(place) for place in places]
+    counts = Counter(chosen)
+    # Three standard deviations of a binomial draw: 57 and 76.
+    assert abs(counts["raise"] - 400) < 57
+    assert abs(counts["wrong"] - 800) < 76
+    assert set(counts) == {"raise", "wrong", None}
+
+
+async def run_with(injector: FaultInjector, **fields: Any) -> il.RunResult:
+    """Run one step once, with faults."""
+    async with build_desk({"w": build_worker(injector)}, build_step("w", **fields)) as desk:
+        return await desk.ainvoke("Test", thread_id="t")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_every_kind_reaches_a_run_and_is_recorded(kind: FaultKind) -> None:
+    """A worker of a run meets the fault; the record says what, where, and what it did."""
+    clock = ManualClock(auto=True)
+    injector = build_injector(kind, clock=clock)
+    before = clock.now()
+    result = await run_with(injector)
+    (injection,) = injector.injections
+    assert (injection.kind, injection.name) == (kind, "w")
+    assert injection.place == Place(thread_id="t", step_id="w", attempt=1)
+    if kind in {"raise", "lost", "rate_limit"}:
+        assert result.status == "failed"
+        assert injection.true_value == (ORDER if kind == "lost" else None)
+    elif kind == "slow":
+        assert (result.outputs["w"], (clock.now() - before).seconds) == (ORDER, 30)
+    else:
+        assert injection.true_value == ORDER
+        assert result.outputs["w"] == injection.given != ORDER
+
+
+async def test_a_criterion_that_sees_the_fault_mends_the_run() -> None:
+    """Faults of first attempts only: the second attempt is the true one."""
+    injector = build_injector("wrong", strikes=lambda place: place.attempt == 1)
+    sees = [il.expr("output.cents == 4200 && output.order_id == 'W17' && output.lines[0] == 'tea'")]
+    fields = {"criteria": [*sees, il.expr("output.lines[1] == 'milk'")]}
+    result = await run_with(injector, retry=il.Retry(max_attempts=2), **fields)
+    assert (result.status, result.outputs["w"]) == ("completed", ORDER)
+    assert len(injector.injections) == 1
+
+
+async def test_a_resume_meets_the_same_faults() -> None:
+    """A new injector, as in a new process, strikes where the old one would have."""
+    for _ in range(2):
+        injector = FaultInjector(seed=15, rates={"raise": 0.5})
+        result = await run_with(injector, retry=il.Retry(max_attempts=8))
+        assert [injection.place.attempt for injection in injector.injections] == [1, 2]
+        assert [outcome.attempts for outcome in result.outcomes.values()] == [3]
+
+
+async def test_any_other_team_meets_them_too() -> None:
+    """`apply` gives a contender outside interlock the faults of the same places."""
+    injector = build_injector("lost")
+    made = []
+
+    async def call() -> str:
+        made.append(1)
+        return "done"
+
+    with pytest.raises(LostAnswerError):
+        await injector.apply(Place(thread_id="t", step_id="w"), call, name="other")
+    assert made == [1]
+
+
+def test_models_keep_their_tools_and_schemas() -> None:
+    """A faulty model is of its own class; a rate limit says how long to wait."""
+    injector = build_injector("rate_limit", strikes=lambda place: place.call == 0)
+    with ScriptedModel("fine") as model:
+        faulty = injector.wrap_model(model)
+        assert isinstance(faulty, ScriptedModel)
+        with pytest.raises(InjectedRateLimitError) as raised:
+            faulty.invoke("a")
+        assert (raised.value.status_code, raised.value.retry_after_seconds) == (429, 1.0)
+        assert faulty.bind_tools([]).invoke("b").text == "fine"
+    assert len(model.calls) == 1
+
+
+def test_a_truncated_stream_just_ends() -> None:
+    """Nobody raises: the end is missing, and so is the word that it was reached."""
+    faulty = build_injector("truncated").wrap_model(ScriptedModel("one two three four"))
+    pieces = list(faulty.stream("a"))
+    assert "".join(piece.text for piece in pieces) == "one two "
+    assert not any("finish_reason" in piece.response_metadata for piece in pieces)
+
+
+async def test_tools_and_functions_lose_their_answers() -> None:
+    """The effect has happened when the answer is lost; sync, async, and as a LangChain tool."""
+    made: list[str] = []
+
+    async def pay(order_id: str) -> str:
+        """Pay an order."""
+        made.append(order_id)
+        return "paid"
+
+    def pay_now(order_id: str) -> str:
+        """Pay an order at once."""
+        made.append(order_id)
+        return "paid"
+
+    injector = build_injector("lost")
+    with pytest.raises(LostAnswerError):
+        await injector.wrap_tool(pay)("a")
+    with pytest.raises(LostAnswerError):
+        injector.wrap_tool(pay_now)("b")
+    faulty = injector.wrap_tool(tool(pay_now))
+    with pytest.raises(LostAnswerError):
+        faulty.invoke({"order_id": "c"})
+    assert (made, faulty.name) == (["a", "b", "c"], "pay_now")
+    with pytest.raises(il.ConfigurationError, match="no tool"):
+        injector.wrap_tool(object())
+
+
+def test_what_cannot_be_is_refused() -> None:
+    """Rates that are no shares, unknown kinds, and a whole team as a worker."""
+    with pytest.raises(il.ConfigurationError, match="together at most 1"):
+        FaultInjector(seed=1, rates={"raise": 0.6, "slow": 0.6})
+    with pytest.raises(il.ConfigurationError, match="Known kinds"):
+        FaultInjector(seed=1, rates={"explode": 0.1})  # type: ignore[dict-item]
+    with pytest.raises(il.ConfigurationError, match="whole team"):
+        build_worker(build_injector("raise"), build_desk({"inner": give_order}))
+
+
+def test_errors_pickle() -> None:
+    """What is raised crosses processes with its values."""
+    for error in (
+        InjectedError(name="w"),
+        LostAnswerError(name="w"),
+        InjectedRateLimitError(name="w", retry_after_seconds=2.0),
+    ):
+        again = pickle.loads(pickle.dumps(error))
+        assert (type(again), str(again)) == (type(error), str(error))
+
+
+def test_the_mix_of_mast_has_its_shares() -> None:
+    """Fourteen modes; what wrapping cannot inject is left out, and said."""
+    modes = {mode.id: mode for mode in mast_modes()}
+    assert len(modes) == 14
+    assert {mode.id for mode in modes.values() if mode.kind is None} == {
+        "FM-1.2",
+        "FM-3.2",
+        "FM-3.3",
+    }
+    mix = mast_mix(0.2)
+    assert sum(mix.values()) == pytest.approx(0.2)
+    # Printed shares of FM-1.3 and FM-1.5, which one kind each stands for.
+    assert mix["lost"] / mix["slow"] == pytest.approx(15.7 / 12.4)
+    assert FaultInjector(seed=1, rates=mix).rates == mix
