@@ -65,7 +65,7 @@ class FaultDesk:
                 if result.status != "waiting":
                     break
                 journal = await team.ahandoffs(self._thread_id)
-                answers = {q.id: self._answer(q, journal) for q in result.questions}
+                answers = {str(q.id): self._answer(q, journal) for q in result.questions}
                 result = await team.aanswer(self._thread_id, answers)
             journal = await team.ahandoffs(self._thread_id)
         return self._count(result, journal)

@@ -5,8 +5,10 @@ alone, so whoever makes the same attempt meets the same fault.
 """
 
 import hashlib
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Final, Literal, TypeAlias, get_args
 
 FaultKind: TypeAlias = Literal[
@@ -117,14 +119,10 @@ def _draw_share(text: str) -> float:
 
 
 def _draw_kind(share: float, *, has_effect: bool) -> FaultKind:
-    weights = {
+    weights: dict[FaultKind, float] = {
         kind: weight
         for kind, weight in MAST_SHARES.items()
         if has_effect or kind not in NEEDS_EFFECT
     }
-    left = share * sum(weights.values())
-    for kind, weight in weights.items():
-        left -= weight
-        if left < 0:
-            return kind
-    return kind
+    ends = list(accumulate(weights.values()))
+    return list(weights)[bisect_right(ends, share * ends[-1], hi=len(ends) - 1)]

@@ -1,7 +1,10 @@
 """The fault campaign from the command line: progress to stderr, figures to stdout."""
 
+from collections.abc import Sequence
+
 from interlock.bench.fault_campaign import CampaignPlan, list_misses, run_campaign
 from interlock.bench.fault_contenders import require_original
+from interlock.bench.fault_kinds import KINDS, MIX
 from interlock.cli.exit_codes import ExitCode
 from interlock.cli.output import Output
 from interlock.console.fault_campaign_page import draw_fault_campaign
@@ -9,15 +12,12 @@ from interlock.contracts.errors import ConfigurationError
 from interlock.demo.retail_faults import run_retail_campaign
 
 
-def show_fault_campaign(
-    output: Output, *, runs: int, rates: str, steps: int, tickets: int, seed: int
-) -> int:
+def show_fault_campaign(output: Output, *, plan: CampaignPlan, tickets: int) -> int:
     """Run the campaign, and show it; the code says whether the aims hold.
 
     Raises:
-        ConfigurationError: langgraph-supervisor is not installed, or the rates are none.
+        ConfigurationError: langgraph-supervisor is not installed.
     """
-    plan = CampaignPlan(runs=runs, rates=parse_rates(rates), steps=steps, seed=seed)
     require_original()
 
     def tell(kind: str | None, rate: float, contender: str) -> None:
@@ -26,18 +26,33 @@ def show_fault_campaign(
 
     rows = run_campaign(plan, tell=tell)
     if tickets:
-        rows += run_retail_campaign(rates=plan.rates, seed=seed, most=tickets, tell=tell)
+        rows += run_retail_campaign(plan, most=tickets, tell=tell)
     misses = list_misses(rows)
     data = {
-        "runs": runs,
-        "steps": steps,
+        "runs": plan.runs,
+        "steps": plan.steps,
         "tickets": tickets,
-        "seed": seed,
+        "seed": plan.seed,
         "rows": [row.dump() for row in rows],
         "aims": {"hold": not misses, "misses": misses},
     }
     output.show(draw_fault_campaign(rows), data=data)
     return ExitCode.DEGRADED if misses else ExitCode.COMPLETED
+
+
+def parse_kinds(names: Sequence[str] | None) -> Sequence[str]:
+    """Return kinds of faults by their names; all, if none is given.
+
+    Raises:
+        ConfigurationError: There is no such kind.
+    """
+    known = (*KINDS, MIX)
+    for name in names or ():
+        if name not in known:
+            raise ConfigurationError(
+                f"There is no kind of fault {name!r}. Known are {', '.join(map(repr, known))}."
+            )
+    return names or known
 
 
 def parse_rates(text: str) -> list[float]:

@@ -110,7 +110,7 @@ def answer_with_plan(output: Output, *, commands: CommandLines, source: str | No
     except PlanError:
         output.complain(f"Nothing was answered, and your plan is kept: {path}")
         raise
-    answers = {asked.id: edit(plan.model_dump(mode="json"))}
+    answers = {str(asked.id): edit(plan.model_dump(mode="json"))}
     code = drive(
         desk,
         lambda opened: opened.astream(thread_id=commands.thread_id, answers=answers),

@@ -1,5 +1,6 @@
 """Questions for people, and their answers, in LangChain's human-in-the-loop shapes."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal, TypeAlias
 
@@ -74,6 +75,10 @@ class Answer(FrozenModel):
             return parse_plain(value, name="it")
         except PlainValueError as exc:
             raise ValueError(str(exc)) from exc
+
+
+Answers: TypeAlias = Mapping[QuestionId, Answer] | Mapping[str, Answer]
+"""Answers by question id."""
 
 
 def approve() -> Answer:

@@ -16,7 +16,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
-from interlock.bench.fault_campaign import FaultRow, Progress, build_row
+from interlock.bench.fault_campaign import CampaignPlan, FaultRow, Progress, build_row
 from interlock.bench.fault_desk import PERSON, is_accepted, recount_ends
 from interlock.bench.fault_kinds import FaultPlan
 from interlock.bench.fault_run import TRIES, FaultRun
@@ -121,15 +121,12 @@ def _make_unseen(value: Any, draw: random.Random) -> object:  # noqa: ANN401 - a
     return {**value, "answer": f"{value['answer']} ({draw.randrange(1000)} more)"}
 
 
-def run_retail_campaign(
-    *, rates: Sequence[float], seed: int, most: int | None, tell: Progress
-) -> list[FaultRow]:
-    """Answer the packaged tickets under every kind of fault at every rate.
+def run_retail_campaign(plan: CampaignPlan, *, most: int, tell: Progress) -> list[FaultRow]:
+    """Answer the packaged tickets under the plan's faults, those of its kinds that can strike here.
 
     Args:
-        rates: Per attempt, 0 to 1.
-        seed: Draws the faults.
-        most: Tickets; all if left out.
+        plan: Kinds, rates and seed; a ticket is one run.
+        most: Tickets.
         tell: Told before each row.
 
     Raises:
@@ -137,7 +134,7 @@ def run_retail_campaign(
     """
     with tempfile.TemporaryDirectory(prefix="interlock-bench-") as folder:
         tickets = load_tickets(TICKETS_FILE).tasks[:most]
-        return asyncio.run(_Campaign(Path(folder), tickets).run(rates, seed=seed, tell=tell))
+        return asyncio.run(_Campaign(Path(folder), tickets).run(plan, tell=tell))
 
 
 class _Campaign:
@@ -147,9 +144,14 @@ class _Campaign:
         self._template = Shop.create(folder / "template.db", data=DATA_FOLDER)
         self._numbers = count()
 
-    async def run(self, rates: Sequence[float], *, seed: int, tell: Progress) -> list[FaultRow]:
-        quiet = FaultPlan(seed=seed, kind=None, rate=0.0)
-        plans = [FaultPlan(seed=seed, kind=kind, rate=rate) for kind in _KINDS for rate in rates]
+    async def run(self, campaign: CampaignPlan, *, tell: Progress) -> list[FaultRow]:
+        quiet = FaultPlan(seed=campaign.seed, kind=None, rate=0.0)
+        plans = [
+            FaultPlan(seed=campaign.seed, kind=kind, rate=rate)
+            for kind in campaign.kinds
+            if kind in _KINDS
+            for rate in campaign.rates
+        ]
         rows: list[FaultRow] = []
         async with open_storage(f"sqlite:///{self._folder / 'desk.db'}") as storage:
             for name in (OURS, CHAIN):
@@ -194,7 +196,7 @@ async def _run_desk(case: RetailCase, storage: Storage) -> FaultRun:
         for _ in range(_MOST_ANSWERS):
             if result.status != "waiting":
                 break
-            answers = {question.id: _answer(question) for question in result.questions}
+            answers = {str(question.id): _answer(question) for question in result.questions}
             result = await team.aanswer(case.thread_id, answers)
         journal = await team.ahandoffs(case.thread_id)
     return _count(case, result, journal)

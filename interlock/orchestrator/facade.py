@@ -20,7 +20,7 @@ from interlock.contracts.limits import ModelLimits
 from interlock.contracts.outcome import TERMINAL_RUN_STATUSES, RunResult
 from interlock.contracts.plan import TaskGraph
 from interlock.contracts.policy import RunPolicy
-from interlock.contracts.question import Answer
+from interlock.contracts.question import Answer, Answers
 from interlock.contracts.run_record import RunRecord
 from interlock.contracts.shared_context import SharedContext
 from interlock.contracts.storage import Storage
@@ -240,7 +240,7 @@ class Orchestrator(ThreadChanges):
             return await self._load_result(record)
         return await self._drive(record, is_resumed=True)
 
-    async def aanswer(self, thread_id: str, answers: Mapping[str, Answer]) -> RunResult:
+    async def aanswer(self, thread_id: str, answers: Answers) -> RunResult:
         """Answer some or all open questions by id, and drive the thread on.
 
         The answers are durable before anything runs. If another process is running the
@@ -274,7 +274,7 @@ class Orchestrator(ThreadChanges):
         *,
         thread_id: str,
         context: Mapping[str, object] | None = None,
-        answers: Mapping[str, Answer] | None = None,
+        answers: Answers | None = None,
         spaces: Mapping[str, str] | None = None,
         stepwise: bool = False,
     ) -> AsyncIterator[Event]:
@@ -377,7 +377,7 @@ class Orchestrator(ThreadChanges):
         """Do what aresume does, from sync code."""
         return self._run_sync(lambda desk: desk.aresume(thread_id), name="aresume")
 
-    def answer(self, thread_id: str, answers: Mapping[str, Answer]) -> RunResult:
+    def answer(self, thread_id: str, answers: Answers) -> RunResult:
         """Do what aanswer does, from sync code."""
         return self._run_sync(lambda desk: desk.aanswer(thread_id, answers), name="aanswer")
 

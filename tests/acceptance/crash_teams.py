@@ -16,8 +16,8 @@ def pay(order_id: str) -> None:
 
 
 def list_refunds() -> list[str]:
-    """Return what was changed outside."""
-    return REFUNDS.read_text().splitlines() if REFUNDS.exists() else []
+    """Return what was changed outside, sorted."""
+    return sorted(REFUNDS.read_text().splitlines()) if REFUNDS.exists() else []
 
 
 def find_refund(key: str, order_id: str) -> dict[str, str] | None:
@@ -39,9 +39,10 @@ async def work_guarded(_: il.Brief) -> dict[str, str]:
 
 
 async def work_unguarded(_: il.Brief) -> dict[str, str]:
-    """Refund without a guard: an attempt that is run again does it again."""
+    """Refund one order without a guard and one behind it: run again, the first is paid again."""
     pay("17")
-    return {"paid": "17"}
+    paid: dict[str, str] = await refund("18")
+    return paid
 
 
 def build_team(agent: object) -> il.Orchestrator:

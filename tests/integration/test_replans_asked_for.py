@@ -1,6 +1,6 @@
 """A person asks the planner of a run for another plan: durable, heard once, bounded, never in silence."""
 
-from collections.abc import Callable
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -22,7 +22,9 @@ class Listening:
             return il.TaskGraph(goal=request.goal, steps=[step("a", worker="asking")])
         if self.is_deaf:
             return il.TaskGraph(goal=request.goal, steps=[step("z")])
-        new = step(f"s{len(request.previous.steps)}", instruction=str(request.why))
+        worker = "failing" if request.why == "break" else "echo"
+        name = f"s{len(request.previous.steps)}"
+        new = step(name, worker=worker, instruction=str(request.why))
         return il.TaskGraph(goal=request.goal, steps=[*request.previous.steps, new])
 
 
@@ -46,8 +48,9 @@ def build_desk(
     planner: il.TaskGraph | Listening, storage: str = "memory://", **policy: object
 ) -> il.Orchestrator:
     """Return a team whose first step waits for a person."""
+    agents = {"echo": echo, "asking": fail, "failing": fail}
     return il.Orchestrator(
-        workers=[il.Worker(name="echo", agent=echo), il.Worker(name="asking", agent=fail)],
+        workers=[il.Worker(name=name, agent=agent) for name, agent in agents.items()],
         planner=planner,
         storage=storage,
         policy=il.RunPolicy.model_validate(policy),
@@ -70,7 +73,8 @@ async def test_each_request_is_heard_once_in_order_also_by_another_process(tmp_p
         await other.areplan("t", why="and close the ticket")
     planner = Listening()
     async with build_desk(planner, storage) as desk:
-        result = await answer_all(desk, tuple(waiting.questions))
+        async with asyncio.timeout(20):  # heard again and again, the run would never end
+            result = await answer_all(desk, tuple(waiting.questions))
         again = await desk.aresume("t")
         plans = [h.verdict for h in await desk.ahandoffs("t") if h.kind == "plan"]
         versions = await desk.aplan("t")
@@ -89,15 +93,16 @@ async def test_each_request_is_heard_once_in_order_also_by_another_process(tmp_p
     assert versions is not None
 
 
-async def test_a_person_is_heard_where_the_policy_has_no_times_left() -> None:
-    """The bound of `replan` is for what the run asks by itself; a request does not use it up."""
+async def test_a_request_does_not_use_up_what_the_policy_allows() -> None:
+    """The bound of `replan` is for what the run asks by itself: it still asks, once, afterwards."""
     planner = Listening()
-    async with build_desk(planner, replan={"on": ["gap"], "max_times": 1}) as desk:
+    async with build_desk(planner, replan={"on": ["abandoned"], "max_times": 1}) as desk:
         waiting = await desk.ainvoke("g", thread_id="t")
-        await desk.areplan("t", why="more")
-        result = await answer_all(desk, tuple(waiting.questions))
-    assert [request.reason for request in planner.requests].count("person") == 1
-    assert "more" in result.outputs.values()
+        await desk.areplan("t", why="break")
+        await answer_all(desk, tuple(waiting.questions))
+    reasons = [request.reason for request in planner.requests]
+    assert reasons == ["first", "person", "abandoned"]
+    assert planner.requests[-1].why is None
 
 
 async def test_a_planner_that_drops_what_is_finished_is_refused_and_the_run_ends() -> None:
@@ -113,9 +118,6 @@ async def test_a_planner_that_drops_what_is_finished_is_refused_and_the_run_ends
         ("invalid", "something else"),
     ]
     assert any("person: something else" in note for note in result.notes)
-
-
-Refused = Callable[[il.Orchestrator], object]
 
 
 @pytest.mark.parametrize(

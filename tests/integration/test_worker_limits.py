@@ -180,17 +180,11 @@ async def test_three_runs_at_once_never_exceed_a_rate(tmp_path: Path) -> None:
 
 
 async def test_who_waits_for_a_turn_holds_no_slot() -> None:
-    """With one slot, a step of another worker runs while the limited one waits."""
-    clock, order = ManualClock(auto=True), []
-
-    async def slow(brief: il.Brief) -> str:
-        order.append((brief.step_id, clock.now()))
-        return "done"
-
-    agents = {
-        "slow": limit("slow", slow, rate=il.Rate(calls=1, per=timedelta(minutes=1))),
-        "free": slow,
-    }
+    """With one slot, steps of another worker run while the limited one waits."""
+    clock, starts = ManualClock(), []
+    work = note_starts(starts, clock)
+    rate = il.Rate(calls=1, per=timedelta(minutes=1))
+    agents = {"slow": limit("slow", work, rate=rate), "free": work}
     steps = [
         build_step("a", "slow"),
         build_step("b", "slow"),
@@ -199,10 +193,14 @@ async def test_who_waits_for_a_turn_holds_no_slot() -> None:
     ]
     policy = il.RunPolicy(max_parallel=1)
     async with build_desk(agents, *steps, clock=clock, policy=policy) as desk:
-        result = await desk.ainvoke("Test", thread_id="t")
+        running = asyncio.ensure_future(desk.ainvoke("Test", thread_id="t"))
+        async with asyncio.timeout(20):
+            while len(starts) < 3 or not clock.sleeping:
+                await asyncio.sleep(0.001)
+            clock.advance(60)
+            result = await running
     assert result.status == "completed"
-    assert sorted((at - NOON).total_seconds() for _, at in order) == [0, 0, 0, 60]
-    assert order[-1][1] == NOON + timedelta(minutes=1)
+    assert [(at - NOON).total_seconds() for at in starts] == [0, 0, 0, 60]
 
 
 async def test_retry_after_makes_all_steps_of_the_worker_wait() -> None:

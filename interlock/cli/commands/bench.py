@@ -222,6 +222,7 @@ def context(
 @app.command(
     epilog=show_examples(
         "interlock bench faults --runs 5 --rates 20",
+        "interlock bench faults --kind 'lost answer' --kind hung --tickets 0",
         "interlock bench faults --runs 50 --rates 5,20,50 --json > faults.json",
         note=_EXIT_CODES,
     )
@@ -236,6 +237,10 @@ def faults(
         str,
         typer.Option("--rates", metavar="N,N", help="Attempts that go wrong, in percent."),
     ] = "5,20,50",
+    kinds: Annotated[
+        list[str] | None,
+        typer.Option("--kind", metavar="NAME", help="A kind of fault; all if left out. Repeat it."),
+    ] = None,
     steps: Annotated[
         int, typer.Option("--steps", metavar="N", min=2, help="Steps of the job.")
     ] = 40,
@@ -254,12 +259,21 @@ def faults(
 
     Interlock, langgraph-supervisor and a plain chain meet the same faults at the same attempts.
     """
+    from interlock.bench.fault_campaign import CampaignPlan
     from interlock.cli.failures import leave_with
-    from interlock.cli.fault_measuring import show_fault_campaign
+    from interlock.cli.fault_measuring import parse_kinds, parse_rates, show_fault_campaign
 
     leave_with(
         lambda output: show_fault_campaign(
-            output, runs=runs, rates=rates, steps=steps, tickets=tickets, seed=seed
+            output,
+            plan=CampaignPlan(
+                runs=runs,
+                rates=parse_rates(rates),
+                steps=steps,
+                seed=seed,
+                kinds=parse_kinds(kinds),
+            ),
+            tickets=tickets,
         ),
         as_json=as_json,
     )

@@ -44,13 +44,16 @@ def crash_test(  # noqa: PLR0913 - one parameter an option
             show_default=False,
         ),
     ] = None,
-    same_outputs: Annotated[
+    any_outputs: Annotated[
         bool,
         typer.Option(
-            "--same-outputs/--any-outputs",
-            help="Whether outputs must be those of the undisturbed run.",
+            "--any-outputs",
+            metavar="",
+            help="Outputs need not be those of the undisturbed run: workers say something else each "
+            "time.",
+            show_default=False,
         ),
-    ] = True,
+    ] = False,
     postgresql: Annotated[
         str | None,
         typer.Option(
@@ -80,7 +83,7 @@ def crash_test(  # noqa: PLR0913 - one parameter an option
             answer=answer,
             every=every,
             max_kills=max_kills,
-            compare_outputs=same_outputs,
+            compare_outputs=not any_outputs,
             storage=postgresql,
         )
         return show_crash_test(output, team=team, plan=plan)

@@ -131,13 +131,18 @@ def test_the_interval_is_binomial(share: float, of: int, low: int, high: int) ->
 def test_the_command_prints_a_table_and_judges(shell: Shell) -> None:
     """In 80 columns, a row for every kind and contender, and a last line about the aims."""
     sizes = ("--runs", "1", "--rates", "1", "--steps", "4", "--tickets", "1")
-    done = shell.run("bench", "faults", *sizes)
+    kinds = ("wrong value", "other step", MIX)
+    named = [word for kind in kinds for word in ("--kind", kind)]
+    done = shell.run("bench", "faults", *sizes, *named)
     require_clean(done.out)
     lines = done.out.splitlines()
     assert max(map(len, lines[: lines.index("")])) < 80
     assert lines[0].split()[:3] == ["FAULT", "RATE", "WRONG"]
-    for kind in (*KINDS, MIX):
-        assert sum(line.startswith(f" {kind} ") for line in lines) >= len(CONTENDERS)
+    for kind in kinds:
+        count = sum(line.startswith(f" {kind} ") for line in lines)
+        assert count == (
+            5 if kind == "other step" else 3
+        )  # the injector has no kind for the others
     assert {"interlock shop", "chain, shop"} < set(lines)
     assert done.code == 0
     assert "The aims hold: " in done.out
@@ -146,7 +151,8 @@ def test_the_command_prints_a_table_and_judges(shell: Shell) -> None:
 
 def test_the_desk_knows_a_wrong_answer_by_its_recorded_hash() -> None:
     """Of a ticket's recorded answers, another order's is refused; the chain takes and reports it."""
-    rows = run_retail_campaign(rates=[1.0], seed=1, most=1, tell=lambda *_: None)
+    plan = CampaignPlan(runs=1, rates=[1.0], kinds=["other step", "lost answer"])
+    rows = run_retail_campaign(plan, most=1, tell=lambda *_: None)
     assert [row.right for row in rows if row.kind is None] == [1, 1]
     ours, chain = (pick(rows, name, "other step") for name in (SHOP, CHAIN))
     assert (ours.silently_wrong, ours.done_steps, ours.completed) == (0, 0, 0)
@@ -165,12 +171,20 @@ def test_rates_that_are_none_are_refused(shell: Shell, rates: str) -> None:
     assert f"--rates is {rates!r}" in done.err
 
 
+def test_a_kind_that_is_none_is_refused(shell: Shell) -> None:
+    """The kinds that there are are listed."""
+    done = shell.call("bench", "faults", "--kind", "gremlins")
+    assert (done.code, done.out) == (2, "")
+    assert "no kind of fault 'gremlins'. Known are 'error', 'rate limit'" in done.err
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_the_campaign_holds() -> None:
     """Every kind at 5, 20 and 50 percent on 40 steps: no wrong value in silence, and the law holds."""
     rows = run([*KINDS, MIX], runs=10, rates=[0.05, 0.2, 0.5], steps=40)
-    rows += run_retail_campaign(rates=[0.05, 0.2, 0.5], seed=1, most=12, tell=lambda *_: None)
+    plan = CampaignPlan(runs=1, rates=[0.05, 0.2, 0.5])
+    rows += run_retail_campaign(plan, most=12, tell=lambda *_: None)
     assert list_misses(rows) == []
     unseen = [row for row in rows if row.kind == "unseen value" and row.rate > 0.1]
     assert all(row.silently_wrong > 0 for row in unseen)

@@ -23,6 +23,7 @@ COMMANDS = (
     "cancel",
     "graph",
     "schema",
+    "crash-test",
     "bench makespan",
     "bench storage",
     "bench faults",
