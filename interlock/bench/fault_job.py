@@ -56,12 +56,12 @@ class JobStep:
 
     def derive_value(self, inputs: Mapping[str, Any]) -> int:
         """Return the value that follows from cells; a missing one counts for nothing."""
-        total = sum(cell["value"] for cell in self._list_cells(inputs))
+        total = sum(int(cell["value"]) for cell in self._list_cells(inputs))
         return (self.factor * total + self.offset) % _MODULUS
 
     def derive_carried(self, inputs: Mapping[str, Any]) -> int:
         """Return the weight of the inputs alone."""
-        return sum(cell["weight"] for cell in self._list_cells(inputs))
+        return sum(int(cell["weight"]) for cell in self._list_cells(inputs))
 
     def derive_cell(self, inputs: Mapping[str, Any], *, receipt: str | None) -> dict[str, Any]:
         """Return the right cell."""

@@ -66,16 +66,19 @@ def build_planner_node(team: Team) -> PlannerNode:
             live = team.find_live(get_thread_id(runtime), state["scope"])
             if isinstance(exc, asyncio.CancelledError) and live.cancel_reason is not None:
                 forget_cancel()
-                return RunState(plan_status=state["plan_status"], **_count_usage(state, tried))
+                return RunState(
+                    plan_status=state["plan_status"], plan_usage=_count_usage(state, tried)
+                )
             if _is_from_outside(exc):
                 raise
             tried.problems = _list_problems(exc)
             refused = await _refuse(
                 team, state, runtime, tried=tried, is_hopeless=isinstance(exc, PermanentError)
             )
-            return {**begun, **_count_usage(state, tried), **refused}
+            spent = RunState(plan_usage=_count_usage(state, tried))
+            return {**begun, **spent, **refused}
         assert tried.plan is not None  # noqa: S101 - it was validated
-        begun = {**begun, **_count_usage(state, tried)}
+        begun["plan_usage"] = _count_usage(state, tried)
         return {**begun, **await propose_plan(team, state, runtime, plan=tried.plan)}
 
     return planner
@@ -110,10 +113,10 @@ def _name_caller(state: RunState, runtime: Runtime[RunContext], attempt: int) ->
     )
 
 
-def _count_usage(state: RunState, tried: PlanTry) -> RunState:
+def _count_usage(state: RunState, tried: PlanTry) -> dict[str, Any]:
     """Return what the planner's models have used on this run so far."""
     before = Usage.model_validate(state.get("plan_usage") or {})
-    return RunState(plan_usage=as_plain(before + tried.usage))
+    return as_plain(before + tried.usage)
 
 
 def _is_from_outside(error: BaseException) -> bool:

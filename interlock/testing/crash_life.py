@@ -182,9 +182,9 @@ def _copy_watched(team: Orchestrator, storage: SqlStorage, notes: _Notes) -> Orc
 
 def _watch(worker: Worker, notes: _Notes) -> Worker:
     agent = worker.agent
-    is_function = callable(agent) and not isinstance(agent, Runnable)
-    if not is_function or find_team_spec(agent) is not None:
+    if isinstance(agent, Runnable) or find_team_spec(agent) is not None:
         return worker
+    function: Callable[[Brief], Any] = agent
 
     def note(brief: Brief) -> None:
         scope = CURRENT_SCOPE.get()
@@ -193,14 +193,14 @@ def _watch(worker: Worker, notes: _Notes) -> Worker:
 
     async def call(brief: Brief) -> object:
         note(brief)
-        return await agent(brief)
+        return await function(brief)
 
     def call_blocking(brief: Brief) -> object:
         note(brief)
-        return agent(brief)
+        return function(brief)
 
-    is_async = inspect.iscoroutinefunction(agent) or inspect.iscoroutinefunction(
-        getattr(agent, "__call__", None)  # noqa: B004 - the bound method is what is asked about
+    is_async = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+        getattr(function, "__call__", None)  # noqa: B004 - the bound method is what is asked about
     )
     return worker.model_copy(update={"agent": call if is_async else call_blocking})
 

@@ -6,13 +6,14 @@ tools, structured output, schema, provider) stays what it is.
 
 import functools
 import inspect
+import json
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextvars import ContextVar
 from typing import Any, Protocol, TypeVar, cast
 
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessageChunk
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.tools import BaseTool
 
@@ -66,11 +67,11 @@ def make_faulty_model(model: BaseChatModel, faults: Faults) -> BaseChatModel:
     for method in ("_generate", "_agenerate"):
         make = _make_async if method.startswith("_a") else _make_sync
         if method == "_generate" or _has_own(model, method):
-            methods[method] = make(getattr(type(model), method), faults, ("model", name), change)
+            methods[method] = make(_get(model, method), faults, ("model", name), change)
     if _has_own(model, "_stream"):
-        methods["_stream"] = _make_stream(type(model)._stream, faults, name)  # noqa: SLF001
+        methods["_stream"] = _make_stream(_get(model, "_stream"), faults, name)
     if _has_own(model, "_astream"):
-        methods["_astream"] = _make_async_stream(type(model)._astream, faults, name)  # noqa: SLF001
+        methods["_astream"] = _make_async_stream(_get(model, "_astream"), faults, name)
     return _subclass(model, methods)
 
 
@@ -87,10 +88,9 @@ def make_faulty_tool(tool: _T, faults: Faults) -> _T:
     def change(kind: FaultKind | None, place: Place, result: Any) -> Any:  # noqa: ANN401
         return faults.change_after(kind, place, value=result, name=name)
 
-    kind = type(tool)
-    methods = {"_run": _make_sync(kind._run, faults, ("tool", name), change)}  # noqa: SLF001
-    if kind._arun is not BaseTool._arun:  # noqa: SLF001
-        methods["_arun"] = _make_async(kind._arun, faults, ("tool", name), change)  # noqa: SLF001
+    methods = {"_run": _make_sync(_get(tool, "_run"), faults, ("tool", name), change)}
+    if _get(tool, "_arun") is not getattr(BaseTool, "_arun"):  # noqa: B009 - a private name
+        methods["_arun"] = _make_async(_get(tool, "_arun"), faults, ("tool", name), change)
     return _subclass(tool, methods)
 
 
@@ -222,11 +222,17 @@ def _change_chunks(
 ) -> Iterator[ChatGenerationChunk]:
     """Yield what is left of a stream: one cut off ends early, and nobody says so."""
     text = "".join(chunk.text for chunk in chunks)
+    whole = functools.reduce(lambda left, right: left + right, chunks)
+    if not text and kind != "truncated":
+        result = ChatResult(generations=[ChatGeneration(message=whole.message)])
+        changed = _change_result(faults, kind, place, result, name=name).generations[0].message
+        assert isinstance(changed, BaseMessageChunk)  # noqa: S101 - a copy of a chunk
+        yield ChatGenerationChunk(message=changed)
+        return
     given = faults.change_after(kind, place, value=text, name=name)
     if kind == "truncated":
         yield from chunks[: len(chunks) // 2]
         return
-    whole = functools.reduce(lambda left, right: left + right, chunks)
     message = whole.message.model_copy(update={"content": _write_text(given)})
     yield ChatGenerationChunk(message=message)
 
@@ -266,15 +272,31 @@ def _change_calls(message: AIMessage, given: Any) -> AIMessage:  # noqa: ANN401 
         else:
             words = {"args": str(arguments), "error": "injected", "type": "invalid_tool_call"}
             broken.append({**call, **words})
-    return message.model_copy(update={"tool_calls": kept, "invalid_tool_calls": broken})
+    changed = {"tool_calls": kept, "invalid_tool_calls": broken}
+    if isinstance(message, AIMessageChunk):  # pieces that are added up would bring the old ones
+        calls = [*kept, *broken]
+        changed["tool_call_chunks"] = [
+            {**part, "args": _write_arguments(call["args"])}
+            for part, call in zip(message.tool_call_chunks, calls, strict=False)
+        ]
+    return message.model_copy(update=changed)
+
+
+def _write_arguments(arguments: Any) -> str:  # noqa: ANN401 - an object, or what is none
+    return arguments if isinstance(arguments, str) else json.dumps(arguments)
 
 
 def _write_text(given: Any) -> str:  # noqa: ANN401 - a user's function may give anything
     return given if isinstance(given, str) else str(given)
 
 
+def _get(original: object, method: str) -> Any:  # noqa: ANN401 - any of LangChain's methods
+    """Return a method as the class has it, unbound."""
+    return getattr(type(original), method)
+
+
 def _has_own(model: BaseChatModel, method: str) -> bool:
-    return getattr(type(model), method) is not getattr(BaseChatModel, method)
+    return _get(model, method) is not getattr(BaseChatModel, method)
 
 
 def _name_model(model: BaseChatModel) -> str:

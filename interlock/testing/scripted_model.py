@@ -53,7 +53,8 @@ class ScriptedModel(BaseChatModel):
             model_name: What it calls itself.
             fields: Of a LangChain chat model, such as `disable_streaming`.
         """
-        super().__init__(**{**fields, "model_name": model_name})
+        own: dict[str, Any] = {**fields, "model_name": model_name}
+        super().__init__(**own)
         self.script(*replies)
 
     def script(
@@ -228,7 +229,7 @@ class ScriptedModel(BaseChatModel):
             return reply.model_copy(deep=True)
         if reply.error is not None:
             raise reply.error
-        chosen = options.get("tool_choice")
+        chosen: Any = options.get("tool_choice")
         return reply.build_message(
             number=call.number,
             model=self.model_name,

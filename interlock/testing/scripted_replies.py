@@ -90,7 +90,7 @@ ReplyLike: TypeAlias = (
 """A reply, or what is short for one: a text, a value, an exception, a message as it is."""
 
 
-def parse_reply(reply: ReplyLike) -> ModelReply | AIMessage:
+def parse_reply(reply: object) -> ModelReply | AIMessage:
     """Return a reply from what is short for one.
 
     Raises:

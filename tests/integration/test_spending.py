@@ -77,6 +77,11 @@ def build_model(
     return CountingModel(said=said, **more)
 
 
+def read_reason(result: il.RunResult, step_id: str) -> str:
+    """Return why a step was not accepted."""
+    return str({str(step): outcome for step, outcome in result.outcomes.items()}[step_id].reason)
+
+
 class Wanted(BaseModel):
     """What the model never says."""
 
@@ -112,7 +117,7 @@ async def test_i11_an_agents_own_loop_stops_at_the_steps_budget(
     most = budget.model_calls or 4  # of a conversation that grows, the fourth call may be refused
     assert most - (budget.model_calls is None) <= len(model.heard) <= most
     assert (result.status, result.outputs) == ("degraded", {"loop": "declared"})
-    assert "The step's budget of" in str(result.outcomes["loop"].reason)
+    assert "The step's budget of" in read_reason(result, "loop")
     assert result.usage.model_calls == status.usage.model_calls == len(model.heard)
     assert result.usage.tokens == status.usage.tokens == model.spent
 
@@ -135,7 +140,7 @@ async def test_i11_an_agent_that_swallows_refusals_is_cut_off() -> None:
         result = await desk.ainvoke("Test", thread_id="t")
     assert (len(model.heard), len(refused)) == (2, 7)  # the eighth it could not catch
     assert result.status == "failed"
-    assert "budget of 2 model calls" in str(result.outcomes["ask"].reason)
+    assert "budget of 2 model calls" in read_reason(result, "ask")
 
 
 async def test_i11_money_is_counted_exactly_and_bounds() -> None:
@@ -148,7 +153,7 @@ async def test_i11_money_is_counted_exactly_and_bounds() -> None:
         result = await desk.ainvoke("Test", thread_id="t")
     assert len(model.heard) == 2
     assert result.usage.money == Decimal("0.001900")
-    assert "The run's budget of 0.0025 of money" in str(result.outcomes["say"].reason)
+    assert "The run's budget of 0.0025 of money" in read_reason(result, "say")
 
 
 async def test_i11_a_bound_on_money_needs_a_price() -> None:
@@ -158,7 +163,7 @@ async def test_i11_a_bound_on_money_needs_a_price() -> None:
     async with build_desk({"say": model}, policy=policy) as desk:
         result = await desk.ainvoke("Test", thread_id="t")
     assert not model.heard
-    assert "prices={'other': Price(" in str(result.outcomes["say"].reason)
+    assert "prices={'other': Price(" in read_reason(result, "say")
 
 
 async def test_i11_parallel_calls_wait_for_what_may_return() -> None:
@@ -214,7 +219,7 @@ async def test_i11_a_step_that_can_never_reserve_goes_to_its_fallbacks() -> None
     async with build_desk({"work": work}, step, policy=policy) as desk:
         result = await desk.ainvoke("Test", thread_id="t")
     assert (work.calls, result.outputs) == (0, {"work": "declared"})
-    reason = str(result.outcomes["work"].reason)
+    reason = read_reason(result, "work")
     assert "the run's budget of 8 model calls cannot bear 9 more" in reason
 
 

@@ -19,6 +19,7 @@ from interlock.testing import (
     InjectedRateLimitError,
     LostAnswerError,
     ManualClock,
+    ModelReply,
     Place,
     ScriptedModel,
     mast_mix,
@@ -157,6 +158,22 @@ def test_a_truncated_stream_just_ends() -> None:
     pieces = list(faulty.stream("a"))
     assert "".join(piece.text for piece in pieces) == "one two "
     assert not any("finish_reason" in piece.response_metadata for piece in pieces)
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_tool_calls_get_wrong_arguments_or_none(is_streamed: bool) -> None:
+    """A fault of a reply that is a tool call strikes its arguments, streamed or not."""
+    reply = ModelReply.calling(pay={"cents": 42})
+    for kind, is_valid in (("wrong", True), ("garbage", False)):
+        faulty = build_injector(kind).wrap_model(ScriptedModel(reply))
+        if is_streamed:
+            first, *others = faulty.stream("a")
+            message: Any = sum(others, first)
+        else:
+            message = faulty.invoke("a")
+        assert [call["name"] for call in message.tool_calls] == (["pay"] if is_valid else [])
+        assert [call["args"]["cents"] == 42 for call in message.tool_calls] == [False] * is_valid
+        assert len(message.invalid_tool_calls) == (0 if is_valid else 1)
 
 
 async def test_tools_and_functions_lose_their_answers() -> None:

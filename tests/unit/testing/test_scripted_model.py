@@ -96,7 +96,7 @@ def test_tools_streams_errors_and_copies_share_one_script() -> None:
 async def test_workers_of_a_run_get_their_own_replies() -> None:
     """In parallel, each worker is answered by its name or by what it says."""
     model = ScriptedModel()
-    model.script("from a", worker="a").script("from b", worker="b", times=2)
+    model.script("from b", worker="b", times=2).script("from a", worker="a")
     model.script("never", when=lambda call: "nobody" in call.text, times=None)
 
     async def ask(brief: il.Brief) -> str:
