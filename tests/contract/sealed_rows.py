@@ -29,7 +29,7 @@ def list_writes(thread: str, n: int) -> list[Call]:
                 f"{thread}-h{n}",
                 thread,
                 "c1",
-                "brief",
+                "replan",  # a kind that a statement of its own reads
                 "a",
                 "b",
                 step,

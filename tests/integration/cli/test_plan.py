@@ -37,14 +37,14 @@ asking = build(approve_plan=True)
 @pytest.fixture
 def team(shell: Shell) -> Shell:
     """A folder with a team that plans twice, and one that asks about its plans."""
-    (shell.folder / "team.py").write_text(TEAM, "utf-8")
+    (shell.folder / "plan_team.py").write_text(TEAM, "utf-8")
     return shell
 
 
 def test_a_plan_is_shown_with_its_versions_and_runs_as_it_is_printed(team: Shell) -> None:
     """YAML that loads, versions and who brought them behind `#`; JSON for programs."""
-    assert team.call("run", "team:free", "Go", "--thread", "t1").code == 0
-    shown = team.call("plan", "t1", "--team", "team:free")
+    assert team.call("run", "plan_team:free", "Go", "--thread", "t1").code == 0
+    shown = team.call("plan", "t1", "--team", "plan_team:free")
     assert shown.code == 0
     assert "\x1b" not in shown.out
     assert [line[:26] for line in shown.out.splitlines() if line.startswith("#")] == [
@@ -56,15 +56,15 @@ def test_a_plan_is_shown_with_its_versions_and_runs_as_it_is_printed(team: Shell
         ("a", "Say \x1b[2J \u202e é it")
     ]
     assert "\u202e" not in shown.out
-    first = team.call("plan", "t1", "--team", "team:free", "--version", "1", "--json").data
+    first = team.call("plan", "t1", "--team", "plan_team:free", "--version", "1", "--json").data
     assert (first["version"], first["plan"]["is_open"], len(first["versions"])) == (1, True, 2)
-    missing = team.call("plan", "t1", "--team", "team:free", "--version", "9")
+    missing = team.call("plan", "t1", "--team", "plan_team:free", "--version", "9")
     assert (missing.code, "Versions: [1, 2]" in missing.err) == (2, True)
 
 
 def test_an_edited_plan_runs(team: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """What an editor saves is the answer: a step more, and the run goes on with it."""
-    assert team.call("run", "team:asking", "Go", "--thread", "t1").code == 4
+    assert team.call("run", "plan_team:asking", "Go", "--thread", "t1").code == 4
     editor = team.folder / "editor.py"
     editor.write_text(
         "import sys, yaml\n"
@@ -75,38 +75,38 @@ def test_an_edited_plan_runs(team: Shell, monkeypatch: pytest.MonkeyPatch) -> No
         "open(path, 'w').write(yaml.safe_dump(plan))\n"
     )
     monkeypatch.setenv("VISUAL", f"{sys.executable} {editor}")
-    done = team.call("plan", "t1", "--edit", "--team", "team:asking", "--json")
+    done = team.call("plan", "t1", "--edit", "--team", "plan_team:asking", "--json")
     assert done.code == 0, done.err
     assert sorted(done.events[-1]["result"]["outputs"]) == ["a", "b"]
-    versions = team.call("plan", "t1", "--team", "team:asking", "--json").data["versions"]
+    versions = team.call("plan", "t1", "--team", "plan_team:asking", "--json").data["versions"]
     assert [one["by"] for one in versions] == ["person"]
 
 
 def test_a_bad_plan_answers_nothing_and_is_kept(team: Shell, tmp_path: Path) -> None:
     """All that is wrong is told, the file stays, the question stays open, and a good one is taken."""
-    assert team.call("run", "team:asking", "Go", "--thread", "t1").code == 4
+    assert team.call("run", "plan_team:asking", "Go", "--thread", "t1").code == 4
     path = tmp_path / "mine.json"
     steps = [{"id": "a", "worker": "sya", "instruction": "x", "needs": ["z"]}]
     path.write_text(json.dumps({"goal": "g", "steps": steps}))
-    bad = team.call("plan", "t1", "--from", str(path), "--team", "team:asking")
+    bad = team.call("plan", "t1", "--from", str(path), "--team", "plan_team:asking")
     assert bad.code == 2
     assert "Did you mean 'say'?" in bad.err
     assert "depends on 'z'" in bad.err
     assert f"Nothing was answered, and your plan is kept: {path}" in bad.err
     steps = [{"id": "a", "worker": "say", "instruction": "x"}]
     path.write_text(json.dumps({"goal": "g", "steps": steps}))
-    assert team.call("plan", "t1", "--from", str(path), "--team", "team:asking").code == 0
+    assert team.call("plan", "t1", "--from", str(path), "--team", "plan_team:asking").code == 0
 
 
 def test_without_a_question_or_an_editor_it_is_said(
     team: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing to edit, nothing to edit with, no team: each says what to do."""
-    assert team.call("run", "team:free", "Go", "--thread", "t1").code == 0
-    assert "Nothing is asked" in team.call("plan", "t1", "--edit", "--team", "team:free").err
+    assert team.call("run", "plan_team:free", "Go", "--thread", "t1").code == 0
+    assert "Nothing is asked" in team.call("plan", "t1", "--edit", "--team", "plan_team:free").err
     assert "--team" in team.call("plan", "t1", "--edit", "--storage", "sqlite:///desk.db").err
-    assert team.call("run", "team:asking", "Go", "--thread", "t2").code == 4
+    assert team.call("run", "plan_team:asking", "Go", "--thread", "t2").code == 4
     monkeypatch.delenv("EDITOR", raising=False)
     monkeypatch.delenv("VISUAL", raising=False)
-    asked = team.call("plan", "t2", "--edit", "--team", "team:asking")
+    asked = team.call("plan", "t2", "--edit", "--team", "plan_team:asking")
     assert "There is no editor" in asked.err

@@ -172,6 +172,7 @@ async def test_i05_every_ticket_ends_right_under_other_mixtures(
     await answer_all(template, tmp_path, TICKETS, seed)
 
 
+@pytest.mark.slow
 def test_unprotected_duplicates_come_back_as_errors(template: Shop, tmp_path: Path) -> None:
     """Without the guard, 139 of the 173 writes that change something fail when they come twice."""
     seconds: Counter[bool] = Counter()

@@ -177,7 +177,7 @@ async def observe(place: Place, storage: il.Storage, values: list[Any]) -> list[
         except (TypeError, ValueError) as exc:
             return type(exc).__name__
 
-    return [await observe_one(number, value) for number, value in enumerate(values)]
+    return await asyncio.gather(*(observe_one(*numbered) for numbered in enumerate(values)))
 
 
 @pytest.mark.parametrize("name", PLACES)
