@@ -1,6 +1,6 @@
 """Graphs as Mermaid: a team's compiled graph, or a task graph with all that is wrong with it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from langchain_core.runnables.graph import Graph
 from rich.text import Text
@@ -10,7 +10,7 @@ from interlock.cli.output import Output
 from interlock.console.clean_text import clean_lines, count_of
 from interlock.console.json_lines import dump_value
 from interlock.console.task_graph_drawing import draw_task_graph
-from interlock.contracts.criteria import CheckCriterion
+from interlock.contracts.criteria import CheckCriterion, RubricCriterion
 from interlock.contracts.errors import PlanProblem
 from interlock.contracts.fallback import UseWorker
 from interlock.contracts.ids import WorkerName
@@ -99,6 +99,7 @@ def find_problems(
     """Return every problem of a plan, with a team or by itself."""
     if desk is not None:
         workers, checks = dict(desk.team_spec.workers), dict(desk.team_spec.checks)
+        judges = dict(desk.team_spec.judges)
     else:
         workers = {name: Worker(name=name, agent=None) for name in _name_workers(plan)}
         checks = {
@@ -107,9 +108,19 @@ def find_problems(
             for criterion in step.criteria
             if isinstance(criterion, CheckCriterion)
         }
+        judges = {name: lambda request: True for name in _name_judges(plan)}  # noqa: ARG005 - never called
     return find_plan_problems(
-        plan, workers, inspector=CriteriaEngine(checks), context_keys=context_keys
+        plan, workers, inspector=CriteriaEngine(checks, judges), context_keys=context_keys
     )
+
+
+def _name_judges(plan: TaskGraph) -> Iterator[str]:
+    """Go through names for the judges that a plan asks, as many as it wants to agree."""
+    for step in plan.steps:
+        for criterion in step.criteria:
+            if isinstance(criterion, RubricCriterion):
+                unnamed = (f"judge {number}" for number in range(criterion.quorum or 1))
+                yield from criterion.judges or unnamed
 
 
 def _name_workers(plan: TaskGraph) -> list[WorkerName]:

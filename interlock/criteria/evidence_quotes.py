@@ -1,6 +1,7 @@
 """Quotes: whether what a judge calls evidence was really said."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
@@ -20,9 +21,12 @@ class QuotableText:
         self._parts = [_fold(part) for part in parts]
 
     def holds(self, quote: str) -> bool:
-        """Return whether a quote occurs; an empty one does not."""
+        """Return whether a quote occurs as whole words; one without a word does not."""
         folded = _fold(quote).strip(_QUOTATION_MARKS)
-        return bool(folded) and any(folded in part for part in self._parts)
+        if not re.search(r"\w", folded):
+            return False
+        words = re.compile(rf"(?<!\w){re.escape(folded)}(?!\w)")
+        return any(words.search(part) for part in self._parts)
 
 
 def _fold(text: str) -> str:

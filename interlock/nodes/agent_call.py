@@ -198,9 +198,10 @@ async def read_team_output(output: Mapping[str, Any], values: KeptValues) -> Age
         return AgentResult(failure=failure, nested_usage=usage)
     refs = result["output_refs"]
     outputs = {**result["outputs"], **{step: await values.load(refs[step]) for step in refs}}
+    unsaid = ("the team's run is degraded",) if status == "degraded" else ()
     return AgentResult(
         value={step: outputs.get(step) for step in result["final_steps"]},
-        gaps=tuple(result.get("gaps", ())),
+        gaps=tuple(result.get("gaps", ())) or unsaid,
         nested_usage=usage,
     )
 

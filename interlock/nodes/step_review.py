@@ -10,12 +10,14 @@ from datetime import timedelta
 
 from interlock.contracts.criteria import Finding
 from interlock.contracts.effects import EffectRecord
+from interlock.contracts.errors import InterlockError
 from interlock.contracts.fallback import Abandon
 from interlock.contracts.handoff import Verdict, VerdictAction
 from interlock.contracts.ids import WorkerName
 from interlock.contracts.outcome import Usage
 from interlock.contracts.plain import Plain
 from interlock.contracts.policy import derive_backoff_seconds
+from interlock.contracts.safe_words import word_error
 from interlock.contracts.scratchpad import Scratchpad
 from interlock.contracts.spending import Caller
 from interlock.contracts.storage import Batch
@@ -23,6 +25,7 @@ from interlock.nodes.budget_guard import BudgetGuard
 from interlock.nodes.gated_calls import build_budget_guard, gate_calls
 from interlock.nodes.live_run import forget_cancel
 from interlock.nodes.output_handoff import record_output
+from interlock.nodes.scoped_saver import STORAGE_FAILURES
 from interlock.nodes.spent import parse_usage
 from interlock.nodes.step_brief import build_brief, find_worker
 from interlock.nodes.step_effects import ask_about_orphans, find_unknown
@@ -106,15 +109,21 @@ async def ask_criteria(
     timeout = run.step.timeout or run.policy.timeout
     await run.notes.load()
     scratchpad = Scratchpad(run.notes.list_all(state))
-    with run.live.interrupt_on_cancel(), gate_calls(guard):
-        return await team.criteria.review(
-            output["value"],
-            build_brief(team, state, run, scratchpad=scratchpad),
-            step=run.step,
-            worker=None if output.get("by_person") else find_worker(team, state),
-            limit_seconds=timeout.total_seconds() if timeout else None,
-            is_draining=lambda: run.live.drain_reason is not None,
-        )
+    try:
+        with run.live.interrupt_on_cancel(), gate_calls(guard):
+            return await team.criteria.review(
+                output["value"],
+                build_brief(team, state, run, scratchpad=scratchpad),
+                step=run.step,
+                worker=None if output.get("by_person") else find_worker(team, state),
+                limit_seconds=timeout.total_seconds() if timeout else None,
+                is_draining=lambda: run.live.drain_reason is not None,
+            )
+    except InterlockError as exc:  # judges that went on calling models, and were cut off
+        if isinstance(exc, STORAGE_FAILURES):
+            raise
+        words = f"could not be decided: {word_error(exc, 500)}"
+        return (Finding(criterion="can be judged within its bounds", passed=False, message=words),)
 
 
 def _ask_about_effect(effect: EffectRecord) -> StepState:

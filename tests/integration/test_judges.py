@@ -6,9 +6,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from langchain_core.language_models import GenericFakeChatModel
+from langchain_core.messages import AIMessage
 from langgraph.types import interrupt
 
 import interlock as il
+from interlock.criteria.evidence_quotes import QuotableText
 
 Verdict = Callable[[il.JudgeRequest], Any]
 
@@ -238,3 +241,41 @@ def test_judges_that_cannot_be_told_apart_or_judge_are_refused(judges: Any) -> N
     """Two of one name, and what cannot be called."""
     with pytest.raises(il.ConfigurationError, match="judge"):
         build_desk(*judges, rubric=il.rubric("Is kind"))
+
+
+async def test_judges_that_swallow_refusals_end_no_run() -> None:
+    """A judge that calls a model on and on beyond the budget is cut off; the step fails, in words."""
+    model = GenericFakeChatModel(messages=iter([AIMessage("yes")] * 99))
+    calls: list[int] = []
+
+    async def stubborn(request: il.JudgeRequest) -> bool:
+        while True:
+            try:
+                await model.ainvoke("Is it kind?")
+                calls.append(1)
+            except il.InterlockError:
+                await asyncio.sleep(0)
+
+    desk = build_desk(stubborn, rubric=il.rubric("Is kind"), budget={"model_calls": 2})
+    async with desk:
+        result = await asyncio.wait_for(desk.ainvoke("g", thread_id="t"), timeout=20)
+        first = next(h for h in await desk.ahandoffs("t") if h.kind == "output")
+    assert (result.status, len(calls)) == ("failed", 2)
+    assert first.verdict is not None
+    assert "could not be decided" in first.verdict.findings[0].message
+
+
+@pytest.mark.parametrize(
+    ("quote", "holds"),
+    [
+        ("No idea", True),
+        ("no  IDEA.", True),
+        ("ide", False),
+        ("a", False),
+        ("{", False),
+        ("", False),
+    ],
+)
+def test_a_quote_is_whole_words_that_were_said(quote: str, holds: bool) -> None:
+    """Letters and punctuation that occur in everything are no evidence."""
+    assert QuotableText([{"text": "Parcel? No idea."}]).holds(quote) is holds

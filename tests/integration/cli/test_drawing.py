@@ -7,6 +7,8 @@ import jsonschema
 import pytest
 import yaml
 
+import interlock as il
+from interlock.cli.drawing import find_problems
 from tests.integration.cli.shell import Shell
 
 GOOD = """\
@@ -160,3 +162,17 @@ def test_a_plan_file_runs_in_the_place_of_the_planner(folder: Shell) -> None:
     done = folder.call("run", "app:desk", "x", "--thread", "t", "--plan", "good.yaml", "--json")
     assert (done.code, done.events[-1]["status"]) == (0, "completed")
     assert folder.starts == ["order", "order", "reply"]
+
+
+def test_a_rubric_is_no_problem_of_a_plan_that_is_drawn() -> None:
+    """Without a team its judges are taken for there; with one they are looked up."""
+    step = il.Step(
+        id="a", worker="w", instruction="x", criteria=[il.rubric("Is kind", judges=["strict"])]
+    )
+    plan = il.TaskGraph(goal="g", steps=[step])
+    assert find_problems(plan, desk=None, context_keys=()) == ()
+    workers = [il.Worker(name="w", agent=lambda brief: 1)]
+    strict = {"strict": lambda request: True}
+    for judges, count in ((strict, 0), ({}, 1)):
+        desk = il.Orchestrator(workers=workers, planner=plan, judges=judges, storage="memory://")
+        assert len(find_problems(plan, desk=desk, context_keys=())) == count
