@@ -25,7 +25,7 @@ class QuotableText:
         folded = _fold(quote).strip(_QUOTATION_MARKS)
         if not re.search(r"\w", folded):
             return False
-        words = re.compile(rf"(?<!\w){re.escape(folded)}(?!\w)")
+        words = re.compile(rf"(?<!\w){re.escape(folded)}(?!\w)", re.ASCII)
         return any(words.search(part) for part in self._parts)
 
 

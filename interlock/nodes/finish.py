@@ -139,7 +139,7 @@ def _derive_status(
     state: RunState, outcomes: Mapping[StepId, StepOutcome], *, is_cancelled: bool
 ) -> Literal["completed", "degraded", "failed", "waiting", "cancelled"]:
     statuses = {outcome.status for outcome in outcomes.values()}
-    if "cancelled" in statuses or (is_cancelled and not outcomes):
+    if "cancelled" in statuses or (is_cancelled and (not outcomes or _is_planning(state))):
         return "cancelled"
     if state.get("failure") is not None or statuses & {"failed", "blocked"}:
         return "failed"
@@ -158,6 +158,13 @@ def _derive_status(
         )
     )
     return "completed" if every else "degraded"
+
+
+def _is_planning(state: RunState) -> bool:
+    """Return whether more was to be planned: what has run is not all that was to run."""
+    plan = state.get("plan") or {}
+    is_wanted = state.get("plan_status") in {"missing", "invalid", "proposed"}
+    return state.get("plan_gap") is None and (is_wanted or bool(plan.get("is_open")))
 
 
 def _word_plan_gap(state: RunState) -> list[str]:

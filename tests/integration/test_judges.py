@@ -279,3 +279,4 @@ async def test_judges_that_swallow_refusals_end_no_run() -> None:
 def test_a_quote_is_whole_words_that_were_said(quote: str, holds: bool) -> None:
     """Letters and punctuation that occur in everything are no evidence."""
     assert QuotableText([{"text": "Parcel? No idea."}]).holds(quote) is holds
+    assert QuotableText([{"text": "\u4efb\u52a1\u6210\u529f"}]).holds("\u6210\u529f")

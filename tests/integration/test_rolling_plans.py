@@ -1,6 +1,7 @@
 """Rolling plans: an open plan goes on as long as it leads somewhere, and not longer (I11)."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -18,7 +19,7 @@ async def fail(brief: il.Brief) -> dict[str, object]:
 
 
 def build_desk(
-    planner: Callable[[il.PlanRequest], il.TaskGraph], **policy: object
+    planner: Callable[[il.PlanRequest], il.TaskGraph | Awaitable[il.TaskGraph]], **policy: object
 ) -> il.Orchestrator:
     """Return a team of a worker that works and one that fails."""
     return il.Orchestrator(
@@ -179,3 +180,21 @@ async def test_a_planner_that_cannot_go_on_is_not_asked_again() -> None:
         result = await desk.ainvoke("g", thread_id="t")
     assert (result.status, asked) == ("degraded", [1, 1])
     assert "the money is gone" in result.gaps[0]
+
+
+async def test_i07_a_cancel_while_the_planner_goes_on_is_no_completion() -> None:
+    """What was still to be planned is missing: the run is cancelled, not completed."""
+    thinking = asyncio.Event()
+
+    async def plan(request: il.PlanRequest) -> il.TaskGraph:
+        if request.previous is not None:
+            thinking.set()
+            await asyncio.Event().wait()
+        return extend(request, step("a"))
+
+    async with build_desk(plan) as desk:
+        running = asyncio.create_task(desk.ainvoke("g", thread_id="t"))
+        await thinking.wait()
+        await desk.acancel("t", why="enough")
+        result = await asyncio.wait_for(running, timeout=20)
+    assert (result.status, list(result.outputs)) == ("cancelled", ["a"])
