@@ -92,7 +92,7 @@ from interlock.contracts.storage import Storage
 from interlock.contracts.worker import Planner, PlanRequest, Worker, WorkerCard
 from interlock.models.model_judge import ModelJudge
 from interlock.models.model_planner import ModelPlanner
-from interlock.models.structured import CallLimits
+from interlock.models.patient_calls import CallLimits
 from interlock.orchestrator import (
     Orchestrator,
     ThreadStatus,

@@ -1,6 +1,5 @@
 """One scripted job in four ways: each step writes a note on an item, with the last note at hand."""
 
-import warnings
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -8,6 +7,7 @@ from typing import Any, Final
 from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.graph import END, START, MessagesState, StateGraph
 
+from interlock.bench.original_supervisor import build_original
 from interlock.bench.recording_chat import RecordingChat
 from interlock.contracts.errors import ConfigurationError
 from interlock.contracts.ids import StepId, WorkerName
@@ -128,16 +128,6 @@ async def run_original(steps: int) -> Sent:
     Raises:
         ConfigurationError: It is not installed.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it builds on what LangGraph calls deprecated
-            from langgraph_supervisor import (  # noqa: PLC0415 - an extra
-                create_supervisor as create_original,
-            )
-    except ImportError as exc:
-        raise ConfigurationError(
-            "This benchmark runs langgraph-supervisor too. Install it: pip install 'interlock[bench]'"
-        ) from exc
 
     def decide(number: int) -> AIMessage:
         if number >= steps:
@@ -146,9 +136,7 @@ async def run_original(steps: int) -> Sent:
         return AIMessage(_word_task(number), tool_calls=[call])
 
     clerk, boss = RecordingChat(reply=_write_note), RecordingChat(reply=decide)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        app = create_original([_build_clerk(clerk)], model=boss, prompt=_GOAL).compile()
+    app = build_original([_build_clerk(clerk)], model=boss, prompt=_GOAL)
     await app.ainvoke({"messages": [HumanMessage(_GOAL)]})
     return _sum_up(clerk, boss, steps=steps)
 

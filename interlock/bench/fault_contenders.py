@@ -5,7 +5,6 @@ there looks at a value.
 """
 
 import json
-import warnings
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Annotated, Any, Final
 
@@ -18,8 +17,8 @@ from interlock.bench.fault_desk import FaultDesk
 from interlock.bench.fault_job import ANSWER, JobStep
 from interlock.bench.fault_run import TRIES, FaultRun
 from interlock.bench.fault_worker import FaultyWorker
+from interlock.bench.original_supervisor import build_original
 from interlock.bench.recording_chat import RecordingChat
-from interlock.contracts.errors import ConfigurationError
 from interlock.contracts.storage import Storage
 
 FaultContender = Callable[[FaultyWorker, Storage, float], Awaitable[FaultRun]]
@@ -84,11 +83,9 @@ async def run_original(worker: FaultyWorker, storage: Storage, seconds: float) -
         call = {"name": f"transfer_to_{_CLERK}", "args": {}, "id": f"call{number}"}
         return AIMessage(f"Do step {steps[number].id}.", tool_calls=[call])
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it builds on what LangGraph calls deprecated
-        app = _load_original()(
-            [_build_clerk(worker, seconds)], model=RecordingChat(reply=decide), prompt="Do the job."
-        ).compile()
+    app = build_original(
+        [_build_clerk(worker, seconds)], model=RecordingChat(reply=decide), prompt="Do the job."
+    )
 
     async def run() -> object:
         state = await app.ainvoke({"messages": [HumanMessage("Work out the answer")]})
@@ -96,27 +93,6 @@ async def run_original(worker: FaultyWorker, storage: Storage, seconds: float) -
         return _read(answers[-1]) if len(answers) == len(steps) else None
 
     return await _judge(worker, run)
-
-
-def _load_original() -> Any:  # noqa: ANN401 - an extra that may be missing
-    try:
-        from langgraph_supervisor import create_supervisor  # noqa: PLC0415 - an extra
-    except ImportError as exc:
-        raise ConfigurationError(
-            "This benchmark runs langgraph-supervisor too. Install it: pip install 'interlock[bench]'"
-        ) from exc
-    return create_supervisor
-
-
-def require_original() -> None:
-    """Refuse before anything is measured if langgraph-supervisor is missing.
-
-    Raises:
-        ConfigurationError: It is not installed.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        _load_original()
 
 
 def _build_clerk(worker: FaultyWorker, seconds: float) -> Any:  # noqa: ANN401 - a compiled graph

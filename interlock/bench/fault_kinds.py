@@ -8,8 +8,11 @@ import hashlib
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import accumulate
 from typing import Final, Literal, TypeAlias, get_args
+
+from interlock.testing.mast import mast_modes
 
 FaultKind: TypeAlias = Literal[
     "error",
@@ -51,19 +54,34 @@ NEEDS_EFFECT: Final[frozenset[FaultKind]] = frozenset({"lost answer", "no effect
 
 _ACCEPTED: Final[frozenset[FaultKind]] = frozenset({"unseen value", "lost answer"})
 
-MAST_SHARES: Final[Mapping[FaultKind, float]] = {
-    "wrong value": 11.8 + 2.8 + 6.8 + 1.9,  # FM-1.1, 1.4, 2.2, 2.5
-    "error": 1.5 + 2.2,  # FM-1.2: the tool is refused; FM-2.1: all is to be done again
-    "lost answer": 15.7,  # FM-1.3: the same effect once more
-    "hung": 12.4,  # FM-1.5
-    "other step": 7.4,  # FM-2.3
-    "partial": 0.85 + 6.2,  # FM-2.4, 3.1
-    "no effect": 13.2,  # FM-2.6
+_MAST_KINDS: Final[Mapping[str, FaultKind]] = {
+    "FM-1.1": "wrong value",
+    "FM-1.2": "error",  # the tool is refused
+    "FM-1.3": "lost answer",  # the same effect once more
+    "FM-1.4": "wrong value",
+    "FM-1.5": "hung",
+    "FM-2.1": "error",  # all is to be done again
+    "FM-2.2": "wrong value",
+    "FM-2.3": "other step",
+    "FM-2.4": "partial",
+    "FM-2.5": "wrong value",
+    "FM-2.6": "no effect",
+    "FM-3.1": "partial",
 }
-"""Percent of failures by mode, MAST (Cemri et al., arXiv 2503.13657 v3), as what a worker does.
+"""MAST's failure modes as what a worker of this job does.
 
 FM-3.2 and FM-3.3, 17.3 percent, are faults of the one who verifies; no worker can make them.
 """
+
+
+@cache
+def derive_mast_shares() -> Mapping[FaultKind, float]:
+    """Return percents of failures by kind, as MAST counted its modes."""
+    shares: dict[FaultKind, float] = {}
+    for mode in mast_modes():
+        if (kind := _MAST_KINDS.get(mode.id)) is not None:
+            shares[kind] = shares.get(kind, 0.0) + mode.percent
+    return shares
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,8 +123,9 @@ class FaultPlan:
             return 0.0
         if self.kind != MIX or not has_effect:
             return self.rate
-        healed = sum(MAST_SHARES.get(kind, 0.0) for kind in _ACCEPTED)
-        return self.rate * (1 - healed / sum(MAST_SHARES.values()))
+        shares = derive_mast_shares()
+        healed = sum(shares.get(kind, 0.0) for kind in _ACCEPTED)
+        return self.rate * (1 - healed / sum(shares.values()))
 
     @property
     def is_seen(self) -> bool:
@@ -121,7 +140,7 @@ def _draw_share(text: str) -> float:
 def _draw_kind(share: float, *, has_effect: bool) -> FaultKind:
     weights: dict[FaultKind, float] = {
         kind: weight
-        for kind, weight in MAST_SHARES.items()
+        for kind, weight in derive_mast_shares().items()
         if has_effect or kind not in NEEDS_EFFECT
     }
     ends = list(accumulate(weights.values()))

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from interlock.checkpoints.connection import Connection, Operation
 from interlock.checkpoints.database import Database
-from interlock.checkpoints.limit_rows import list_records, load_state, save_state
+from interlock.checkpoints.limit_rows import list_records, load_record, load_state, save_state
 from interlock.checkpoints.limit_states import (
     LimitState,
     admit,
@@ -240,7 +240,7 @@ class SqlLimitLedger:
     async def find(self, name: str) -> LimitRecord | None:
         """Return what is known of a name, or None."""
         await self._settle(name)
-        return next((one for one in await self.load() if one.name == name), None)
+        return await self._database.read(lambda connection: load_record(connection, name))
 
     async def load(self) -> Sequence[LimitRecord]:
         """Return all that is known, by name."""

@@ -33,6 +33,12 @@ def save_state(connection: Connection, name: str, known: LimitState) -> None:
     )
 
 
+def load_record(connection: Connection, name: str) -> LimitRecord | None:
+    """Return what is known of a name for people and nodes, or None."""
+    row = connection.run("load_limit", (name,)).fetchone()
+    return None if row is None else _describe(name, _parse(row))
+
+
 def list_records(connection: Connection) -> list[LimitRecord]:
     """Return all that is known, by name."""
     rows = connection.run("list_limits").fetchall()

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from interlock.bench.fault_campaign import CampaignPlan, list_misses, run_campaign
-from interlock.bench.fault_contenders import require_original
 from interlock.bench.fault_kinds import KINDS, MIX
+from interlock.bench.original_supervisor import require_original
 from interlock.cli.exit_codes import ExitCode
 from interlock.cli.output import Output
 from interlock.console.fault_campaign_page import draw_fault_campaign

@@ -7,10 +7,10 @@ the storage, so that all runs on it share it. `checkpoints` keeps it, `nodes` an
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from fnmatch import fnmatchcase
 from typing import Literal, Protocol, TypeAlias
 
 from interlock.contracts.frozen_model import FrozenModel
+from interlock.contracts.model_names import find_by_model
 from interlock.contracts.policy import PositiveCount, PositiveDuration
 
 BreakerState: TypeAlias = Literal["closed", "open", "half_open"]
@@ -222,22 +222,31 @@ class LimitLedger(Protocol):
         ...
 
 
-def find_model_limit(limits: Mapping[str, ModelLimits], model: str) -> Limit | None:
-    """Return the limit of a model: by its exact name, else by the longest pattern that fits.
+def build_limit(
+    name: str,
+    *,
+    breaker: Breaker | None,
+    rate: Rate | None,
+    ignores: Sequence[type[Exception]] = (),
+) -> Limit | None:
+    """Return the limit of a name; None if it has neither a breaker nor a rate.
 
-    In a pattern, `*` stands for anything. Each model has a breaker and a rate of its own.
+    Args:
+        name: As `Limit` says.
+        breaker: As declared.
+        rate: As declared.
+        ignores: Further exceptions that do not count, such as a worker's permanent errors.
     """
-    found = limits.get(model)
-    if found is None:
-        fitting = [one for one in limits if "*" in one and fnmatchcase(model, _escape(one))]
-        if not fitting:
-            return None
-        found = limits[max(fitting, key=len)]
-    if found.breaker is None and found.rate is None:
+    if breaker is None and rate is None:
         return None
-    return Limit(name=f"model/{model}", breaker=found.breaker, rate=found.rate)
+    if breaker is not None and ignores:
+        breaker = breaker.model_copy(update={"ignores": (*breaker.ignores, *ignores)})
+    return Limit(name=name, breaker=breaker, rate=rate)
 
 
-def _escape(pattern: str) -> str:
-    """Return a pattern in which nothing but `*` is special."""
-    return pattern.replace("[", "[[]").replace("?", "[?]")
+def find_model_limit(limits: Mapping[str, ModelLimits], model: str) -> Limit | None:
+    """Return the limit of a model, by its name or by a pattern; each model has one of its own."""
+    found = find_by_model(limits, model)
+    if found is None:
+        return None
+    return build_limit(f"model/{model}", breaker=found.breaker, rate=found.rate)

@@ -1,8 +1,6 @@
 """What tokens of a model cost, counted exactly."""
 
-from collections.abc import Mapping
 from decimal import Decimal
-from fnmatch import fnmatchcase
 from typing import Annotated, Final
 
 from pydantic import Field
@@ -53,22 +51,6 @@ class Price(FrozenModel):
             input_tokens=input_tokens, output_tokens=output_tokens, cached_tokens=input_tokens
         )
         return max(fresh, cached)
-
-
-def find_price(prices: Mapping[str, Price], model: str) -> Price | None:
-    """Return the price of a model: of its exact name, else of the longest pattern that fits.
-
-    In a pattern, `*` stands for anything.
-    """
-    if model in prices:
-        return prices[model]
-    fitting = [name for name in prices if "*" in name and fnmatchcase(model, _escape(name))]
-    return prices[max(fitting, key=len)] if fitting else None
-
-
-def _escape(pattern: str) -> str:
-    """Return a pattern in which nothing but `*` is special."""
-    return pattern.replace("[", "[[]").replace("?", "[?]")
 
 
 def parse_money(amount: Decimal) -> int:

@@ -6,11 +6,20 @@ hold up other steps and then the process. A daemon thread holds up neither.
 
 import asyncio
 import contextvars
+import inspect
 import threading
 from collections.abc import Callable
 from typing import Any
 
 from interlock.contracts.safe_words import word_error
+
+
+async def call_user(function: Callable[..., Any], *args: object) -> Any:  # noqa: ANN401
+    """Return what a user's function gives: an async one is awaited, a sync one runs in a thread."""
+    if inspect.iscoroutinefunction(function):
+        return await function(*args)
+    result = await call_in_thread(function, *args)
+    return await result if inspect.isawaitable(result) else result
 
 
 async def call_in_thread(function: Callable[..., Any], *args: object) -> Any:  # noqa: ANN401

@@ -6,12 +6,11 @@ from outside passes through: a cancellation, and the drain of the run itself.
 """
 
 import asyncio
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from langgraph.errors import GraphBubbleUp, GraphDrained
+from langgraph.errors import GraphBubbleUp
 
 from interlock.contracts.brief import Brief
 from interlock.contracts.criteria import Finding, RubricCriterion
@@ -19,8 +18,9 @@ from interlock.contracts.judging import Judge, JudgeLike, Judgement, JudgeReques
 from interlock.contracts.near_names import suggest_names
 from interlock.contracts.plain import Plain, freeze
 from interlock.contracts.safe_words import clean_words, word_error, word_value
-from interlock.contracts.thread_call import call_in_thread
+from interlock.contracts.thread_call import call_user
 from interlock.criteria.evidence_quotes import QuotableText
+from interlock.criteria.outside_signals import is_from_outside
 from interlock.criteria.side_by_side import run_side_by_side
 
 _WORDS_CHARS = 2000
@@ -94,11 +94,12 @@ async def _ask(
     limit = asyncio.timeout(terms.limit_seconds)
     try:
         async with limit:
-            return _read(await _call(judge, request), quotable)
+            ask: Callable[[JudgeRequest], Any] = judge.judge if isinstance(judge, Judge) else judge
+            return _read(await call_user(ask, request), quotable)
     except (KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as exc:
-        if _is_from_outside(exc, terms):
+        if is_from_outside(exc, terms.is_draining):
             raise
         words = f"raised {type(exc).__name__}: {word_error(exc, 500)}"
         if isinstance(exc, GraphBubbleUp):
@@ -106,22 +107,6 @@ async def _ask(
     if limit.expired():
         words = f"did not answer within the step's timeout of {terms.limit_seconds:g} s"
     return Judgement(verdict="undecided", reason=words)
-
-
-async def _call(judge: JudgeLike, request: JudgeRequest) -> object:
-    ask: Callable[[JudgeRequest], Any] = judge.judge if isinstance(judge, Judge) else judge
-    if inspect.iscoroutinefunction(ask):
-        awaited: object = await ask(request)
-        return awaited
-    result: object = await call_in_thread(ask, request)
-    return await result if inspect.isawaitable(result) else result
-
-
-def _is_from_outside(error: BaseException, terms: CallTerms) -> bool:
-    if isinstance(error, asyncio.CancelledError):
-        task = asyncio.current_task()
-        return task is None or task.cancelling() > 0
-    return isinstance(error, GraphDrained) and terms.is_draining is not None and terms.is_draining()
 
 
 def _read(answer: object, quotable: QuotableText) -> Judgement:

@@ -7,19 +7,19 @@ the drain of the run itself.
 """
 
 import asyncio
-import inspect
 from collections.abc import Callable
 
-from langgraph.errors import GraphBubbleUp, GraphDrained
+from langgraph.errors import GraphBubbleUp
 
 from interlock.contracts.brief import Brief
 from interlock.contracts.criteria import Finding
 from interlock.contracts.errors import PlainValueError
 from interlock.contracts.plain import Plain, freeze, parse_plain
 from interlock.contracts.safe_words import clean_words, word_error, word_value
-from interlock.contracts.thread_call import call_in_thread
+from interlock.contracts.thread_call import call_user
 from interlock.contracts.worker import Check
 from interlock.criteria.cel_expressions import shorten_evidence
+from interlock.criteria.outside_signals import is_from_outside
 
 _WORDS_CHARS = 2000
 
@@ -46,11 +46,11 @@ async def run_check(
     limit = asyncio.timeout(limit_seconds)
     try:
         async with limit:
-            return _read(name, await _call(check, freeze(output), brief), output)
+            return _read(name, await call_user(check, freeze(output), brief), output)
     except (KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as exc:
-        if _is_from_outside(exc, is_draining):
+        if is_from_outside(exc, is_draining):
             raise
         words = _word(exc)
     if limit.expired():
@@ -62,13 +62,6 @@ async def run_check(
     )
 
 
-def _is_from_outside(error: BaseException, is_draining: Callable[[], bool] | None) -> bool:
-    if isinstance(error, asyncio.CancelledError):
-        task = asyncio.current_task()
-        return task is None or task.cancelling() > 0
-    return isinstance(error, GraphDrained) and is_draining is not None and is_draining()
-
-
 def _word(error: BaseException) -> str:
     if isinstance(error, GraphBubbleUp):
         return (
@@ -76,14 +69,6 @@ def _word(error: BaseException) -> str:
             "person, give the step the fallback ask_person or an approval"
         )
     return f"raised {type(error).__name__}: {word_error(error, 500)}"
-
-
-async def _call(check: Check, output: Plain, brief: Brief) -> object:
-    if inspect.iscoroutinefunction(check):
-        awaited: object = await check(output, brief)
-        return awaited
-    result: object = await call_in_thread(check, output, brief)
-    return await result if inspect.isawaitable(result) else result
 
 
 def _read(name: str, result: object, output: Plain) -> Finding:

@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from interlock.contracts.judging import Judgement, JudgeRequest
 from interlock.contracts.plain import Plain, thaw
 from interlock.models.answer_methods import Method
-from interlock.models.structured import CallLimits, StructuredModel
+from interlock.models.patient_calls import CallLimits
+from interlock.models.structured import StructuredModel
 from interlock.prompts import get_prompt_version, load_prompt
 
 _LIMITS: Final = CallLimits(timeout=timedelta(minutes=1))

@@ -13,6 +13,7 @@ from interlock.contracts.plan import Step, TaskGraph
 from interlock.contracts.worker import PlanRequest
 from interlock.models.answer_methods import Method
 from interlock.models.answer_parsing import parse_answer
+from interlock.models.patient_calls import CallLimits
 from interlock.models.plan_prompt import list_names, render_plan_request
 from interlock.models.planning_schema import (
     PlannedGraph,
@@ -21,7 +22,7 @@ from interlock.models.planning_schema import (
     convert_step,
 )
 from interlock.models.streamed_steps import StreamedSteps
-from interlock.models.structured import CallLimits, StructuredModel
+from interlock.models.structured import StructuredModel
 from interlock.prompts import get_prompt_version
 
 _LIMITS: Final = CallLimits(timeout=timedelta(minutes=2))

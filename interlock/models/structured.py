@@ -6,12 +6,11 @@ repeated within the time that the caller gives, honouring `Retry-After`; answers
 say to the model next is the caller's to know.
 """
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Any, Final, Generic, TypeVar
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from typing import Any, Generic, TypeVar
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
@@ -19,18 +18,15 @@ from langchain_core.runnables import Runnable
 from langgraph.errors import GraphBubbleUp
 from pydantic import BaseModel
 
-from interlock.contracts.clock import Clock, SystemClock
 from interlock.contracts.errors import ConfigurationError
-from interlock.contracts.model_errors import ModelAnswerError, ModelCallError, ModelRequestError
-from interlock.contracts.policy import Retry, derive_backoff_seconds
+from interlock.contracts.model_errors import ModelAnswerError, ModelRequestError
 from interlock.models.answer_methods import Method, add_schema, bind_method, list_methods
 from interlock.models.answer_parsing import parse_answer
 from interlock.models.call_failures import explain_failure
 from interlock.models.chat_models import name_chat_model, resolve_chat_model
+from interlock.models.patient_calls import CallLimits, bound_time, call_model, call_with_patience
 
 Answer = TypeVar("Answer", bound=BaseModel)
-
-DEFAULT_RETRY: Final = Retry(max_attempts=3)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,22 +49,6 @@ class Answered(Generic[Answer]):
     def usage(self) -> Mapping[str, Any]:
         """Tokens as the model reports them; empty if it does not."""
         return self.raw.usage_metadata or {}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallLimits:
-    """How long one question may take and how often it is sent.
-
-    Attributes:
-        timeout: Of the whole, waits between calls included; None leaves it to the caller.
-        retry: For calls that fail on their way. A provider that asks for a longer wait than
-            `max_backoff`, or than the time that is left, is not waited for.
-        clock: Waits, and tells how much time is left.
-    """
-
-    timeout: timedelta | None = None
-    retry: Retry = DEFAULT_RETRY
-    clock: Clock = field(default_factory=SystemClock)
 
 
 async def ask_for(
@@ -115,7 +95,7 @@ class StructuredModel:
 
     async def ask(self, messages: Sequence[BaseMessage], schema: type[Answer]) -> Answered[Answer]:
         """Return what the model answers; see `ask_for`."""
-        async with _bound_time(self._limits, model=self.name) as until:
+        async with bound_time(self._limits, model=self.name) as until:
             return await self._try_methods(messages, schema, until)
 
     async def stream(
@@ -127,7 +107,7 @@ class StructuredModel:
         repeated once a part of it was yielded.
         """
         last: AIMessage | None = None
-        async with _bound_time(self._limits, model=self.name):
+        async with bound_time(self._limits, model=self.name):
             for method, bound in self._list_bound(schema):
                 try:
                     async for message in self._stream_once(
@@ -162,7 +142,12 @@ class StructuredModel:
         for method, bound in self._list_bound(schema):
             sent = add_schema(messages, schema, method)
             try:
-                message = await self._call_with_patience(bound, sent, until)
+                message = await call_with_patience(
+                    partial(self._call, bound, sent),
+                    limits=self._limits,
+                    model=self.name,
+                    until=until,
+                )
                 value = parse_answer(message, schema, model=self.name)
             except ModelRequestError as exc:
                 if not self._go_on_after(exc, method):
@@ -204,64 +189,9 @@ class StructuredModel:
         self._first = max(self._first, following)
         return True
 
-    async def _call_with_patience(
-        self, bound: Runnable[Any, Any], messages: list[BaseMessage], until: datetime | None
-    ) -> AIMessage:
-        attempt = 1
-        while True:
-            try:
-                return await self._call(bound, messages)
-            except ModelCallError as exc:
-                wait = self._find_wait(exc, attempt, until)
-                if wait is None:
-                    raise
-                await self._limits.clock.sleep(wait)
-            attempt += 1
-
-    def _find_wait(
-        self, failed: ModelCallError, attempt: int, until: datetime | None
-    ) -> float | None:
-        """Return how long to wait before the next call; None if there will be none."""
-        retry = self._limits.retry
-        if attempt >= retry.max_attempts:
-            return None
-        wait = derive_backoff_seconds(retry, attempt=attempt, seed=self.name)
-        asked = failed.retry_after_seconds
-        if asked is not None and asked > retry.max_backoff.total_seconds():
-            return None
-        wait = max(wait, asked or 0.0)
-        if until is None:
-            return wait
-        left = (until - self._limits.clock.now()).total_seconds()
-        return wait if wait < left else None
-
     async def _call(self, bound: Runnable[Any, Any], messages: list[BaseMessage]) -> AIMessage:
-        try:
-            given = await bound.ainvoke(messages)
-        except GraphBubbleUp:
-            raise
-        except (
-            Exception
-        ) as exc:  # client libraries raise anything, from JSONDecodeError to IndexError
-            raise explain_failure(exc, model=self.name) from exc
+        given = await call_model(bound, messages, model=self.name)
         message = given.get("raw") if isinstance(given, dict) else given
         if not isinstance(message, AIMessage):
             raise ModelAnswerError(fault="empty", model=self.name)
         return message
-
-
-@asynccontextmanager
-async def _bound_time(limits: CallLimits, *, model: str) -> AsyncIterator[datetime | None]:
-    """Give a question its time; yields the instant at which it is over."""
-    seconds = None if limits.timeout is None else limits.timeout.total_seconds()
-    until = None if limits.timeout is None else limits.clock.now() + limits.timeout
-    timer = asyncio.timeout(seconds)
-    try:
-        async with timer:
-            yield until
-    except TimeoutError as exc:
-        if not timer.expired():
-            raise
-        raise ModelCallError(
-            fault="timeout", model=model, seen=f"no answer within {seconds:.3g} s"
-        ) from exc

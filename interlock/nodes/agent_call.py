@@ -31,6 +31,7 @@ from interlock.contracts.worker import Worker
 from interlock.models.model_answers import check_message
 from interlock.nodes.brief_message import render_brief
 from interlock.nodes.kept_values import KeptValues
+from interlock.tools.declaration import is_async
 
 
 class TeamFailedError(TransientError):
@@ -74,13 +75,11 @@ def build_function_call(worker: Worker) -> CallAgent:
             "async or sync function of the brief, a Runnable, a compiled graph, or a team."
         )
     function: Callable[..., Any] = agent
-    is_async = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-        getattr(function, "__call__", None)  # noqa: B004 - the bound method is what is asked about
-    )
+    awaits = is_async(function)
 
     async def call(brief: Brief, config: RunnableConfig) -> AgentResult:
         del config  # a function finds it through LangGraph's own context
-        result = await function(brief) if is_async else await call_in_thread(function, brief)
+        result = await function(brief) if awaits else await call_in_thread(function, brief)
         if inspect.isawaitable(result):
             result = await result
         return AgentResult(value=_unwrap_message(result))

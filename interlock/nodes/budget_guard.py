@@ -13,8 +13,9 @@ from interlock.contracts.clock import Clock
 from interlock.contracts.errors import PermanentError
 from interlock.contracts.ids import ThreadId
 from interlock.contracts.model_call import CallGuard, CallResult, ModelCall
+from interlock.contracts.model_names import find_by_model
 from interlock.contracts.outcome import Usage
-from interlock.contracts.prices import Price, dump_money, find_price
+from interlock.contracts.prices import Price, dump_money
 from interlock.contracts.spending import Amount, CallEnd, Caller, CallRecord
 from interlock.contracts.storage import Batch, Storage
 from interlock.nodes.account import Account, Lack, Reservation, word_amount
@@ -88,7 +89,7 @@ class BudgetGuard:
         """
         if self.is_over:
             raise PermanentError(f"The attempt is over. {call.model!r} was not called for it.")
-        price = find_price(self.prices, call.model)
+        price = find_by_model(self.prices, call.model)
         if price is None:
             self._refuse_unpriced(call.model)
         pending = _Pending(self._bound_amount(call, price), price)

@@ -103,13 +103,7 @@ class ModelGate(BaseCallbackHandler):
         """Tell the guards that the call failed, with what it had reported until then."""
         partial = kwargs.get("response")
         usage = read_usage(partial) if isinstance(partial, LLMResult) else CallResult()
-        result = CallResult(
-            input_tokens=usage.input_tokens,
-            output_tokens=usage.output_tokens,
-            cached_input_tokens=usage.cached_input_tokens,
-            error=error,
-        )
-        self._finish(run_id, result)
+        self._finish(run_id, replace(usage, error=error))
 
     def close(self) -> None:
         """Tell the guards that the calls still open were given up; their answers reach nobody."""

@@ -1,14 +1,12 @@
 """How each kind of planner is asked, and its answer read."""
 
-import inspect
-
 from pydantic import ValidationError
 
 from interlock.contracts.errors import PlanError, PlanProblem
 from interlock.contracts.form_words import word_form_error
 from interlock.contracts.plan import TaskGraph
 from interlock.contracts.safe_words import clean_words, word_value
-from interlock.contracts.thread_call import call_in_thread
+from interlock.contracts.thread_call import call_user
 from interlock.contracts.worker import Planner, PlannerLike, PlanRequest
 
 
@@ -22,12 +20,8 @@ async def ask_planner(planner: PlannerLike, request: PlanRequest) -> TaskGraph:
         return planner
     if isinstance(planner, Planner):
         answer: object = await planner.plan(request)
-    elif inspect.iscoroutinefunction(planner):
-        answer = await planner(request)
     else:
-        answer = await call_in_thread(planner, request)
-        if inspect.isawaitable(answer):
-            answer = await answer
+        answer = await call_user(planner, request)
     if isinstance(answer, TaskGraph):
         return answer
     try:

@@ -7,18 +7,20 @@ from langgraph.runtime import Runtime
 
 from interlock.contracts.errors import PlanError
 from interlock.contracts.fallback import AskPerson
-from interlock.contracts.ids import derive_question_id
 from interlock.contracts.outcome import Usage
-from interlock.contracts.plain import Plain, derive_hash
+from interlock.contracts.plain import Plain
 from interlock.contracts.plan import TaskGraph
 from interlock.contracts.plan_fallback import PlanFallback, UsePlan
-from interlock.contracts.question import Question
 from interlock.contracts.worker import PlanRequest
 from interlock.nodes.asked_questions import put_questions
-from interlock.nodes.place import Place, get_superstep, get_thread_id
+from interlock.nodes.place import get_thread_id
 from interlock.nodes.plan_asking import ask_planner
 from interlock.nodes.plan_checks import validate_next_plan
-from interlock.nodes.plan_proposal import name_owner, propose_plan
+from interlock.nodes.plan_proposal import (
+    build_plan_question,
+    find_planning_place,
+    propose_plan,
+)
 from interlock.nodes.replanning import give_up_replan
 from interlock.nodes.rolling_plan import cut_short
 from interlock.nodes.run_state import RunContext, RunState, as_plain
@@ -122,35 +124,18 @@ async def ask_for_plan(
     tried: PlanTry,
 ) -> RunState:
     """Ask a person for a plan; theirs is validated like any other."""
-    thread_id, superstep = get_thread_id(runtime), get_superstep(runtime)
+    place = find_planning_place(state, runtime)
     args: dict[str, Plain] = {
         **(as_plain(tried.plan) if tried.plan is not None else {}),
         "problems": list(tried.problems[:_SHOWN_PROBLEMS]),
     }
     text = prompt or f"There is no valid plan for the goal {state['goal']!r}. Write or mend one?"
-    shown = derive_hash({"kind": "plan", "args": args, "text": text})
-    question = Question(
-        id=derive_question_id(
-            thread_id,
-            superstep=superstep,
-            step_id=state["scope"],
-            kind="plan/none",
-            shown_hash=shown,
-        ),
-        thread_id=thread_id,
-        kind="plan",
-        name="plan",
-        args=args,
-        description=text,
-        allowed=("edit", "respond", "reject"),
-        shown_hash=shown,
-        asked_at=team.clock.now(),
-    )
+    question = build_plan_question(team, state, place, args=args, version=None, text=text)
     await put_questions(
         team,
         await team.open_storage(),
         (question,),
-        place=Place(thread_id=thread_id, superstep=superstep, path=name_owner(state)),
+        place=place,
         attempt=state["plan_attempts"] + 1,
     )
     return RunState(plan_status="proposed", plan_question=as_plain(question))

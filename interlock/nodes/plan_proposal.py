@@ -1,14 +1,15 @@
 """A plan on its way to run: journalled, told to who listens, put to a person if one must approve."""
 
 from datetime import datetime
+from typing import Final
 
 from langgraph.runtime import Runtime
 
 from interlock.contracts.handoff import Handoff, Verdict
 from interlock.contracts.ids import StepId, ThreadId, derive_handoff_id, derive_question_id
-from interlock.contracts.plain import derive_hash
+from interlock.contracts.plain import Plain, derive_hash
 from interlock.contracts.plan import TaskGraph
-from interlock.contracts.question import Question
+from interlock.contracts.question import Decision, Question
 from interlock.contracts.storage import Batch
 from interlock.nodes.asked_questions import put_questions
 from interlock.nodes.place import Place, get_superstep, get_thread_id
@@ -18,6 +19,9 @@ from interlock.nodes.rolling_plan import keep_settled
 from interlock.nodes.run_state import RunContext, RunState, as_plain
 from interlock.nodes.team import Team
 from interlock.telemetry.events import PlanAccepted
+
+_SOME_PLAN: Final[tuple[Decision, ...]] = ("approve", "edit", "reject", "respond")
+_NO_PLAN: Final[tuple[Decision, ...]] = ("edit", "respond", "reject")
 
 
 async def propose_plan(
@@ -37,13 +41,19 @@ async def propose_plan(
         plan: Validated.
         note: Why it is not the planner's own, if it is not.
     """
-    thread_id, superstep = get_thread_id(runtime), get_superstep(runtime)
-    place = Place(thread_id=thread_id, superstep=superstep, path=name_owner(state))
+    place = find_planning_place(state, runtime)
     verdict = _build_verdict(state, plan, note)
     handoff = record_plan(plan, place, now=team.clock.now(), sender="planner", verdict=verdict)
     question = None
     if team.spec.policy.approve_plan:
-        question = _build_question(team, state, thread_id, superstep, plan)
+        question = build_plan_question(
+            team,
+            state,
+            place,
+            args=as_plain(plan),
+            version=plan.version,
+            text=f"May this plan of {len(plan.steps)} steps run for the goal {state['goal']!r}?",
+        )
     await put_questions(
         team,
         await team.open_storage(),
@@ -53,7 +63,7 @@ async def propose_plan(
         beside=Batch(handoffs=(handoff,)),
     )
     if question is None:
-        tell_plan(team, thread_id, plan, scope=state["scope"])
+        tell_plan(team, place.thread_id, plan, scope=state["scope"])
     update = RunState(
         plan=as_plain(plan),
         plan_attempts=state["plan_attempts"] + 1,
@@ -129,6 +139,13 @@ def _list_added(state: RunState, plan: TaskGraph) -> list[str]:
     return [step.id for step in plan.steps if step.id not in state["outcomes"]]
 
 
+def find_planning_place(state: RunState, runtime: Runtime[RunContext]) -> Place:
+    """Return where a planner's handoffs and questions belong."""
+    return Place(
+        thread_id=get_thread_id(runtime), superstep=get_superstep(runtime), path=name_owner(state)
+    )
+
+
 def name_owner(state: RunState) -> StepId:
     """Return the path of the step whose team plans; empty for the run itself."""
     return StepId(state["scope"].removesuffix("/"))
@@ -148,26 +165,40 @@ def tell_plan(team: Team, thread_id: ThreadId, plan: TaskGraph, *, scope: str) -
     )
 
 
-def _build_question(
-    team: Team, state: RunState, thread_id: ThreadId, superstep: str, plan: TaskGraph
+def build_plan_question(
+    team: Team,
+    state: RunState,
+    place: Place,
+    *,
+    args: dict[str, Plain],
+    version: int | None,
+    text: str,
 ) -> Question:
-    args = as_plain(plan)
-    text = f"May this plan of {len(plan.steps)} steps run for the goal {state['goal']!r}?"
+    """Return the question about a plan: whether it may run, or which one may.
+
+    Args:
+        team: At work.
+        state: The run's.
+        place: Where it is asked.
+        args: What is shown.
+        version: Of the plan that may be approved; None if there is none.
+        text: The question in words.
+    """
     shown = derive_hash({"kind": "plan", "args": args, "text": text})
     return Question(
         id=derive_question_id(
-            thread_id,
-            superstep=superstep,
+            place.thread_id,
+            superstep=place.superstep,
             step_id=state["scope"],
-            kind=f"plan/{plan.version}",
+            kind=f"plan/{'none' if version is None else version}",
             shown_hash=shown,
         ),
-        thread_id=thread_id,
+        thread_id=place.thread_id,
         kind="plan",
         name="plan",
         args=args,
         description=text,
-        allowed=("approve", "edit", "reject", "respond"),
+        allowed=_NO_PLAN if version is None else _SOME_PLAN,
         shown_hash=shown,
         asked_at=team.clock.now(),
     )

@@ -18,7 +18,6 @@ from interlock.nodes.promoting import judge_on_new_facts, look_again
 from interlock.nodes.step_review import (
     ask_criteria,
     dump_verdict,
-    name_last_resort,
     record_refusal,
     word_finding,
 )
@@ -111,7 +110,7 @@ def _refuse(
     elif attempts < run.retry.max_attempts:
         update["route"], action = BRIEF, "retry"
     else:
-        update["route"], action = FALLBACK, name_last_resort(state, run)
+        update["route"], action = FALLBACK, run.name_last_resort(state["chain"])
     update["verdict"] = dump_verdict(action, findings, reason=reason)
     record_refusal(team, {**state, **update}, run)
     return update

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
-from interlock.contracts.fallback import Abandon
 from interlock.contracts.prices import dump_money
 from interlock.contracts.spending import DIMENSIONS, Amount, Dimension
 from interlock.nodes.account import Account, Lack, word_amount
@@ -46,7 +45,7 @@ def find_low(state: StepState, run: StepRun, *, now: datetime) -> str | None:
     Fallback workers, steps that have none, and what a person asked for may use the rest.
     """
     is_free = state["chain"] > 0 or state["assignment"].get("answer") is not None
-    if is_free or not run.step.fallback or isinstance(run.step.fallback[0], Abandon):
+    if is_free or run.name_last_resort(state["chain"]) == "fail":
         return None
     for level in run.account.list_levels():
         if level.budget.low and (words := _find_low_bound(state, run, level, now=now)) is not None:
@@ -56,8 +55,7 @@ def find_low(state: StepState, run: StepRun, *, now: datetime) -> str | None:
 
 def word_lack(account: Account, lack: Lack) -> str:
     """Return why something cannot be reserved."""
-    owner = account.name(lack.account)
-    words = f"{owner[0].lower()}{owner[1:]}'s budget of {word_amount(lack.dimension, lack.bound)}"
+    words = _word_budget(account, lack.account, lack.dimension, bound=lack.bound)
     held = f", {_show(lack.dimension, lack.held)} reserved" if lack.held else ""
     return (
         f"{words} cannot bear {_show(lack.dimension, lack.needed)} more "
@@ -119,9 +117,13 @@ def _list_ends(state: StepState, run: StepRun) -> Iterator[tuple[str, str, datet
 def _word_excess(
     account: Account, level: Account, dimension: Dimension, *, bound: int, spent: int
 ) -> str:
-    owner = account.name(level)
-    words = f"{owner[0].lower()}{owner[1:]}'s budget of {word_amount(dimension, bound)} is used up"
+    words = f"{_word_budget(account, level, dimension, bound=bound)} is used up"
     return f"{words} ({_show(dimension, spent)})" if dimension in _SHOWN else words
+
+
+def _word_budget(account: Account, level: Account, dimension: Dimension, *, bound: int) -> str:
+    owner = account.name(level)
+    return f"{owner[0].lower()}{owner[1:]}'s budget of {word_amount(dimension, bound)}"
 
 
 def _show(dimension: Dimension, amount: int) -> str:

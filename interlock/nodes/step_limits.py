@@ -8,24 +8,23 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.errors import GraphBubbleUp
 
 from interlock.contracts.brief import Brief
 from interlock.contracts.errors import StepTimeoutError
-from interlock.contracts.fallback import Abandon
-from interlock.contracts.handoff import Handoff, Verdict, VerdictAction
+from interlock.contracts.handoff import Handoff, Verdict
 from interlock.contracts.ids import WorkerName, derive_handoff_id
 from interlock.contracts.limit_errors import BreakerOpenError, RateLimitedError
-from interlock.contracts.limits import Limit, LimitLedger, Notice, Turn
+from interlock.contracts.limits import Limit, LimitLedger, Notice, Turn, build_limit
 from interlock.contracts.plain import Plain, derive_hash
 from interlock.contracts.storage import Batch
 from interlock.contracts.worker import Worker
 from interlock.nodes.agent_call import AgentResult, CallAgent
 from interlock.nodes.breaker_notice import build_notice
 from interlock.nodes.live_run import LiveRun
+from interlock.nodes.run_state import as_plain
 from interlock.nodes.step_budget import find_end
 from interlock.nodes.step_run import StepRun
 from interlock.nodes.step_state import FALLBACK, StepState
@@ -35,13 +34,12 @@ from interlock.telemetry.events import HandoffRecorded
 
 def derive_worker_limit(worker: Worker) -> Limit | None:
     """Return the breaker and the rate of a worker; None if it has neither."""
-    if worker.breaker is None and worker.rate is None:
-        return None
-    breaker = worker.breaker
-    if breaker is not None:
-        ignored = (*breaker.ignores, *worker.permanent_errors)
-        breaker = breaker.model_copy(update={"ignores": ignored})
-    return Limit(name=f"worker/{worker.name}", breaker=breaker, rate=worker.rate)
+    return build_limit(
+        f"worker/{worker.name}",
+        breaker=worker.breaker,
+        rate=worker.rate,
+        ignores=worker.permanent_errors,
+    )
 
 
 async def find_open_breaker(team: Team, state: StepState, run: StepRun) -> StepState | None:
@@ -94,8 +92,7 @@ def refuse(
     team: Team, state: StepState, run: StepRun, *, error: BreakerOpenError | RateLimitedError
 ) -> StepState:
     """Put it into the journal that a worker gets no attempt now; returns the way to the fallbacks."""
-    left = run.step.fallback[state["chain"] :]
-    action: VerdictAction = "fallback" if left and not isinstance(left[0], Abandon) else "fail"
+    action = run.name_last_resort(state["chain"])
     verdict = Verdict(action=action, reason=str(error), error=type(error).__name__)
     now = team.clock.now()
     payload: Plain = {"reason": str(error), "error": type(error).__name__}
@@ -125,8 +122,7 @@ def refuse(
     run.storage.post(run.thread_id, Batch(handoffs=(handoff,)))
     if team.is_heard(run.thread_id):
         team.emit(HandoffRecorded(thread_id=run.thread_id, at=now, handoff=handoff))
-    dumped: dict[str, Any] = verdict.model_dump(mode="json")
-    return StepState(route=FALLBACK, verdict=dumped)
+    return StepState(route=FALLBACK, verdict=as_plain(verdict))
 
 
 @dataclass(slots=True, kw_only=True)

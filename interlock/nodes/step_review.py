@@ -11,7 +11,6 @@ from datetime import timedelta
 from interlock.contracts.criteria import Finding
 from interlock.contracts.effects import EffectRecord
 from interlock.contracts.errors import InterlockError
-from interlock.contracts.fallback import Abandon
 from interlock.contracts.handoff import Verdict, VerdictAction
 from interlock.contracts.ids import WorkerName
 from interlock.contracts.outcome import Usage
@@ -170,7 +169,7 @@ def _decide_on_findings(state: StepState, run: StepRun, findings: Sequence[Findi
     if state["worker_attempts"] < run.retry.max_attempts:
         verdict = dump_verdict("retry", findings, reason=reason)
         return StepState(route=BRIEF, verdict=verdict, feedback=feedback)
-    verdict = dump_verdict(name_last_resort(state, run), findings, reason=reason)
+    verdict = dump_verdict(run.name_last_resort(state["chain"]), findings, reason=reason)
     return StepState(route=FALLBACK, verdict=verdict, feedback=feedback)
 
 
@@ -201,14 +200,10 @@ def _decide_on_error(
             feedback=feedback,
             wait_until=(team.clock.now() + timedelta(seconds=seconds)).isoformat(),
         )
-    verdict = dump_verdict(name_last_resort(state, run), (), reason=reason, error=error["type"])
+    verdict = dump_verdict(
+        run.name_last_resort(state["chain"]), (), reason=reason, error=error["type"]
+    )
     return StepState(route=FALLBACK, verdict=verdict, feedback=feedback)
-
-
-def name_last_resort(state: StepState, run: StepRun) -> VerdictAction:
-    """Return what the supervisor does when attempts are used up: a fallback, if one is left."""
-    left = run.step.fallback[state["chain"] :]
-    return "fallback" if left and not isinstance(left[0], Abandon) else "fail"
 
 
 def _settle_cancelled(reason: str, *, error: str | None) -> StepState:

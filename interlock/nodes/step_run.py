@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from interlock.contracts.errors import ContractError
+from interlock.contracts.fallback import Abandon
+from interlock.contracts.handoff import VerdictAction
 from interlock.contracts.ids import StepId, ThreadId
 from interlock.contracts.limits import Turn
 from interlock.contracts.plan import Step
@@ -80,6 +82,15 @@ class StepRun:
     def retry(self) -> Retry:
         """The step's retry policy, or the run's."""
         return self.step.retry or self.policy.retry
+
+    def name_last_resort(self, chain: int) -> VerdictAction:
+        """Return what the supervisor does when attempts are used up: a fallback, if one is left.
+
+        Args:
+            chain: Fallbacks that are used up.
+        """
+        left = self.step.fallback[chain:]
+        return "fallback" if left and not isinstance(left[0], Abandon) else "fail"
 
 
 CURRENT_STEP: ContextVar[StepRun | None] = ContextVar("interlock_current_step", default=None)

@@ -15,7 +15,8 @@ from interlock.contracts.outcome import TERMINAL_STEP_STATUSES
 from interlock.contracts.plan import TaskGraph
 from interlock.nodes.place import get_thread_id
 from interlock.nodes.replan_asked import take_request
-from interlock.nodes.replanning import find_triggers
+from interlock.nodes.replanning import is_replan_due
+from interlock.nodes.rolling_plan import is_going_on
 from interlock.nodes.run_state import RunContext, RunRoute, RunState, require_schema_version
 from interlock.nodes.team import Team
 
@@ -79,7 +80,7 @@ def _decide_on_steps(team: Team, state: RunState, *, is_cancelled: bool) -> RunR
     if not unsettled:
         if is_cancelled or state.get("plan_gap") is not None:
             return "finish"
-        goes_on = plan.get("is_open") or find_triggers(state, team.spec.policy)
+        goes_on = is_going_on(state) or is_replan_due(state, team.spec.policy)
         return "planner" if goes_on and not isinstance(team.spec.planner, TaskGraph) else "finish"
     if is_cancelled or any(_can_go_on(step, state) for step in unsettled):
         return "dispatch"

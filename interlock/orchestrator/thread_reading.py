@@ -89,10 +89,11 @@ async def load_plan_versions(
     Of two that have one version, as after a fork or a person's edit, the later is returned.
     """
     found: dict[int, PlanVersion] = {}
-    for handoff in await storage.load_handoffs(thread_id, payloads=True):
+    for handoff in await storage.load_handoffs(thread_id):
         if handoff.kind != "plan" or handoff.step_id != step:
             continue
-        plan = TaskGraph.model_validate(handoff.payload)
+        payload = await storage.load_payload(thread_id, handoff.payload_hash)
+        plan = TaskGraph.model_validate(payload)
         found[plan.version] = PlanVersion(
             plan=plan,
             at=handoff.ended_at,

@@ -17,7 +17,7 @@ from interlock.contracts.errors import ConfigurationError
 from interlock.contracts.policy import RunPolicy
 from interlock.contracts.storage import Storage
 from interlock.models.chat_models import resolve_chat_model
-from interlock.models.structured import CallLimits
+from interlock.models.patient_calls import CallLimits
 from interlock.orchestrator.declare import Checks
 from interlock.supervisor.agent_worker import Agent, OutputMode, build_agent_workers
 from interlock.supervisor.chat_graph import ChatGraph, ChatSpec, ChatState, build_chat_graph

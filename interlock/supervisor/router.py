@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from interlock.contracts.model_errors import ModelAnswerError
 from interlock.contracts.plain import parse_plain
 from interlock.contracts.plan import Need, Step, TaskGraph
-from interlock.contracts.thread_call import call_in_thread
+from interlock.contracts.thread_call import call_user
 from interlock.contracts.worker import PlanRequest
 from interlock.supervisor.conversation import build_transcript, list_turns
 from interlock.supervisor.decision import (
@@ -100,7 +100,7 @@ class Router:
     async def _apply_hook(self, said: list[BaseMessage]) -> list[BaseMessage]:
         if self._spec.pre_model_hook is None:
             return said
-        update = await _call_user(self._spec.pre_model_hook, {"messages": said})
+        update = await _call_made(self._spec.pre_model_hook, {"messages": said})
         kept = update.get("llm_input_messages", update.get("messages", said))
         return [message for message in kept if not isinstance(message, RemoveMessage)]
 
@@ -113,7 +113,7 @@ class Router:
             case SystemMessage() as message:
                 return [message, *said]
             case made:
-                prompted = await _call_user(made, {"messages": said})
+                prompted = await _call_made(made, {"messages": said})
                 return list(
                     prompted.to_messages() if hasattr(prompted, "to_messages") else prompted
                 )
@@ -158,11 +158,10 @@ class Router:
         return parse_plain(value.model_dump(mode="json") if isinstance(value, BaseModel) else value)
 
 
-async def _call_user(made: Any, state: dict[str, Any]) -> Any:  # noqa: ANN401 - the user's own
+async def _call_made(made: Any, state: dict[str, Any]) -> Any:  # noqa: ANN401 - the user's own
     if isinstance(made, Runnable):
         return await made.ainvoke(state)
-    result = await call_in_thread(made, state)
-    return await result if hasattr(result, "__await__") else result
+    return await call_user(made, state)
 
 
 def _mark_names(messages: Sequence[BaseMessage]) -> list[BaseMessage]:

@@ -32,6 +32,7 @@ from interlock.contracts.worker import Worker
 from interlock.nodes.team import find_team_spec
 from interlock.orchestrator import Orchestrator
 from interlock.telemetry.events import AttemptStarted, RunStopped
+from interlock.tools.declaration import is_async
 from interlock.tools.effect_scope import CURRENT_SCOPE
 
 _MOST_ANSWERS: Final = 100
@@ -199,10 +200,7 @@ def _watch(worker: Worker, notes: _Notes) -> Worker:
         note(brief)
         return function(brief)
 
-    is_async = inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
-        getattr(function, "__call__", None)  # noqa: B004 - the bound method is what is asked about
-    )
-    return worker.model_copy(update={"agent": call if is_async else call_blocking})
+    return worker.model_copy(update={"agent": call if is_async(function) else call_blocking})
 
 
 async def _look_back(storage: Storage, order: LifeOrder, notes: _Notes) -> list[str]:

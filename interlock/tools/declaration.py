@@ -10,7 +10,7 @@ from interlock.contracts.effect_ledger import Transaction
 from interlock.contracts.effects import EffectKind
 from interlock.contracts.errors import ConfigurationError
 from interlock.contracts.ids import IdempotencyKey
-from interlock.contracts.limits import Breaker, Limit, Rate
+from interlock.contracts.limits import Breaker, Limit, Rate, build_limit
 from interlock.contracts.plain import Plain, parse_plain
 from interlock.tools.parameters import IDEMPOTENCY_KEY, read_annotations
 
@@ -95,13 +95,12 @@ class EffectDeclaration:
 
     def derive_limit(self) -> Limit | None:
         """Return the tool's breaker and rate; None if it has neither."""
-        if self.breaker is None and self.rate is None:
-            return None
-        breaker = self.breaker
-        if breaker is not None:
-            ignored = (*breaker.ignores, *self.permanent_errors)
-            breaker = breaker.model_copy(update={"ignores": ignored})
-        return Limit(name=f"tool/{self.tool}", breaker=breaker, rate=self.rate)
+        return build_limit(
+            f"tool/{self.tool}",
+            breaker=self.breaker,
+            rate=self.rate,
+            ignores=self.permanent_errors,
+        )
 
     def _require_function(self, function: Function | None) -> None:
         if function is None:

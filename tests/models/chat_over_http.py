@@ -7,7 +7,7 @@ from langchain_openai import ChatOpenAI
 
 import interlock as il
 from interlock.models.model_planner import ModelPlanner
-from interlock.models.structured import CallLimits
+from interlock.models.patient_calls import CallLimits
 from interlock.testing import ManualClock
 from interlock.testing.openai_server import OpenAIServer
 

@@ -12,7 +12,7 @@ from interlock.bench.fault_campaign import (
 from interlock.bench.fault_contenders import CONTENDERS, OURS
 from interlock.bench.fault_desk import FaultDesk
 from interlock.bench.fault_job import ANSWER, build_job
-from interlock.bench.fault_kinds import KINDS, MAST_SHARES, MIX, NEEDS_EFFECT, FaultPlan
+from interlock.bench.fault_kinds import KINDS, MIX, NEEDS_EFFECT, FaultPlan, derive_mast_shares
 from interlock.bench.fault_worker import FaultyWorker
 from interlock.checkpoints import open_storage
 from interlock.demo.retail_faults import CHAIN, run_retail_campaign
@@ -79,7 +79,7 @@ async def test_whoever_tries_meets_the_same_faults() -> None:
     struck = [kind for kind in drawn if kind is not None]
     low, high = derive_interval(0.3, len(drawn))
     assert low < len(struck) / len(drawn) < high
-    assert set(struck) == set(MAST_SHARES)
+    assert set(struck) == set(derive_mast_shares())
     assert not any(
         FaultPlan(seed=1, kind=kind, rate=1.0).draw(run=0, step="s", attempt=1, has_effect=False)
         for kind in NEEDS_EFFECT
