@@ -85,6 +85,16 @@ async def test_a_failed_step_is_replaced_and_what_waited_for_it_runs() -> None:
     assert plans[1].verdict.reason == "replanned (abandoned): added b2; removed b; rewired c"
 
 
+async def test_what_is_blocked_by_a_step_that_is_rewired_runs_too() -> None:
+    """A step that is itself unchanged runs once what it waits for is no longer blocked."""
+    first = (step("b", worker="fail"), step("c", needs=["b"]), step("d", needs=["c"]))
+    mended = (step("b2"), step("c", needs=["b2"]), step("d", needs=["c"]))
+    planner = Mending(lambda request: mended, first=first)
+    async with build_desk(planner) as desk:
+        result = await desk.ainvoke("g", thread_id="t")
+    assert (result.status, sorted(result.outputs)) == ("completed", ["b2", "c", "d"])
+
+
 async def test_without_the_policy_nothing_is_planned_again() -> None:
     """No `replan`, no second question."""
     planner = Mending(replace_b)
