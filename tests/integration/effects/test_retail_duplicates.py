@@ -156,19 +156,19 @@ async def answer_all(template: Shop, folder: Path, tickets: Sequence[Ticket], se
 async def test_i05_every_ticket_ends_right_though_writes_come_twice_and_answers_are_lost(
     template: Shop, tmp_path: Path
 ) -> None:
-    """I5: all 115 tickets under a random mixture: right states, no step tried twice for it."""
-    tally = await answer_all(template, tmp_path, TICKETS, seed=1)
-    assert tally.delivered > 2 * tally.made > 300
-    assert tally.lost > 60
+    """I5: every third ticket under a random mixture: right states, no step tried twice for it."""
+    tally = await answer_all(template, tmp_path, TICKETS[::3], seed=1)
+    assert tally.delivered > 2 * tally.made > 100
+    assert tally.lost > 20
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("seed", range(2, 12))
+@pytest.mark.parametrize("seed", range(1, 12))
 async def test_i05_every_ticket_ends_right_under_other_mixtures(
     template: Shop, tmp_path: Path, seed: int
 ) -> None:
-    """I5: the same with ten other draws."""
+    """I5: all 115 tickets, with eleven draws."""
     await answer_all(template, tmp_path, TICKETS, seed)
 
 
