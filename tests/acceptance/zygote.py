@@ -7,6 +7,7 @@ then dies without cleaning up; it may be killed or frozen by its pid.
 
 import asyncio
 import atexit
+import gc
 import importlib
 import json
 import os
@@ -144,6 +145,7 @@ def wait_for_zygotes(number: int) -> None:
     """Be the root: import, then fork a zygote for every socket that is sent."""
     for module in PRELOADED:
         importlib.import_module(module)
+    gc.freeze()
     with socket.socket(fileno=number) as requests:
         while True:
             _, sockets, _, _ = socket.recv_fds(requests, 1, 1)
