@@ -19,18 +19,21 @@ from interlock.contracts.storage import Storage
 from interlock.orchestrator.context_reading import load_context, load_story, retract_fact
 
 
-def show_context(output: Output, *, commands: CommandLines, version: int | None) -> int:
-    """Show what holds on a thread, or held at a version."""
+def show_context(
+    output: Output, *, commands: CommandLines, version: int | None, step: str | None
+) -> int:
+    """Show what holds on a thread or in the team of one of its steps, or held at a version."""
     view = read(
-        commands, lambda storage: load_context(storage, commands.thread_id, version=version)
+        commands,
+        lambda storage: load_context(storage, commands.thread_id, version=version, step=step),
     )
     output.show(draw_context(view), data=_dump_view(view))
     return ExitCode.COMPLETED
 
 
-def show_story(output: Output, *, commands: CommandLines, key: str) -> int:
+def show_story(output: Output, *, commands: CommandLines, key: str, step: str | None) -> int:
     """Show where a fact comes from, and what rests on it."""
-    story = read(commands, lambda storage: load_story(storage, commands.thread_id, key))
+    story = read(commands, lambda storage: load_story(storage, commands.thread_id, key, step=step))
     output.show(draw_story(story, word_handoffs=commands.handoffs_of), data=_dump_story(story))
     return ExitCode.COMPLETED
 

@@ -52,16 +52,22 @@ def _draw_parts(
         if journal_command is not None and any(outcome.attempts for outcome in missing):
             yield Text("  Every attempt in full, and where errors were raised:")
             yield Text(f"    {journal_command}", no_wrap=True, overflow="ignore")
-    if result.gaps:
-        yield Text("\nGaps", style="bold")
-        for gap in result.gaps[:_MOST_GAPS]:
-            yield Text(f"  - {shorten(gap, 500)}")
-        if len(result.gaps) > _MOST_GAPS:
-            yield Text(f"  and {len(result.gaps) - _MOST_GAPS} more")
+    yield from _draw_list("Gaps", result.gaps)
+    yield from _draw_list("Notes", result.notes)
     if result.questions:
         yield Text("\nOpen questions", style="bold")
         for question in result.questions:
             yield draw_question(question, commands=word_answers(question))
+
+
+def _draw_list(title: str, entries: Sequence[str]) -> Iterator[Text]:
+    """Yield what a result lacks or has settled for; nothing if it is empty."""
+    if not entries:
+        return
+    yield Text(f"\n{title}", style="bold")
+    yield from (Text(f"  - {shorten(entry, 500)}") for entry in entries[:_MOST_GAPS])
+    if len(entries) > _MOST_GAPS:
+        yield Text(f"  and {len(entries) - _MOST_GAPS} more")
 
 
 def _draw_reason(reason: str) -> Iterator[Text]:

@@ -80,6 +80,8 @@ class StepOutcome(FrozenModel):
         approved_by_person: Whether a person let it pass.
         question: What is asked, while waiting.
         usage: Cost of all attempts.
+        notes: What its team settled for without a gap, each as the path of the step below this
+            one whose team it was, empty for its own, and words.
         carry: Where the step goes on after the answer; private to the step graph.
     """
 
@@ -101,6 +103,7 @@ class StepOutcome(FrozenModel):
     approved_by_person: bool = False
     question: Question | None = None
     usage: Usage = Usage()
+    notes: tuple[tuple[StepId, str], ...] = ()
     carry: dict[str, Plain] | None = None
 
     @property
@@ -126,7 +129,8 @@ class RunResult(FrozenModel):
         usage: Cost of all steps.
         thread_id: The run's thread.
         reason: Why the run failed or was cancelled, if no single step says it.
-        notes: What was settled for without a gap, in words: a template plan, say.
+        notes: What was settled for without a gap, in words: a template plan, say. Those of nested
+            teams begin with the path of the step whose team it was.
     """
 
     status: Literal["completed", "degraded", "failed", "waiting", "cancelled"]

@@ -29,7 +29,7 @@ _SPENT_CODES: Final = frozenset({"insufficient_quota", "billing_hard_limit_reach
 _SERVER_STATUS: Final = 500
 _TIMEOUTS: Final = ("Timeout",)
 _CONNECTIONS: Final = ("Connect", "Transport", "Protocol", "RequestError", "ReadError")
-_OURS: Final = (NotImplementedError, ImportError, NameError, AttributeError, AssertionError)
+_OURS: Final = (NotImplementedError, ImportError, NameError, AssertionError)
 
 
 def explain_failure(error: Exception, *, model: str) -> Exception:

@@ -14,7 +14,6 @@ from typing import Any, Final, NoReturn
 _FENCE: Final = re.compile(
     r"^[ \t]*```[ \t]*\w*[ \t]*\n(.*?)(?:^[ \t]*```|\Z)", re.MULTILINE | re.DOTALL
 )
-_THOUGHTS_END: Final = "</think>"
 _OUTSIDE_STRINGS: Final = re.compile(r'("(?:\\.|[^"\\])*")|,(\s*[}\]])', re.DOTALL)
 
 
@@ -33,7 +32,7 @@ class FoundJson:
 
 def find_json(text: str) -> FoundJson:
     """Return the JSON objects of a text; those inside fences only, if there are fences."""
-    text = text.rpartition(_THOUGHTS_END)[2].strip()
+    text = strip_thoughts(text).strip()
     fenced = [match.group(1) for match in _FENCE.finditer(text) if "{" in match.group(1)]
     parts = [part for source in (fenced or [text]) for part in _split(source)]
     objects: list[dict[str, Any]] = []
@@ -47,6 +46,20 @@ def find_json(text: str) -> FoundJson:
             if value not in objects:
                 objects.append(value)
     return FoundJson(objects=objects, problems=problems)
+
+
+def strip_thoughts(text: str) -> str:
+    """Return a text without a reasoning model's thoughts; nothing while they have not ended.
+
+    Where JSON or a fence has begun, no thought ends any more: what looks like it is inside a text.
+    """
+    text = text.lstrip()
+    while not text.startswith(("{", "```")):
+        _, end, answer = text.partition("</think>")
+        if not end:
+            return "" if text.startswith("<think>") else text
+        text = answer.lstrip()
+    return text
 
 
 def parse_object(text: str) -> dict[str, Any]:

@@ -57,6 +57,27 @@ def check_message(message: AIMessage) -> None:
         raise ModelAnswerError(fault="bad_tool_call", model=model, answer=quote_answer(message))
 
 
+def require_whole(message: AIMessage, *, model: str) -> None:
+    """Return if a message may be acted on while its caller still works.
+
+    Client libraries complete what was cut off, in silence: half a tool call becomes a call with
+    half an amount, half an object one with half a text. So data whose end is missing goes no
+    further than here. Prose that hit its limit is its caller's to judge.
+
+    Raises:
+        ModelAnswerError: Its end never arrived, or it is data that was cut off.
+    """
+    fault = find_fault(message)
+    is_cut = fault in {"length", "content_filter"} and _is_data(message)
+    if fault is not None and (fault == "truncated" or is_cut):
+        raise ModelAnswerError(fault=fault, model=model, answer=quote_answer(message))
+
+
+def _is_data(message: AIMessage) -> bool:
+    is_call = bool(message.tool_calls or message.invalid_tool_calls)
+    return is_call or message.text.lstrip().startswith(("{", "[", "```"))
+
+
 def find_refusal(message: AIMessage) -> str | None:
     """Return what a model said when it refused, or None."""
     said = message.additional_kwargs.get("refusal")

@@ -17,6 +17,7 @@ from interlock.models.structured import StructuredModel
 from interlock.prompts import get_prompt_version, load_prompt
 
 _LIMITS: Final = CallLimits(timeout=timedelta(minutes=1))
+_OTHERS: Final = "What the work must satisfy besides, judged elsewhere"
 
 
 class JudgeAnswer(BaseModel):
@@ -77,30 +78,25 @@ class ModelJudge:
 
 
 def render_judge_request(request: JudgeRequest) -> str:
-    """Return all that a judge is shown as one message, the material between marks.
+    """Return all that a judge is shown as one message, each part of it between marks.
 
-    The mark is drawn from the material, so that no output can contain the one it stands between.
+    The mark is drawn from all that is shown, so that none of it can contain the one it stands
+    between: neither an output nor a rubric that a model planned ends its part and begins another.
     """
-    shown = {"output": thaw(request.output), "inputs": thaw(request.inputs)}
+    others = [line for line in request.criteria if line != request.rubric]
+    inputs, output = thaw(request.inputs), thaw(request.output)
+    shown = [request.rubric, others, inputs, output]
     text = json.dumps(shown, ensure_ascii=False, sort_keys=True)
     mark = f"<<{hashlib.sha256(text.encode()).hexdigest()[:12]}>>"
-    sections = [
-        *_render_criteria([line for line in request.criteria if line != request.rubric]),
-        *_render_material("Inputs", shown["inputs"], mark),
-        *_render_material("Work", shown["output"], mark),
-    ]
+    parts = [("Work", _word_value(output))]
+    if inputs:
+        parts.insert(0, ("Inputs", _word_value(inputs)))
+    if others:
+        parts.insert(0, (_OTHERS, "\n".join(f"- {line}" for line in others)))
+    sections = "".join(f"\n{title}:\n{mark}\n{words}\n{mark}\n" for title, words in parts)
     prompt = load_prompt("judge")
-    return prompt.substitute(rubric=request.rubric, mark=mark, sections="\n".join(sections)).strip()
+    return prompt.substitute(rubric=request.rubric, mark=mark, sections=sections.rstrip()).strip()
 
 
-def _render_criteria(lines: list[str]) -> list[str]:
-    if not lines:
-        return []
-    return ["\nWhat it must satisfy besides, judged elsewhere:", *(f"- {line}" for line in lines)]
-
-
-def _render_material(title: str, value: Plain, mark: str) -> list[str]:
-    if value in ({}, None) and title == "Inputs":
-        return []
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=1)
-    return [f"\n{title}:", mark, text, mark]
+def _word_value(value: Plain) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=1)

@@ -14,13 +14,9 @@ from interlock.contracts.worker import PlanRequest
 from interlock.models.answer_methods import Method
 from interlock.models.answer_parsing import parse_answer
 from interlock.models.patient_calls import CallLimits
-from interlock.models.plan_prompt import list_names, render_plan_request
-from interlock.models.planning_schema import (
-    PlannedGraph,
-    build_planning_schema,
-    convert_graph,
-    convert_step,
-)
+from interlock.models.plan_conversion import convert_graph
+from interlock.models.plan_prompt import list_facts, list_names, render_plan_request
+from interlock.models.planning_schema import PlannedGraph, build_planning_schema
 from interlock.models.streamed_steps import StreamedSteps
 from interlock.models.structured import StructuredModel
 from interlock.prompts import get_prompt_version
@@ -98,9 +94,9 @@ class ModelPlanner:
         given: list[Step] = []
         try:
             async for last in self._asked.stream(messages, schema):
-                for planned in steps.read(last):
-                    given.append(convert_step(planned))
-                    yield given[-1]
+                for step in steps.read(last):
+                    given.append(step)
+                    yield step
             whole = parse_answer(last or AIMessage(""), schema, model=self._asked.name)
         except ModelAnswerError as exc:
             raise PlanError(_word_refusal(exc)) from exc
@@ -114,6 +110,7 @@ class ModelPlanner:
         return build_planning_schema(
             list_names(request.workers),
             max_steps=self.max_steps,
+            facts=list_facts(request),
             kept=[step.id for step in old],
             is_rolling=self.rolling,
         )

@@ -36,14 +36,16 @@ def render_plan_request(request: PlanRequest, *, max_steps: int) -> list[BaseMes
 
 def _list_sections(request: PlanRequest) -> Iterator[tuple[str, str]]:
     if request.context:
-        yield "Facts", _dump(thaw(request.context), _CONTEXT_CHARS)
+        facts = _dump(thaw(request.context), _CONTEXT_CHARS)
+        yield "Facts; a step sees those whose keys it names in `context`", facts
     if request.previous is not None:
         yield f"Why you are asked again: {request.reason}", _WAYS.get(request.reason, _CHANGE)
         yield "The plan so far", _word_plan(request.previous, request.outcomes)
     if request.why is not None:
         yield "What a person asks of the next version", request.why
     if request.problems:
-        title = "Your last answer could not be used. Correct all of this"
+        count = max(request.attempt - 1, 1)
+        title = f"Your answer number {count} could not be used. Correct all of this"
         yield title, "\n".join(f"- {problem}" for problem in request.problems)
 
 
@@ -79,3 +81,10 @@ def _dump(value: object, limit: int) -> str:
 def list_names(cards: Sequence[WorkerCard]) -> list[Any]:
     """Return the workers' names, each once."""
     return list(dict.fromkeys(card.name for card in cards))
+
+
+def list_facts(request: PlanRequest) -> list[str]:
+    """Return the keys of the shared context that steps may ask for: held, or published by then."""
+    old = () if request.previous is None else request.previous.steps
+    published = (key for step in old for key in step.publishes)
+    return list(dict.fromkeys([*request.context, *published]))

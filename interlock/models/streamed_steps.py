@@ -10,9 +10,12 @@ from typing import Any, Final
 from langchain_core.messages import AIMessage, AIMessageChunk
 from pydantic import BaseModel, ValidationError
 
+from interlock.contracts.errors import PlanError
+from interlock.contracts.plan import Step
 from interlock.models.answer_parsing import validate_answer
-from interlock.models.lenient_json import parse_object
-from interlock.models.planning_schema import PlannedGraph, PlannedStep
+from interlock.models.lenient_json import parse_object, strip_thoughts
+from interlock.models.plan_conversion import convert_step
+from interlock.models.planning_schema import PlannedGraph
 
 _STEPS: Final = re.compile(r'"steps"\s*:\s*\[')
 _MARK: Final = re.compile(r'"(?:\\.|[^"\\])*("|\\?\Z)|[{}\[\]]', re.DOTALL)
@@ -30,7 +33,7 @@ class StreamedSteps:
         self._depth = 0
         self._is_over = False
 
-    def read(self, message: AIMessage) -> Iterator[PlannedStep]:
+    def read(self, message: AIMessage) -> Iterator[Step]:
         """Yield the steps that have become complete since the last call."""
         text = _get_text(message)
         if self._place < 0:
@@ -59,19 +62,17 @@ class StreamedSteps:
                 return text[self._start : mark.end()]
         return None
 
-    def _fit(self, text: str) -> PlannedStep | None:
+    def _fit(self, text: str) -> Step | None:
         try:
             whole: Any = validate_answer({"steps": [parse_object(text)]}, self._schema)
-        except (ValidationError, ValueError):
+            return convert_step(whole.steps[0])
+        except (PlanError, ValidationError, ValueError):
             self._is_over = True  # the whole is refused at its end, with all problems
             return None
-        step: PlannedStep = whole.steps[0]
-        return step
 
 
 def _get_text(message: AIMessage) -> str:
     """Return what is written so far, in a tool call's arguments or in the text."""
     if isinstance(message, AIMessageChunk) and message.tool_call_chunks:
         return message.tool_call_chunks[0]["args"] or ""
-    thoughts, end, answer = message.text.rpartition("</think>")
-    return "" if not end and "<think>" in f"{thoughts}{answer}" else answer
+    return strip_thoughts(message.text)

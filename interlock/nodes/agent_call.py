@@ -45,6 +45,7 @@ class AgentResult:
     Attributes:
         value: Its value, not yet plain.
         gaps: What a nested team's result lacks, in words.
+        notes: What a nested team settled for, by path, in words.
         failure: Why it gave none.
         usage: Tokens that its messages report.
         nested_usage: Tokens that a nested team's own steps have counted.
@@ -52,6 +53,7 @@ class AgentResult:
 
     value: object = None
     gaps: tuple[str, ...] = ()
+    notes: tuple[tuple[str, str], ...] = ()
     failure: Exception | None = None
     usage: Mapping[str, int] = field(default_factory=dict)
     nested_usage: Mapping[str, int] = field(default_factory=dict)
@@ -201,6 +203,7 @@ async def read_team_output(output: Mapping[str, Any], values: KeptValues) -> Age
     return AgentResult(
         value={step: outputs.get(step) for step in result["final_steps"]},
         gaps=tuple(result.get("gaps", ())) or unsaid,
+        notes=tuple((path, words) for path, words in result.get("notes", ())),
         nested_usage=usage,
     )
 

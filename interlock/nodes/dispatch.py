@@ -22,7 +22,7 @@ from langgraph.types import Interrupt
 
 from interlock.contracts.errors import ConfigurationError, ContractError
 from interlock.contracts.handoff import Handoff
-from interlock.contracts.ids import StepId, ThreadId
+from interlock.contracts.ids import QuestionId, StepId, ThreadId
 from interlock.contracts.outcome import StepOutcome
 from interlock.contracts.plan import Step, TaskGraph
 from interlock.contracts.plan_order import derive_issue_order, derive_remaining_seconds
@@ -212,6 +212,7 @@ class _Superstep:
         if self.drained or (self.live.drain_reason is not None and self._has_unsettled()):
             raise GraphDrained(self.live.drain_reason or "drain")
         if self.interrupts:
+            self.live.note_put_aside(self._list_put_aside())
             raise GraphInterrupt(tuple(self.interrupts.values()))
         return self._build_update()
 
@@ -427,6 +428,11 @@ class _Superstep:
             # A replayed result: its task did not run, so the board does not know it yet.
             if step_id not in self.board.outcomes and step_id not in self.board.waiting:
                 self.board.settle(StepOutcome.model_validate(result["outcome"]))
+
+    def _list_put_aside(self) -> list[QuestionId]:
+        """Return what is asked about steps that wait for a person, of this superstep or before."""
+        waiting = {**self.known, **self.board.waiting, **self.board.outcomes}
+        return [outcome.question.id for outcome in waiting.values() if outcome.question is not None]
 
     def _has_unsettled(self) -> bool:
         done = self.board.outcomes.keys() | self.board.waiting.keys()

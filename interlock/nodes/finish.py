@@ -47,6 +47,7 @@ def build_finish_node(team: Team) -> FinishNode:
             "status": result.status,
             "reason": result.reason,
             "gaps": list(result.gaps),
+            "notes": [list(note) for note in collect_notes(state)],
             "usage": result.usage.model_dump(mode="json"),
             "final_steps": final,
             "outputs": outputs,
@@ -131,8 +132,22 @@ def build_result(
         ),
         thread_id=thread_id,
         reason=state.get("failure") or cancel_reason,
-        notes=tuple(state.get("plan_notes") or ()),
+        notes=tuple(
+            f"team of step {path!r}: {words}" if path else words
+            for path, words in collect_notes(state)
+        ),
     )
+
+
+def collect_notes(state: RunState) -> list[tuple[StepId, str]]:
+    """Return what was settled for in planning, here and in teams below: whose, by path, and words."""
+    own = [(StepId(""), words) for words in state.get("plan_notes") or ()]
+    below = [
+        (StepId(f"{step_id}/{path}" if path else step_id), words)
+        for step_id, raw in state["outcomes"].items()
+        for path, words in raw.get("notes", ())
+    ]
+    return own + below
 
 
 def _derive_status(

@@ -1,12 +1,12 @@
 """The part of a run that lives only in this process: slots, drain and cancel requests."""
 
 import asyncio
-from collections.abc import Awaitable, Iterator, Mapping
+from collections.abc import Awaitable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from interlock.contracts.ids import StepId, ThreadId
+from interlock.contracts.ids import QuestionId, StepId, ThreadId
 from interlock.contracts.policy import Budget
 from interlock.contracts.prices import Price
 from interlock.contracts.spending import Amount
@@ -38,6 +38,8 @@ class LiveRun:
         working: Tasks that run workers or the planner now.
         asked_by: Interrupt id to the path of the step whose worker raised it; kept by the
             outermost run.
+        put_aside: Questions of steps that were put aside while others of their team ask in their
+            own way, so that no interrupt says them; kept by the outermost run.
     """
 
     thread_id: ThreadId
@@ -55,6 +57,7 @@ class LiveRun:
     slots: RunSlots = field(init=False)
     working: "set[asyncio.Task[object]]" = field(default_factory=set)
     asked_by: dict[str, StepId] = field(default_factory=dict)
+    put_aside: set[QuestionId] = field(default_factory=set)
     _open_boards: dict[int, Board] = field(default_factory=dict)
     _waits: "set[asyncio.Future[None]]" = field(default_factory=set)
 
@@ -191,8 +194,15 @@ class LiveRun:
 
     def note_asker(self, interrupt_id: str, path: StepId) -> None:
         """Remember whose worker raised an interrupt; the innermost step says it first."""
+        self._find_outermost().asked_by.setdefault(interrupt_id, path)
+
+    def note_put_aside(self, questions: Iterable[QuestionId]) -> None:
+        """Remember what is asked about steps that wait beside one whose worker asks by itself."""
+        self._find_outermost().put_aside.update(questions)
+
+    def _find_outermost(self) -> "LiveRun":
         *_, outermost = self.list_levels()
-        outermost.asked_by.setdefault(interrupt_id, path)
+        return outermost
 
 
 def forget_cancel() -> None:

@@ -30,9 +30,10 @@ from langchain_core.runnables import RunnableConfig
 
 from interlock.contracts.errors import InterlockError
 from interlock.contracts.model_call import CallGuard, CallResult, ModelCall
+from interlock.nodes.whole_answers import WholeAnswers
 
 _MANAGER_LOGGER: Final = "langchain_core.callbacks.manager"
-_HALVES: Final = frozenset({"ModelGate", "_AwaitedCalls"})
+_HALVES: Final = frozenset({"ModelGate", "_AwaitedCalls", "WholeAnswers"})
 _PATIENCE: Final = 8
 """Refusals after which a caller that goes on all the same is cut off."""
 
@@ -102,7 +103,9 @@ class ModelGate(BaseCallbackHandler):
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:  # noqa: ANN401
         """Tell the guards that the call failed, with what it had reported until then."""
         partial = kwargs.get("response")
-        usage = read_usage(partial) if isinstance(partial, LLMResult) else CallResult()
+        usage = _read_attached(error)
+        if usage.input_tokens is None and isinstance(partial, LLMResult):
+            usage = read_usage(partial)
         self._finish(run_id, replace(usage, error=error))
 
     def close(self) -> None:
@@ -248,7 +251,7 @@ class _AwaitedCalls(AsyncCallbackHandler):
 
 def open_gate(config: RunnableConfig, gate: ModelGate) -> RunnableConfig:
     """Return a config below which every model call passes the gate."""
-    handlers: tuple[BaseCallbackHandler, ...] = (gate, _AwaitedCalls(gate))
+    handlers: tuple[BaseCallbackHandler, ...] = (gate, _AwaitedCalls(gate), WholeAnswers())
     logging.getLogger(_MANAGER_LOGGER).addFilter(_is_no_refusal)
     scoped: RunnableConfig = {**config}
     callbacks = config.get("callbacks")
@@ -332,6 +335,18 @@ def read_usage(response: LLMResult) -> CallResult:
             usage.get("input_token_details", {}).get("cache_read", 0) for usage in reported
         ),
     )
+
+
+def _read_attached(error: BaseException) -> CallResult:
+    """Return the tokens of an answer that a client library hides behind its error.
+
+    OpenAI's does so with structured output that hit its limit: it came, and it costs.
+    """
+    usage = getattr(getattr(error, "completion", None), "usage", None)
+    sent, given = (getattr(usage, name, None) for name in ("prompt_tokens", "completion_tokens"))
+    if not isinstance(sent, int) or not isinstance(given, int):
+        return CallResult()
+    return CallResult(input_tokens=sent, output_tokens=given)
 
 
 def _count_bytes(message: BaseMessage) -> int:

@@ -195,6 +195,7 @@ def build_plan_question(
         ),
         thread_id=place.thread_id,
         kind="plan",
+        step_id=name_owner(state) or None,
         name="plan",
         args=args,
         description=text,

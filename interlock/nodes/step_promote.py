@@ -113,6 +113,7 @@ def _build_outcome(state: StepState, run: StepRun, *, gaps: Sequence[str]) -> St
         shown_facts=list_shown_places(state),
         approved_by_person=bool(output.get("by_person")) or verdict.get("reason") is not None,
         usage=Usage.model_validate(state["usage"]),
+        notes=tuple((StepId(path), words) for path, words in output.get("notes") or ()),
     )
 
 

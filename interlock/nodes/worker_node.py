@@ -291,6 +291,8 @@ def _wrap(result: AgentResult) -> dict[str, Plain]:
         value = parse_plain(result.value)
     except PlainValueError as exc:
         return {**_wrap_error(exc, is_permanent=False), **usage}
+    if result.notes:
+        usage["notes"] = [list(note) for note in result.notes]
     return {"value": value, "gaps": list(result.gaps), **usage}
 
 

@@ -30,6 +30,7 @@ from interlock.criteria import CriteriaEngine
 from interlock.nodes.promotion_rules import Offer
 from interlock.nodes.resting import list_readers, load_resting
 from interlock.nodes.run_state import RunState
+from interlock.orchestrator.nested_paths import require_team_path
 from interlock.orchestrator.thread_reading import load_recorded_plan, read_outcomes
 
 _NO_VERSION: Final = (
@@ -42,7 +43,7 @@ _Plan: TypeAlias = tuple[Mapping[StepId, Step], Mapping[StepId, StepOutcome]]
 
 
 async def load_context(
-    storage: Storage, thread_id: str, *, version: int | None = None
+    storage: Storage, thread_id: str, *, version: int | None = None, step: str | None = None
 ) -> ContextView:
     """Return a thread's shared context, as it stands or stood.
 
@@ -51,13 +52,15 @@ async def load_context(
         thread_id: The thread.
         version: Of the thread's own space. Facts of named spaces are shown as they stood when it
             was made.
+        step: The path of a step whose worker is a team: what that team shares, in its own space
+            and in named ones, in the place of what the run does.
 
     Raises:
         UnknownThreadError: No run was ever started there.
-        ConfigurationError: There is no such version.
+        ConfigurationError: There is no such version, or no such team.
     """
     record = await _load_record(storage, thread_id)
-    own = name_own_space(record.thread_id)
+    own = await _find_own_space(storage, record, step)
     versions = await storage.context.load_versions(own)
     newest = versions[-1].version if versions else 0
     if version is not None and not 1 <= version <= newest:
@@ -68,7 +71,7 @@ async def load_context(
     until = versions[version - 1].at if version is not None else None
     facts: dict[str, FactRecord] = {}
     marks: dict[str, list[FactMark]] = {}
-    for space in _list_spaces(record):
+    for space in _list_spaces(record, own):
         upto = version if space == own else await _find_version(storage, space, until=until)
         found = {fact.ref: fact for fact in await storage.context.load_facts(space, version=upto)}
         facts.update({fact.key: fact for fact in found.values()})
@@ -81,18 +84,27 @@ async def load_context(
         newest=newest,
         facts=dict(sorted(facts.items())),
         marks={key: tuple(entries) for key, entries in marks.items()},
-        resting=await _load_resting_now(storage, record.thread_id),
+        resting={} if step else await _load_resting_now(storage, record.thread_id),
     )
 
 
-async def load_story(storage: Storage, thread_id: str, key: str) -> FactStory:
+async def load_story(
+    storage: Storage, thread_id: str, key: str, *, step: str | None = None
+) -> FactStory:
     """Return where every version of a fact comes from, and what rests on it.
+
+    Args:
+        storage: Where it lies.
+        thread_id: The thread.
+        key: The fact.
+        step: The path of a step whose team shares it; left out, the run does.
 
     Raises:
         UnknownThreadError: No run was ever started there.
         UnknownFactError: The thread's context holds no such fact.
+        ConfigurationError: There is no such team.
     """
-    fact = await _find_fact(storage, thread_id, key)
+    fact = await _find_fact(storage, thread_id, key, step=step)
     versions = await storage.context.load_history(fact.space, key)
     plans: dict[ThreadId, _Plan] = {}
     for entry in versions:
@@ -213,9 +225,18 @@ async def _load_record(storage: Storage, thread_id: str) -> RunRecord:
     return record
 
 
-def _list_spaces(record: RunRecord) -> list[str]:
+def _list_spaces(record: RunRecord, own: str) -> list[str]:
     named = (name_shared_space(role, name) for role, name in record.spaces.items())
-    return [name_own_space(record.thread_id), *named]
+    return [own, *named]
+
+
+async def _find_own_space(storage: Storage, record: RunRecord, step: str | None) -> str:
+    """Return the space that a run has to itself, or that the team of one of its steps has."""
+    path = (step or "").strip("/")
+    space = name_own_space(record.thread_id, f"{path}/" if path else "")
+    if path and not await storage.context.load_versions(space):
+        await require_team_path(storage, record.thread_id, path)
+    return space
 
 
 async def _find_version(storage: Storage, space: str, *, until: datetime | None) -> int | None:
@@ -226,16 +247,21 @@ async def _find_version(storage: Storage, space: str, *, until: datetime | None)
     return max((one.version for one in versions if one.at <= until), default=0)
 
 
-async def _load_facts_now(storage: Storage, record: RunRecord) -> dict[str, FactRecord]:
+async def _load_facts_now(
+    storage: Storage, record: RunRecord, step: str | None = None
+) -> dict[str, FactRecord]:
+    own = await _find_own_space(storage, record, step)
     return {
         fact.key: fact
-        for space in _list_spaces(record)
+        for space in _list_spaces(record, own)
         for fact in await storage.context.load_facts(space)
     }
 
 
-async def _find_fact(storage: Storage, thread_id: str, key: str) -> FactRecord:
-    facts = await _load_facts_now(storage, await _load_record(storage, thread_id))
+async def _find_fact(
+    storage: Storage, thread_id: str, key: str, *, step: str | None
+) -> FactRecord:
+    facts = await _load_facts_now(storage, await _load_record(storage, thread_id), step)
     if key not in facts:
         raise UnknownFactError(key=key, thread_id=thread_id, known=sorted(facts))
     return facts[key]

@@ -74,6 +74,7 @@ class Drive:
         self._taken: list[tuple[Question, Answer]] = []
         self._live: LiveRun = team.build_live(record.thread_id)
         self._aborts = 0
+        self._has_run = False
 
     async def run(self, *, ttl: timedelta, is_resumed: bool) -> RunResult:
         """Drive the thread until it is finished or waits for a person.
@@ -171,6 +172,8 @@ class Drive:
             return await self._stop(snapshot)
         while True:
             await self._write_down_start(snapshot)
+            self._has_run = True
+            self._live.put_aside.clear()
             await self._graph.ainvoke(
                 step,
                 self._config,
@@ -254,6 +257,13 @@ class Drive:
             now=self._team.clock.now(),
         )
 
+    def _is_over(self, question: Question) -> bool:
+        """Return whether nobody waits for an answer that neither an interrupt nor a step names.
+
+        Of nested teams' questions only a process that has driven them to where they wait can tell.
+        """
+        return self._has_run or "/" not in (question.step_id or "")
+
     async def _stop(self, snapshot: StateSnapshot) -> RunResult:
         """Write down where the thread stopped, and return it."""
         state = cast(RunState, dict(snapshot.values))
@@ -266,7 +276,8 @@ class Drive:
         stored = await self._storage.list_questions(self._thread_id)
         waiting = await load_settled(self._storage, self._thread_id, snapshot)
         parked = {o.question.id for o in waiting.values() if o.question is not None}
-        stale = [q.id for q in stored if q.id not in asked | parked]
+        parked |= self._live.put_aside
+        stale = [q.id for q in stored if q.id not in asked | parked and self._is_over(q)]
         answered = await self._storage.load_answers(self._thread_id)
         known = {q.id for q in stored} | answered.keys()
         fresh = [q for q in open_now if q.id not in known]

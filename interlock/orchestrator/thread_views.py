@@ -108,18 +108,21 @@ class ThreadViews(ABC):
         record = await self._load(thread_id)
         return await self._open_storage.load_notes(record.thread_id, step_id=StepId(step))
 
-    async def acontext(self, thread_id: str, version: int | None = None) -> ContextView:
+    async def acontext(
+        self, thread_id: str, version: int | None = None, *, step: str | None = None
+    ) -> ContextView:
         """Return a thread's shared context for people: facts, who made them, what rests on what.
 
         Args:
             thread_id: The thread.
             version: As it stood at this version of the thread's own space; now, if left out.
+            step: Whose team's context, in nested teams, by its path; left out, the run's own.
 
         Raises:
             UnknownThreadError: No run was ever started there.
-            ConfigurationError: There is no such version.
+            ConfigurationError: There is no such version, or no such team.
         """
-        return await load_context(self._open_storage, thread_id, version=version)
+        return await load_context(self._open_storage, thread_id, version=version, step=step)
 
     async def _load(self, thread_id: str) -> RunRecord:
         record = await self._open_storage.load_run(ThreadId(thread_id))

@@ -8,7 +8,7 @@ import inspect
 import json
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from importlib import import_module
@@ -21,6 +21,7 @@ from interlock.checkpoints import SqlStorage
 from interlock.contracts.brief import Brief
 from interlock.contracts.effect_ledger import ListEffects
 from interlock.contracts.errors import ConfigurationError
+from interlock.contracts.handoff import Handoff
 from interlock.contracts.ids import ThreadId
 from interlock.contracts.outcome import TERMINAL_STEP_STATUSES, RunResult
 from interlock.contracts.plain import parse_plain
@@ -29,13 +30,14 @@ from interlock.contracts.question import Answer
 from interlock.contracts.spending import sum_usage
 from interlock.contracts.storage import Storage
 from interlock.contracts.worker import Worker
-from interlock.nodes.team import find_team_spec
+from interlock.nodes.team import TeamSpec, find_team_spec
 from interlock.orchestrator import Orchestrator
 from interlock.telemetry.events import AttemptStarted, RunStopped
 from interlock.tools.declaration import is_async
 from interlock.tools.effect_scope import CURRENT_SCOPE
 
 _MOST_ANSWERS: Final = 100
+_FINAL: Final = TERMINAL_STEP_STATUSES - {"blocked"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +124,7 @@ async def live(order: LifeOrder) -> None:
     storage = SqlStorage(order.url, write_hook=hook)
     await storage.connect()
     hook.arm()
-    desk = _copy_watched(team, storage, notes)
+    desk = _copy_watched(team.team_spec, storage, notes)
     problems = await _look_back(storage, order, notes)
     async with desk:
         result = await _drive(desk, storage, order, notes)
@@ -166,9 +168,8 @@ def _load_team(name: str) -> Orchestrator:
     return team
 
 
-def _copy_watched(team: Orchestrator, storage: SqlStorage, notes: _Notes) -> Orchestrator:
-    """Return the team on another storage; starts of workers that are functions are noted."""
-    spec = team.team_spec
+def _copy_watched(spec: TeamSpec, storage: SqlStorage | str, notes: _Notes) -> Orchestrator:
+    """Return a team on another storage; starts of functions are noted, in teams within it too."""
     return Orchestrator(
         workers=[_watch(worker, notes) for worker in spec.workers.values()],
         planner=spec.planner,
@@ -183,7 +184,10 @@ def _copy_watched(team: Orchestrator, storage: SqlStorage, notes: _Notes) -> Orc
 
 def _watch(worker: Worker, notes: _Notes) -> Worker:
     agent = worker.agent
-    if isinstance(agent, Runnable) or find_team_spec(agent) is not None:
+    if (nested := find_team_spec(agent)) is not None:
+        within = _copy_watched(nested, "memory://", notes)  # works in the storage of the run
+        return worker.model_copy(update={"agent": within})
+    if isinstance(agent, Runnable):
         return worker
     function: Callable[[Brief], Any] = agent
 
@@ -207,17 +211,30 @@ async def _look_back(storage: Storage, order: LifeOrder, notes: _Notes) -> list[
     """Return what an earlier life has left that breaks a promise, and note what has settled."""
     handoffs = await storage.load_handoffs(ThreadId(order.thread_id))
     briefs = {(handoff.step_id, handoff.attempt) for handoff in handoffs if handoff.kind == "brief"}
-    settled = {
-        handoff.step_id
-        for handoff in handoffs
-        if handoff.kind == "settlement" and handoff.status in TERMINAL_STEP_STATUSES
-    }
-    notes.add("settled", sorted(str(step) for step in settled))
+    notes.add("settled", sorted(list_settled(handoffs)))
     return [
         f"I8: attempt {attempt} of step {step!r} had started, and its brief is not in the journal"
         for step, attempt in notes.read("starts")
         if (step, attempt) not in briefs
     ]
+
+
+def list_settled(handoffs: Sequence[Handoff]) -> set[str]:
+    """Return the steps that no later life may start again (I6).
+
+    A step that was only blocked may be rewired. What is below one whose attempt was refused, a
+    nested team's, is done anew with its next attempt.
+    """
+    settled: set[str] = set()
+    for handoff in handoffs:
+        step = str(handoff.step_id)
+        verdict = handoff.verdict.action if handoff.verdict is not None else None
+        is_settlement = handoff.kind == "settlement" and handoff.status in _FINAL
+        if is_settlement or (handoff.kind == "output" and verdict == "accept"):
+            settled.add(step)
+        elif handoff.kind == "output":
+            settled -= {one for one in settled if one.startswith(f"{step}/")}
+    return settled
 
 
 async def _drive(
@@ -246,8 +263,10 @@ async def _watch_events(desk: Orchestrator, notes: _Notes, call: dict[str, Any])
     settled = set(notes.read("settled")[-1])
     result: RunResult | None = None
     async for event in desk.astream(**call):
-        if isinstance(event, AttemptStarted) and event.step_id in settled:
-            notes.add("again", event.step_id)
+        if isinstance(event, AttemptStarted):
+            if event.step_id in settled:
+                notes.add("again", event.step_id)
+            settled -= {one for one in settled if one.startswith(f"{event.step_id}/")}
         elif isinstance(event, RunStopped):
             result = event.result
     assert result is not None  # noqa: S101 - a stream ends with RunStopped or raises

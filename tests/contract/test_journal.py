@@ -105,6 +105,37 @@ async def test_counts_equal_what_was_written(
     assert (await storage.count_thread("other")).handoffs == 0
 
 
+async def test_attempts_within_a_team_end_with_the_attempt_of_the_step_above(
+    storage: SqlStorage, make_handoff: Callable[..., Handoff]
+) -> None:
+    """Cut off with it, they hand nothing back; those of the next attempt run, and so do others."""
+
+    def brief(step_id: str, superstep: str) -> Handoff:
+        return make_handoff(step_id=step_id, superstep=superstep)
+
+    async def list_running() -> list[str]:
+        return [one.step_id for one in (await storage.count_thread("t")).running]
+
+    above, inner, deep = brief("a", "c1"), brief("a/x", "c2"), brief("a/x/y", "c3")
+    beside = [brief("ab", "c1"), brief("ab/x", "c4")]
+    await storage.commit("t", Batch(handoffs=[above, inner, deep, *beside]))
+    assert await list_running() == ["a", "a/x", "a/x/y", "ab", "ab/x"]
+    refused = make_handoff(
+        "output", step_id="a", superstep="c1", verdict=Verdict(action="retry", reason="late")
+    )
+    await storage.commit("t", Batch(handoffs=[refused]))
+    assert await list_running() == ["ab", "ab/x"]
+    again = make_handoff(step_id="a", superstep="c1", attempt=2)
+    await storage.commit("t", Batch(handoffs=[again, brief("a/x", "c5")]))
+    assert await list_running() == ["ab", "ab/x", "a", "a/x"]
+    assert (await storage.load_spending("t")).running == [
+        ("ab", 1),
+        ("ab/x", 1),
+        ("a", 2),
+        ("a/x", 1),
+    ]
+
+
 async def test_counting_reads_no_whole_table(storage: SqlStorage) -> None:
     """Counting a thread uses indexes, however many other threads there are."""
     names = ("count_handoffs", "sum_tokens", "count_settled", "load_open_attempts")
@@ -126,7 +157,7 @@ async def test_counting_reads_no_whole_table(storage: SqlStorage) -> None:
         return [row[0] for plan in plans for row in plan]
 
     lines = await storage._database.read(explain)
-    whole = ("SCAN h", "SCAN o", "SCAN b")
+    whole = ("SCAN h", "SCAN o", "SCAN b", "SCAN a")
     assert not [line for line in lines if line.startswith(whole) or "Seq Scan" in line], lines
 
 

@@ -9,7 +9,12 @@ import pytest
 from langgraph.types import interrupt
 
 import interlock as il
-from tests.integration.facts.doomed_team import build_doomed_desk, list_starts, run_until_killed
+from tests.integration.facts.doomed_team import (
+    build_doomed_desk,
+    list_payments,
+    list_starts,
+    run_until_killed,
+)
 from tests.integration.gates import Gate
 from tests.integration.teams import Recorder, build_desk, build_step, give, locate
 from tests.integration.thread_reading import read_thread
@@ -143,6 +148,23 @@ async def test_kill_9_inside_an_inner_team_repeats_no_settled_inner_step(
     assert {step for step, count in starts.items() if count > 1} >= {place}
     assert all(starts[str(step).rpartition("/")[2]] == 1 for step in settled)
     assert starts.keys() == set("abcd")
+
+
+@pytest.mark.parametrize("place", ["before-y", "after-y"])
+async def test_i05_kill_9_in_the_middle_of_an_effect_two_teams_down_repeats_none(
+    tmp_path: Path, place: str
+) -> None:
+    """I5: begun before the kill and asked after it, the effect is made once; what had settled stays."""
+    await asyncio.to_thread(run_until_killed, tmp_path, "nested_payments", at=place)
+    assert list_payments(tmp_path) == (["x"] if place == "before-y" else ["x", "y"])
+    async with build_doomed_desk(tmp_path, "nested_payments") as desk:
+        result = await desk.aresume("t")
+        effects = [(e.step_id, e.state) for e in await desk.aeffects("t")]
+        await read_thread(desk, "t")
+    assert result.outputs == {"outer": {"inner": {"y": "paid y"}}}
+    assert list_payments(tmp_path) == ["x", "y"]
+    assert list_starts(tmp_path).count("x") == 1
+    assert effects == [("outer/inner/x", "done"), ("outer/inner/y", "done")]
 
 
 async def test_a_drain_lets_the_inner_worker_end_and_starts_nothing_more_inside() -> None:

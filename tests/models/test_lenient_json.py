@@ -19,9 +19,12 @@ READ = {
     "fence that is not closed": f"```json\n{TEXT}",
     "trailing commas": '{"a": 1, "b": ["x, }", {"c": "```",},],}',
     "thoughts": f'<think>maybe {{"a": 2}}?</think>{TEXT}',
+    "thoughts twice": f"<think>hm</think> <think>{{}}</think>\n{TEXT}",
+    "thoughts whose beginning is not shown": f"maybe {{}}?</think>{TEXT}",
     "twice the same": f"{TEXT} I repeat: {TEXT}",
 }
 REFUSED = {
+    "thoughts without an end": (f"<think>perhaps {TEXT}", ""),
     "cut off": (TEXT[:-1], "not valid JSON"),
     "cut off behind an object": ('{"steps": [{"a": 1}, {"a": 2}', "not valid JSON"),
     "single quotes": ("{'a': 1}", "not valid JSON"),
@@ -59,3 +62,11 @@ def test_a_prefix_is_never_taken_for_the_whole(value: dict[str, object], end: in
     text = json.dumps(value)
     assert find_json(text).objects == [value]
     assert find_json(text[: 1 + end % (len(text) - 1)][: len(text) - 1]).objects == []
+
+
+def test_words_about_thoughts_inside_a_text_are_no_thoughts() -> None:
+    """An answer that quotes the mark at which thoughts end is read whole."""
+    value = {"instruction": "Cut at </think>, then go on"}
+    for text in (json.dumps(value), f"```json\n{json.dumps(value)}\n```"):
+        assert find_json(f"<think>hm</think>{text}").objects == [value]
+        assert find_json(text).objects == [value]

@@ -171,7 +171,7 @@ async def test_the_schema_is_one_that_a_strict_provider_takes() -> None:
     shape, is_strict = render_schema(build_planning_schema(["a", "b"], max_steps=9, kept=["x"]))
     assert is_strict
     objects = [node for node in _walk(shape) if node.get("type") == "object"]
-    assert len(objects) == 6
+    assert len(objects) == 7
     for node in objects:
         assert node["additionalProperties"] is False
         assert set(node["required"]) == set(node["properties"])
@@ -184,3 +184,12 @@ def _walk(node: object) -> Iterator[dict[str, Any]]:
         yield node
     for part in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
         yield from _walk(part)
+
+
+async def test_an_answer_cut_off_by_its_limit_is_counted() -> None:
+    """The client hides it behind an error; its tokens are part of what the run has used."""
+    with OpenAIServer() as server:
+        server.script(stop_at_limit(HALF), say(GOOD_PLAN, usage=(120, 40)))
+        result = await run_planned(server)
+    usage = result.usage
+    assert (usage.model_calls, usage.input_tokens, usage.output_tokens) == (2, 130, 45)

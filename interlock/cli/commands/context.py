@@ -46,6 +46,7 @@ WhyOption = Annotated[
         "interlock context t17 --team app:desk",
         "interlock context t17 --version 2",
         "interlock context t17 --why price",
+        "interlock context t17 --step outer/inner",
         "interlock context retract t17 price --why 'misread the list'",
         "interlock context correct t17 price 12.5 --why 'typo' --team app:desk",
     ),
@@ -80,6 +81,15 @@ def context(
             show_default=False,
         ),
     ] = None,
+    step: Annotated[
+        str | None,
+        typer.Option(
+            "--step",
+            metavar="STEP",
+            help="What the team shares that is this step's worker, by its path, outer/inner.",
+            show_default=False,
+        ),
+    ] = None,
     team: TeamOption = None,
     storage: StorageOption = None,
     as_json: JsonOption = False,
@@ -101,8 +111,8 @@ def context(
         if why is not None and version is not None:
             raise ConfigurationError("--why shows every version: leave --version out.")
         if why is not None:
-            return show_story(output, commands=commands, key=why)
-        return show_context(output, commands=commands, version=version)
+            return show_story(output, commands=commands, key=why, step=step)
+        return show_context(output, commands=commands, version=version, step=step)
 
     leave_with(call, as_json=as_json, commands=commands)
 

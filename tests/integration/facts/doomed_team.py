@@ -66,6 +66,40 @@ def _build_two_gates(folder: Path) -> Any:
     return graph.compile()
 
 
+def list_payments(folder: Path) -> list[str]:
+    """Return what was paid outside, in order."""
+    file = folder / "payments"
+    return file.read_text().split() if file.exists() else []
+
+
+def _build_payer(folder: Path) -> Any:
+    """Return a worker whose guarded tool changes something outside, and can be asked whether it did."""
+
+    def find_payment(key: str, order: str) -> str | None:
+        return f"paid {order}" if order in list_payments(folder) else None
+
+    @il.idempotent(effect="write", probe=find_payment)
+    async def pay(order: str) -> str:
+        pass_place(folder, f"before-{order}")
+        with (folder / "payments").open("a") as file:
+            file.write(f"{order}\n")
+        pass_place(folder, f"after-{order}")
+        return f"paid {order}"
+
+    async def work(brief: il.Brief) -> str:
+        pass_place(folder, brief.step_id)
+        paid: str = await pay(brief.step_id)
+        return paid
+
+    return work
+
+
+def _nest(inner: il.Orchestrator, folder: Path) -> il.Orchestrator:
+    """Return a team whose step is a team whose step is the given one."""
+    middle = build_desk({"inner": inner}, _pass_tenant("inner"))
+    return build_desk({"outer": middle}, _pass_tenant("outer"), storage=locate(folder))
+
+
 def build_doomed_desk(folder: Path, kind: str) -> il.Orchestrator:
     """Return the team of a kind on the folder's database, not opened."""
 
@@ -82,8 +116,11 @@ def build_doomed_desk(folder: Path, kind: str) -> il.Orchestrator:
         build_step("d", "work", needs=["b", "c"], context=["tenant"]),
     )
     if kind == "nested":
-        middle = build_desk({"inner": build_desk({"work": work}, *steps)}, _pass_tenant("inner"))
-        return build_desk({"outer": middle}, _pass_tenant("outer"), storage=locate(folder))
+        return _nest(build_desk({"work": work}, *steps), folder)
+    if kind == "nested_payments":
+        pay = {"work": _build_payer(folder)}
+        chain = (build_step("x", "work"), build_step("y", "work", needs=["x"], inputs={}))
+        return _nest(build_desk(pay, *chain), folder)
     return build_desk({"work": work}, *steps, storage=locate(folder))
 
 

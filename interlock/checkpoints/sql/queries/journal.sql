@@ -56,4 +56,8 @@ WHERE brief.thread_id = ?1 AND brief.kind = 'brief' AND brief.step_id IS NOT NUL
     WHERE output.thread_id = brief.thread_id AND output.kind = 'output'
       AND output.step_id = brief.step_id AND output.superstep = brief.superstep
       AND output.attempt = brief.attempt)
+  AND NOT (brief.step_id LIKE '%/%' AND EXISTS (  -- cut off with the attempt above, in nested teams
+    SELECT 1 FROM handoffs AS above
+    WHERE above.thread_id = brief.thread_id AND above.kind = 'output' AND above.seq > brief.seq
+      AND substr(brief.step_id, 1, length(above.step_id) + 1) = above.step_id || '/'))
 ORDER BY brief.seq;
