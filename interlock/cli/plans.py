@@ -9,15 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from interlock.cli.command_lines import CommandLines
 from interlock.cli.driving import drive
 from interlock.cli.exit_codes import ExitCode
 from interlock.cli.output import Output
+from interlock.cli.plan_text import write_plan
 from interlock.cli.reading import read
 from interlock.cli.team_loading import load_team
-from interlock.console.clean_text import clean_lines
+from interlock.console.clean_text import clean_text
 from interlock.console.json_lines import dump_value
 from interlock.console.plan_page import draw_plan_version
 from interlock.contracts.errors import ConfigurationError, PlanError, UnknownThreadError
@@ -30,8 +29,8 @@ from interlock.contracts.storage import Storage
 from interlock.orchestrator import Orchestrator, load_task_graph
 from interlock.orchestrator.thread_reading import load_plan_versions
 
-_NOT_EDITED = ("problems", "version")
-"""What a question about a plan shows beside it, and what the run counts itself."""
+_PROBLEMS = "problems"
+"""What a question about a plan shows beside it."""
 
 
 def show_plan(
@@ -66,34 +65,21 @@ def show_plan(
             for one in versions
         ],
     }
-    text = write_yaml(shown[-1].plan.model_dump(mode="json", exclude_defaults=True))
+    text = write_plan(shown[-1].plan)
     output.show(draw_plan_version(shown[-1], versions, text=text), data=data)
     return ExitCode.COMPLETED
 
 
-def write_yaml(plan: Plain) -> str:
-    """Return a dumped plan as YAML that a person can read and change, and that comes back as it was.
-
-    Where a text holds what would steer a terminal or turn the line round, everything beyond ASCII
-    is escaped.
-    """
-    text = _dump_yaml(plan, is_ascii=False)
-    is_clean = list(clean_lines(text)) == text.splitlines()
-    return text if is_clean else _dump_yaml(plan, is_ascii=True)
-
-
-def _dump_yaml(plan: Plain, *, is_ascii: bool) -> str:
-    text: str = yaml.safe_dump(plan, sort_keys=False, allow_unicode=not is_ascii, width=100)
-    return text
-
-
-def answer_with_plan(output: Output, *, commands: CommandLines, source: str | None) -> int:
+def answer_with_plan(
+    output: Output, *, commands: CommandLines, source: str | None, step: str | None = None
+) -> int:
     """Answer the open question about a plan with a person's own, and follow the run on.
 
     Args:
         output: Where it is shown.
         commands: With a team.
         source: The file that holds the plan; None opens an editor.
+        step: The path of the step whose team's plan is asked about; left out, the oldest question.
 
     Raises:
         ConfigurationError: No team is named, no plan is asked about, or there is no editor.
@@ -102,11 +88,11 @@ def answer_with_plan(output: Output, *, commands: CommandLines, source: str | No
     if commands.team is None:
         raise ConfigurationError("An edited plan goes on with its run: name the team with --team.")
     desk = load_team(commands.team, storage=commands.storage)
-    asked, shown = asyncio.run(_load_asked(desk, commands.thread_id))
+    asked, shown = asyncio.run(_load_asked(desk, commands.thread_id, step))
     path = Path(source) if source is not None else _edit(shown, thread_id=commands.thread_id)
     try:
         plan = load_task_graph(path)
-        asyncio.run(_check(desk, commands.thread_id, plan))
+        asyncio.run(_check(desk, asked, plan))
     except PlanError:
         output.complain(f"Nothing was answered, and your plan is kept: {path}")
         raise
@@ -122,17 +108,19 @@ def answer_with_plan(output: Output, *, commands: CommandLines, source: str | No
     return code
 
 
-async def _check(desk: Orchestrator, thread_id: str, plan: TaskGraph) -> None:
+async def _check(desk: Orchestrator, asked: Question, plan: TaskGraph) -> None:
     async with desk:
-        await desk.acheck_plan(thread_id, plan)
+        await desk.acheck_plan(asked.thread_id, plan, step=asked.step_id)
 
 
-async def _load_asked(desk: Orchestrator, thread_id: str) -> tuple[Question, Plain]:
+async def _load_asked(
+    desk: Orchestrator, thread_id: str, step: str | None
+) -> tuple[Question, Plain]:
     async with desk:
         await desk.astatus(thread_id)
         questions = await desk.aquestions(thread_id)
         for question in questions:
-            if question.kind == "plan":
+            if question.kind == "plan" and step in {None, question.step_id}:
                 return question, await desk.ashown(question)
     raise ConfigurationError(
         f"Nothing is asked about a plan of thread {thread_id!r}. A plan can be edited while a person "
@@ -149,14 +137,19 @@ def _edit(shown: Any, *, thread_id: str) -> Path:  # noqa: ANN401 - a question's
             f"with --from; `interlock plan {shlex.quote(thread_id)}` prints it."
         )
     shown = shown if isinstance(shown, dict) else {}
-    plan = {key: item for key, item in shown.items() if key not in _NOT_EDITED}
-    head = [f"# The plan of thread {thread_id!r}. Save and leave to answer with it."]
-    head += [f"# Wrong with it: {line}" for line in shown.get("problems", ())]
-    body = write_yaml(_drop_empty(plan)) if plan else "goal: \nsteps: []\n"
+    plan = {key: item for key, item in shown.items() if key != _PROBLEMS}
+    head = [f"The plan of thread {thread_id!r}. Save and leave to answer with it."]
+    head += [f"Wrong with it: {line}" for line in shown.get(_PROBLEMS, ())]
+    body = (
+        write_plan(TaskGraph.model_validate(plan), is_versioned=False)
+        if plan
+        else "goal: \nsteps: []\n"
+    )
     with tempfile.NamedTemporaryFile(
         "w", suffix=".yaml", prefix="interlock-plan-", delete=False, encoding="utf-8"
     ) as file:
-        file.write("\n".join(line.replace("\n", " ") for line in head) + f"\n{body}")
+        file.writelines(f"# {clean_text(line)}\n" for line in head)
+        file.write(body)
     done = subprocess.run([*shlex.split(editor), file.name], check=False)  # noqa: S603 - the user's
     if done.returncode != 0:
         raise ConfigurationError(
@@ -164,11 +157,3 @@ def _edit(shown: Any, *, thread_id: str) -> Path:  # noqa: ANN401 - a question's
             f"plan is kept: {file.name}"
         )
     return Path(file.name)
-
-
-def _drop_empty(value: Any) -> Any:  # noqa: ANN401 - a dumped plan
-    """Return a dumped plan without what says nothing."""
-    if isinstance(value, dict):
-        kept = {key: _drop_empty(item) for key, item in value.items()}
-        return {key: item for key, item in kept.items() if item not in (None, [], {}, "")}
-    return [_drop_empty(item) for item in value] if isinstance(value, list) else value

@@ -24,13 +24,14 @@ from interlock.contracts.clock import SystemClock
 from interlock.contracts.encryption import Encryption
 from interlock.contracts.errors import ConfigurationError, UnknownThreadError
 from interlock.contracts.handoff import Handoff
-from interlock.contracts.ids import StepId, ThreadId
+from interlock.contracts.ids import HandoffId, ThreadId
 from interlock.contracts.near_names import suggest_names
 from interlock.contracts.outcome import TERMINAL_RUN_STATUSES
 from interlock.contracts.question import Question
 from interlock.contracts.storage import Storage
 from interlock.orchestrator import Orchestrator, ThreadStatus, load_status
 from interlock.orchestrator.declare import DEFAULT_STORAGE
+from interlock.orchestrator.nested_paths import find_attempts_above, load_handoffs_at
 
 Value = TypeVar("Value")
 
@@ -155,13 +156,15 @@ def show_handoffs(
     output: Output, *, commands: CommandLines, step: str | None, is_full: bool
 ) -> int:
     """Show a thread's journal."""
+    above: dict[HandoffId, tuple[int, ...]] = {}
 
     async def load(storage: Storage) -> tuple[list[Handoff], str]:
         thread_id = ThreadId(commands.thread_id)
         if await storage.load_run(thread_id) is None:
             raise UnknownThreadError(thread_id=thread_id)
-        step_id = StepId(step) if step is not None else None
-        found = await storage.load_handoffs(thread_id, step_id=step_id, payloads=is_full)
+        found = await load_handoffs_at(storage, thread_id, step, payloads=is_full)
+        if any("/" in (handoff.step_id or "") for handoff in found):
+            above.update(find_attempts_above(await storage.load_handoffs(thread_id)))
         if found or step is None:
             return list(found), "No handoffs yet."
         known = {h.step_id for h in await storage.load_handoffs(thread_id) if h.step_id}
@@ -169,8 +172,14 @@ def show_handoffs(
 
     handoffs, nothing = read(commands, load)
     draw = draw_full_handoffs if is_full else HandoffLines
-    dumped = [h.model_dump(mode="json") if is_full else dump_value(h) for h in handoffs]
-    output.show(draw(handoffs) if handoffs else Text(nothing), data={"handoffs": dumped})
+    dumped = [
+        {
+            **(handoff.model_dump(mode="json") if is_full else dump_value(handoff)),
+            "attempts_above": list(above.get(handoff.id, ())),
+        }
+        for handoff in handoffs
+    ]
+    output.show(draw(handoffs, above) if handoffs else Text(nothing), data={"handoffs": dumped})
     return ExitCode.COMPLETED
 
 

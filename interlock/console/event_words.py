@@ -112,7 +112,7 @@ def _word_run(event: RunStarted | PlanAccepted | PlanRefused | RunStopped) -> Li
         case PlanRefused():
             problems = "; ".join(clean_text(problem).rstrip(".") for problem in event.problems)
             words = f"plan of attempt {event.attempt}: {_clean(problems)}"
-            return Line("refused", "", words, "bad")
+            return Line("refused", _clean(event.step_id or ""), words, "bad")
         case RunStopped():
             status = event.result.status
             return Line(status, "", f"thread {_clean(event.thread_id)}", STATUS_MOODS[status])

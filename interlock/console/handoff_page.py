@@ -1,9 +1,9 @@
 """The journal for a person: one line a handoff, or everything that was handed over."""
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.padding import Padding
@@ -12,6 +12,10 @@ from rich.text import Text
 from interlock.console.clean_text import clean_lines, clean_text, shorten, show_duration
 from interlock.console.palette import STYLES
 from interlock.contracts.handoff import Handoff
+from interlock.contracts.ids import HandoffId
+
+AttemptsAbove: TypeAlias = Mapping[HandoffId, tuple[int, ...]]
+"""Of handoffs within nested teams: which attempts of the steps above they belong to."""
 
 _HEADS: Final = ("TIME", "HANDOFF", "STEP", "ATTEMPT", "FROM -> TO", "VERDICT", "TOOK")
 _GAP: Final = "  "
@@ -22,15 +26,17 @@ _REASON_INDENT: Final = 10
 class HandoffLines:
     """A journal as lines under each other, oldest first.
 
-    Where a line has no room for the reason, as on most terminals, it goes below.
+    Where a line has no room for the reason, as on most terminals, it goes below. `2.1` is the first
+    attempt within the second attempt of the step above.
     """
 
     handoffs: Sequence[Handoff]
+    above: AttemptsAbove = field(default_factory=dict)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Draw the lines in the room that there is."""
         del console
-        rows = [_draw_cells(handoff) for handoff in self.handoffs]
+        rows = [_draw_cells(handoff, self.above) for handoff in self.handoffs]
         reasons = [_word_verdict(handoff)[1] for handoff in self.handoffs]
         widths = [max(map(len, column)) for column in zip(_HEADS, *rows, strict=True)]
         width = sum(widths) + len(_GAP) * len(widths)
@@ -42,16 +48,24 @@ class HandoffLines:
                 yield Padding(Text(reason, style="dim"), (0, 0, 0, _REASON_INDENT), expand=False)
 
 
-def _draw_cells(handoff: Handoff) -> tuple[Text, ...]:
+def _draw_cells(handoff: Handoff, above: AttemptsAbove) -> tuple[Text, ...]:
     return (
         Text(f"{handoff.ended_at:%H:%M:%S}"),
         Text(handoff.kind),
         Text(clean_text(handoff.step_id or "")),
-        Text(str(handoff.attempt or "")),
+        Text(_word_attempt(handoff, above)),
         Text(f"{clean_text(handoff.sender)} -> {clean_text(handoff.receiver)}"),
         _word_verdict(handoff)[0],
         Text(_word_duration(handoff)),
     )
+
+
+def _word_attempt(handoff: Handoff, above: AttemptsAbove) -> str:
+    """Return which attempt it is, with those of the steps above if one of them is no first."""
+    outer = above.get(handoff.id, ())
+    if not handoff.attempt or max(outer, default=1) == 1:
+        return str(handoff.attempt or "")
+    return ".".join(map(str, (*outer, handoff.attempt)))
 
 
 def _join(cells: Sequence[Text], reason: str, widths: Sequence[int], *, style: str = "") -> Text:
@@ -63,17 +77,17 @@ def _join(cells: Sequence[Text], reason: str, widths: Sequence[int], *, style: s
     return line
 
 
-def draw_full_handoffs(handoffs: Sequence[Handoff]) -> Group:
+def draw_full_handoffs(handoffs: Sequence[Handoff], above: AttemptsAbove) -> Group:
     """Return a journal with every payload and finding in full."""
-    return Group(*(part for handoff in handoffs for part in _draw_full(handoff)))
+    return Group(*(part for handoff in handoffs for part in _draw_full(handoff, above)))
 
 
-def _draw_full(handoff: Handoff) -> Iterator[RenderableType]:
+def _draw_full(handoff: Handoff, above: AttemptsAbove) -> Iterator[RenderableType]:
     head = Text(f"{handoff.ended_at:%Y-%m-%d %H:%M:%S}  {handoff.kind}", style="bold")
     if handoff.step_id:
         head.append(f"  step {clean_text(handoff.step_id)}")
     if handoff.attempt:
-        head.append(f"  attempt {handoff.attempt}")
+        head.append(f"  attempt {_word_attempt(handoff, above)}")
     sender, receiver = clean_text(handoff.sender), clean_text(handoff.receiver)
     head.append(f"  {sender} -> {receiver}", style="default")
     yield head

@@ -20,9 +20,14 @@ def draw_plan_version(
         text: The shown one as YAML.
     """
     return Group(
-        *(Text(line, style="dim") for line in _list_heads(shown, versions)),
-        *(Text(line) for line in clean_lines(text)),
+        *(_keep_whole(line, style="dim") for line in _list_heads(shown, versions)),
+        *(_keep_whole(line) for line in clean_lines(text)),
     )
+
+
+def _keep_whole(line: str, *, style: str = "") -> Text:
+    """Return a line that is never wrapped: a second line would be another one of the file."""
+    return Text(line, style=style, no_wrap=True, overflow="ignore")
 
 
 def _list_heads(shown: PlanVersion, versions: Sequence[PlanVersion]) -> Iterator[str]:

@@ -97,6 +97,7 @@ class PlanRequest:
         reason: Why it is asked: `first`; `invalid`, the last answer was no good; `continue`, the
             steps of an open plan have all settled; `abandoned`, `gap` or `stall`, the policy's
             `replan` says to; `person`, somebody asked for it.
+        trigger: The same, and never `invalid`: it stays while an answer is corrected.
         why: What that person wrote; stays while an answer to it is corrected.
     """
 
@@ -108,6 +109,7 @@ class PlanRequest:
     previous: TaskGraph | None = None
     outcomes: Mapping[StepId, StepOutcome] = field(default_factory=dict)
     reason: PlanReason = "first"
+    trigger: PlanReason = "first"
     why: str | None = None
 
 

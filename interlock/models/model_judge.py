@@ -17,16 +17,18 @@ from interlock.models.structured import StructuredModel
 from interlock.prompts import get_prompt_version, load_prompt
 
 _LIMITS: Final = CallLimits(timeout=timedelta(minutes=1))
-_OTHERS: Final = "What the work must satisfy besides, judged elsewhere"
 
 
 class JudgeAnswer(BaseModel):
-    """What a judge says; bounded, so that no model runs on."""
+    """What a judge says; bounded, so that no model runs on.
+
+    In the order in which a model writes it: first it looks, then it decides.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
-    reason: Annotated[str, Field(max_length=600)]
     evidence: Annotated[list[Annotated[str, Field(max_length=300)]], Field(max_length=5)]
+    reason: Annotated[str, Field(max_length=600)]
     verdict: Literal["pass", "fail", "undecided"]
 
 
@@ -78,24 +80,24 @@ class ModelJudge:
 
 
 def render_judge_request(request: JudgeRequest) -> str:
-    """Return all that a judge is shown as one message, each part of it between marks.
+    """Return all that a judge is shown as one message, each part of it between tags.
 
-    The mark is drawn from all that is shown, so that none of it can contain the one it stands
-    between: neither an output nor a rubric that a model planned ends its part and begins another.
+    The tags' mark is drawn from all that is shown, so that none of it can contain it: neither an
+    output nor a rubric that a model planned ends its part and begins another.
     """
     others = [line for line in request.criteria if line != request.rubric]
     inputs, output = thaw(request.inputs), thaw(request.output)
     shown = [request.rubric, others, inputs, output]
     text = json.dumps(shown, ensure_ascii=False, sort_keys=True)
-    mark = f"<<{hashlib.sha256(text.encode()).hexdigest()[:12]}>>"
-    parts = [("Work", _word_value(output))]
-    if inputs:
-        parts.insert(0, ("Inputs", _word_value(inputs)))
+    mark = hashlib.sha256(text.encode()).hexdigest()[:12]
+    parts = [("rubric", request.rubric)]
     if others:
-        parts.insert(0, (_OTHERS, "\n".join(f"- {line}" for line in others)))
-    sections = "".join(f"\n{title}:\n{mark}\n{words}\n{mark}\n" for title, words in parts)
-    prompt = load_prompt("judge")
-    return prompt.substitute(rubric=request.rubric, mark=mark, sections=sections.rstrip()).strip()
+        parts.append(("judged-elsewhere", "\n".join(f"- {line}" for line in others)))
+    if inputs:
+        parts.append(("inputs", _word_value(inputs)))
+    parts.append(("work", _word_value(output)))
+    sections = "\n".join(f"\n<{name} {mark}>\n{words}\n</{name} {mark}>" for name, words in parts)
+    return load_prompt("judge").substitute(mark=mark, sections=sections).strip()
 
 
 def _word_value(value: Plain) -> str:

@@ -39,7 +39,8 @@ def _list_sections(request: PlanRequest) -> Iterator[tuple[str, str]]:
         facts = _dump(thaw(request.context), _CONTEXT_CHARS)
         yield "Facts; a step sees those whose keys it names in `context`", facts
     if request.previous is not None:
-        yield f"Why you are asked again: {request.reason}", _WAYS.get(request.reason, _CHANGE)
+        why = request.reason if request.trigger == "first" else request.trigger
+        yield f"Why you are asked again: {why}", _WAYS.get(why, _CHANGE)
         yield "The plan so far", _word_plan(request.previous, request.outcomes)
     if request.why is not None:
         yield "What a person asks of the next version", request.why

@@ -125,10 +125,11 @@ def build_result(
             if outcome.status in {"accepted", "degraded"} and outcome.value_ref is None
         },
         outcomes=outcomes,
-        gaps=(*_word_plan_gap(state), *_word_gaps(outcomes), *_word_resting(resting)),
+        gaps=(*_word_plan_gaps(state), *_word_gaps(outcomes), *_word_resting(resting)),
         usage=sum(
             (outcome.usage for outcome in outcomes.values()),
-            Usage.model_validate(state.get("plan_usage") or {}),
+            Usage.model_validate(state.get("plan_usage") or {})
+            + Usage.model_validate(state.get("plan_spent") or {}),
         ),
         thread_id=thread_id,
         reason=state.get("failure") or cancel_reason,
@@ -163,7 +164,7 @@ def _derive_status(
     # I7: completed only if every step was accepted, on accepted facts.
     plan = state.get("plan") or {"steps": ()}
     every = (
-        state.get("plan_gap") is None
+        not _word_plan_gaps(state)
         and bool(outcomes)
         and all(
             (outcome := outcomes.get(StepId(step["id"]))) is not None
@@ -182,9 +183,10 @@ def _is_planning(state: RunState) -> bool:
     return state.get("plan_gap") is None and (is_wanted or bool(plan.get("is_open")))
 
 
-def _word_plan_gap(state: RunState) -> list[str]:
+def _word_plan_gaps(state: RunState) -> list[str]:
     gap = state.get("plan_gap")
-    return [] if gap is None else [f"the plan was cut short: {gap}"]
+    cut = [] if gap is None else [f"the plan was cut short: {gap}"]
+    return [*cut, *(state.get("plan_left_out") or ())]
 
 
 def _word_gaps(outcomes: Mapping[StepId, StepOutcome]) -> list[str]:

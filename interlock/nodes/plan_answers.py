@@ -16,6 +16,8 @@ from interlock.nodes.place import Place
 from interlock.nodes.plan_checks import validate_next_plan
 from interlock.nodes.plan_fallback import end_planning, list_fallbacks
 from interlock.nodes.plan_proposal import accept_plan, name_owner, record_plan, tell_plan
+from interlock.nodes.replanning import compare_plans
+from interlock.nodes.rolling_plan import keep_settled
 from interlock.nodes.run_state import RunState, as_plain
 from interlock.nodes.team import Team
 
@@ -38,13 +40,21 @@ async def answer_plan(
         case "reject" | "respond":
             if "approve" not in asked["allowed"]:  # there was none to refuse
                 return {**closed, **_hear_person(team, state, answer)}
-            problems = [f"A person refused the plan: {answer.message}"]
+            problems = [f"A person refused the plan{_word_refused(state)}: {answer.message}"]
             return {**closed, **_ask_again(team, state, problems)}
+
+
+def _word_refused(state: RunState) -> str:
+    """Return what a refused plan would have changed; nothing of a first one, which is shown whole."""
+    if state.get("plan_before") is None:
+        return ""
+    refused = TaskGraph.model_validate(state["plan"])
+    return f" ({compare_plans(keep_settled(state), refused).describe()})"
 
 
 def _accept(team: Team, state: RunState, thread_id: ThreadId, plan: TaskGraph) -> RunState:
     tell_plan(team, thread_id, plan, scope=state["scope"])
-    accepted = RunState(plan=as_plain(plan), plan_status="accepted")
+    accepted = RunState(plan=as_plain(plan), plan_status="accepted", plan_top=plan.version)
     return {**accepted, **accept_plan(state, plan)}
 
 
@@ -61,16 +71,24 @@ async def _take_edited_plan(team: Team, state: RunState, place: Place, answer: A
     try:
         edited = {key: item for key, item in (answer.value or {}).items() if key != "problems"}
         plan = TaskGraph.model_validate({"goal": state["goal"], **edited})
-        await validate_next_plan(team, plan, state, thread_id=place.thread_id)
+        await validate_next_plan(team, plan, state, thread_id=place.thread_id, is_by_person=True)
     except (ValueError, PlanError) as exc:
         return _ask_again(team, state, [f"A person's edited plan was refused: {exc}"])
-    version = state.get("plan_base", 0) + state["plan_attempts"]
+    version = _name_edited(state)
     plan = plan.model_copy(update={"version": version})
     owned = replace(place, path=name_owner(state))
     handoff = record_plan(plan, owned, now=team.clock.now(), sender="person")
     storage = await team.open_storage()
     await storage.commit(place.thread_id, Batch(handoffs=(handoff,)))
     return _accept(team, state, place.thread_id, plan)
+
+
+def _name_edited(state: RunState) -> int:
+    """Return the version of a plan that a person wrote: of the one that they were shown, if any."""
+    asked: Mapping[str, Any] = state["plan_question"] or {}
+    if "approve" in asked["allowed"]:
+        return int((state["plan"] or {})["version"])
+    return max(state.get("plan_base", 0) + state["plan_attempts"], state.get("plan_top", 0) + 1)
 
 
 def _ask_again(team: Team, state: RunState, problems: list[str]) -> RunState:

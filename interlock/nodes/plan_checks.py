@@ -30,9 +30,21 @@ def validate_plan(team: Team, plan: TaskGraph, *, context: Mapping[str, Any]) ->
 
 
 async def validate_next_plan(
-    team: Team, plan: TaskGraph, state: RunState, *, thread_id: ThreadId
+    team: Team,
+    plan: TaskGraph,
+    state: RunState,
+    *,
+    thread_id: ThreadId,
+    is_by_person: bool = False,
 ) -> None:
     """Return if a plan may run after what has run already.
+
+    Args:
+        team: At work.
+        plan: To be run.
+        state: The run's.
+        thread_id: The run's thread.
+        is_by_person: Whether a person wrote it, who may do without a result.
 
     Raises:
         PlanError: It may not; all problems at once.
@@ -43,7 +55,7 @@ async def validate_next_plan(
     except PlanError as exc:
         problems.extend(exc.problems)
     try:
-        await _validate_change(team, plan, state, thread_id=thread_id)
+        await _validate_change(team, plan, state, thread_id=thread_id, is_by_person=is_by_person)
     except PlanError as exc:
         problems.extend(exc.problems)
     if problems:
@@ -51,7 +63,7 @@ async def validate_next_plan(
 
 
 async def _validate_change(
-    team: Team, plan: TaskGraph, state: RunState, *, thread_id: ThreadId
+    team: Team, plan: TaskGraph, state: RunState, *, thread_id: ThreadId, is_by_person: bool
 ) -> None:
     if not state.get("plan_base", 0):
         return
@@ -61,4 +73,4 @@ async def _validate_change(
         return
     storage = await team.open_storage()
     standing = await list_standing(storage, thread_id, scope=state["scope"])
-    require_replan(before, plan, outcomes, standing=standing)
+    require_replan(before, plan, outcomes, standing=standing, is_by_person=is_by_person)

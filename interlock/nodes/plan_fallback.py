@@ -5,13 +5,11 @@ from dataclasses import dataclass, field
 
 from langgraph.runtime import Runtime
 
-from interlock.contracts.errors import PlanError
 from interlock.contracts.fallback import AskPerson
 from interlock.contracts.outcome import Usage
 from interlock.contracts.plain import Plain
 from interlock.contracts.plan import TaskGraph
 from interlock.contracts.plan_fallback import PlanFallback, UsePlan
-from interlock.contracts.worker import PlanRequest
 from interlock.nodes.asked_questions import put_questions
 from interlock.nodes.place import get_thread_id
 from interlock.nodes.plan_asking import ask_planner
@@ -21,6 +19,8 @@ from interlock.nodes.plan_proposal import (
     find_planning_place,
     propose_plan,
 )
+from interlock.nodes.plan_requests import build_request, name_version
+from interlock.nodes.planner_errors import is_from_outside, word_problems
 from interlock.nodes.replanning import give_up_replan
 from interlock.nodes.rolling_plan import cut_short
 from interlock.nodes.run_state import RunContext, RunState, as_plain
@@ -34,13 +34,11 @@ class PlanTry:
     """One time a planner was asked.
 
     Attributes:
-        request: What it was asked; None if it was not.
         plan: What it gave, as far as that is a task graph.
         problems: What is wrong with it, in words.
         usage: What models used for it.
     """
 
-    request: PlanRequest | None = None
     plan: TaskGraph | None = None
     problems: list[str] = field(default_factory=list)
     usage: Usage = field(default_factory=Usage)
@@ -97,15 +95,17 @@ async def _use_template(
     way: UsePlan,
     tried: PlanTry,
 ) -> RunState | None:
-    if tried.request is None:
-        return None
+    version, thread_id = name_version(state), get_thread_id(runtime)
+    request = await build_request(team, state, thread_id)
     try:
-        plan = await ask_planner(way.plan, tried.request)
-        version = state.get("plan_base", 0) + state["plan_attempts"] + 1
+        plan = await ask_planner(way.plan, request)
         plan = plan.model_copy(update={"version": version})
-        await validate_next_plan(team, plan, state, thread_id=get_thread_id(runtime))
-    except PlanError as exc:
-        tried.problems.extend(f"The template plan: {one.message}" for one in exc.problems)
+        await validate_next_plan(team, plan, state, thread_id=thread_id)
+    except BaseException as exc:  # a user's function; what is the run's own goes on
+        if is_from_outside(exc):
+            raise
+        problems = word_problems(exc, whose="template")
+        tried.problems.extend(f"The template plan: {problem}" for problem in problems)
         return None
     note = (
         f"Version {version} of the plan is the declared template, since the planner brought no "

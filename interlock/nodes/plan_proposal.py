@@ -13,8 +13,7 @@ from interlock.contracts.question import Decision, Question
 from interlock.contracts.storage import Batch
 from interlock.nodes.asked_questions import put_questions
 from interlock.nodes.place import Place, get_superstep, get_thread_id
-from interlock.nodes.plan_outcomes import parse_outcomes
-from interlock.nodes.replanning import compare_plans, keep_outcomes, word_reason
+from interlock.nodes.replanning import compare_plans, take_replan, word_reason
 from interlock.nodes.rolling_plan import keep_settled
 from interlock.nodes.run_state import RunContext, RunState, as_plain
 from interlock.nodes.team import Team
@@ -68,6 +67,7 @@ async def propose_plan(
         plan=as_plain(plan),
         plan_attempts=state["plan_attempts"] + 1,
         plan_rounds=state.get("plan_rounds", 0) + 1,
+        plan_top=plan.version,
         plan_problems=[],
         plan_status="proposed" if question else "accepted",
         plan_question=as_plain(question) if question else None,
@@ -120,8 +120,7 @@ def accept_plan(state: RunState, plan: TaskGraph) -> RunState:
         plan_added=_list_added(state, plan),
     )
     if state.get("replan_reason") is not None:
-        kept = keep_outcomes(keep_settled(state), plan, parse_outcomes(state))
-        update["outcomes"] = {step: state["outcomes"][step] for step in kept}
+        update.update(take_replan(state, keep_settled(state), plan))
     return update
 
 

@@ -4,28 +4,22 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from langgraph.errors import GraphBubbleUp, ParentCommand
 from langgraph.runtime import Runtime
 
-from interlock.contracts.context_records import AskedFact
-from interlock.contracts.errors import PermanentError, PlanError
-from interlock.contracts.ids import StepId, ThreadId
+from interlock.contracts.errors import PermanentError
+from interlock.contracts.ids import StepId
 from interlock.contracts.outcome import Usage
-from interlock.contracts.plain import freeze
 from interlock.contracts.plan import TaskGraph
-from interlock.contracts.safe_words import word_error
-from interlock.contracts.shared_context import name_shared_space
 from interlock.contracts.spending import Caller
-from interlock.contracts.worker import PlanReason, PlanRequest
 from interlock.nodes.gated_calls import build_budget_guard, gate_calls
-from interlock.nodes.kept_values import KeptValues, unfold_values
 from interlock.nodes.live_run import forget_cancel
 from interlock.nodes.place import get_superstep, get_thread_id
 from interlock.nodes.plan_asking import ask_planner
 from interlock.nodes.plan_checks import validate_next_plan
 from interlock.nodes.plan_fallback import PlanTry, end_planning, fall_back, is_given_up
-from interlock.nodes.plan_outcomes import parse_outcomes
-from interlock.nodes.plan_proposal import propose_plan
+from interlock.nodes.plan_proposal import name_owner, propose_plan
+from interlock.nodes.plan_requests import build_request, name_version
+from interlock.nodes.planner_errors import is_from_outside, word_problems
 from interlock.nodes.replanning import begin_replan, is_replan_due
 from interlock.nodes.rolling_plan import go_on, is_going_on
 from interlock.nodes.run_state import RunContext, RunState, as_plain, require_schema_version
@@ -56,12 +50,11 @@ def build_planner_node(team: Team) -> PlannerNode:
         state = {**state, **begun}
         if is_given_up(team, state):
             tried = PlanTry(problems=list(state["plan_problems"]))
-            return await _give_up(team, state, runtime, tried=tried)
+            asked = state["plan_attempts"]
+            return await _give_up(team, state, runtime, tried=tried, attempts=asked)
         tried = PlanTry()
         try:
             await _ask(team, state, runtime, tried=tried)
-        except (KeyboardInterrupt, GeneratorExit):
-            raise
         except BaseException as exc:
             live = team.find_live(get_thread_id(runtime), state["scope"])
             if isinstance(exc, asyncio.CancelledError) and live.cancel_reason is not None:
@@ -69,9 +62,9 @@ def build_planner_node(team: Team) -> PlannerNode:
                 return RunState(
                     plan_status=state["plan_status"], plan_usage=_count_usage(state, tried)
                 )
-            if _is_from_outside(exc):
+            if is_from_outside(exc):
                 raise
-            tried.problems = _list_problems(exc)
+            tried.problems = word_problems(exc, whose="planner")
             refused = await _refuse(
                 team, state, runtime, tried=tried, is_hopeless=isinstance(exc, PermanentError)
             )
@@ -94,12 +87,11 @@ async def _ask(
     guard = await build_budget_guard(team, live, _name_caller(state, runtime, attempt))
     try:
         with live.interrupt_on_cancel(), gate_calls(guard):
-            tried.request = await _build_request(team, state, thread_id, attempt)
-            plan = await ask_planner(team.spec.planner, tried.request)
+            request = await build_request(team, state, thread_id)
+            plan = await ask_planner(team.spec.planner, request)
     finally:
         tried.usage = guard.usage
-    version = state.get("plan_base", 0) + attempt
-    tried.plan = plan.model_copy(update={"version": version})
+    tried.plan = plan.model_copy(update={"version": name_version(state)})
     await validate_next_plan(team, tried.plan, state, thread_id=thread_id)
 
 
@@ -119,68 +111,6 @@ def _count_usage(state: RunState, tried: PlanTry) -> dict[str, Any]:
     return as_plain(before + tried.usage)
 
 
-def _is_from_outside(error: BaseException) -> bool:
-    """Return whether an error is the run's own: its pause, its drain, or a cancellation."""
-    if isinstance(error, asyncio.CancelledError):
-        task = asyncio.current_task()
-        return task is None or task.cancelling() > 0
-    return isinstance(error, GraphBubbleUp) and not isinstance(error, ParentCommand)
-
-
-def _list_problems(error: BaseException) -> list[str]:
-    """Return what is wrong with a planner's answer, for the next time it is asked."""
-    if isinstance(error, PlanError):
-        return [problem.message for problem in error.problems]
-    if isinstance(error, ParentCommand):
-        return ["The planner raised a Command for the parent graph; it must return a task graph."]
-    return [f"The planner raised {type(error).__name__}: {word_error(error)}"]
-
-
-async def _build_request(
-    team: Team, state: RunState, thread_id: ThreadId, attempt: int
-) -> PlanRequest:
-    previous = state["plan"]
-    context = state["context"]
-    if refs := state.get("context_refs"):
-        values = KeptValues(await team.open_storage(), thread_id)
-        context = await unfold_values(context, refs, values.load)
-    context = {**context, **await _load_shared(team, state)}
-    return PlanRequest(
-        goal=state["goal"],
-        workers=team.derive_cards(),
-        context=freeze(context),
-        attempt=attempt,
-        problems=tuple(state["plan_problems"]),
-        previous=TaskGraph.model_validate(previous) if previous else None,
-        outcomes=parse_outcomes(state),
-        reason=_find_reason(state),
-        why=state.get("replan_why"),
-    )
-
-
-def _find_reason(state: RunState) -> PlanReason:
-    if state["plan_problems"]:
-        return "invalid"
-    if (reason := state.get("replan_reason")) is not None:
-        return reason
-    return "continue" if state.get("plan_base", 0) else "first"
-
-
-async def _load_shared(team: Team, state: RunState) -> dict[str, Any]:
-    """Return the facts that are held in the named spaces of a run."""
-    spaces = state.get("spaces") or {}
-    asked = [
-        AskedFact(space=name_shared_space(fact.space, spaces[fact.space]), key=fact.name)
-        for fact in team.spec.context.facts
-        if fact.space is not None and fact.space in spaces
-    ]
-    if not asked:
-        return {}
-    storage = await team.open_storage()
-    held = await storage.context.load_snapshot(asked)
-    return {key: fact.value for key, fact in held.items() if fact.is_held}
-
-
 async def _refuse(
     team: Team,
     state: RunState,
@@ -196,25 +126,31 @@ async def _refuse(
             at=team.clock.now(),
             attempt=attempt,
             problems=tuple(tried.problems),
+            step_id=name_owner(state) or None,
         )
     )
     is_fixed = isinstance(team.spec.planner, TaskGraph)
     if is_fixed or is_hopeless or attempt >= team.spec.policy.max_plan_attempts:
         counted = RunState(plan_attempts=attempt)
-        return {**counted, **await _give_up(team, state, runtime, tried=tried)}
+        given_up = await _give_up(team, state, runtime, tried=tried, attempts=attempt)
+        return {**counted, **given_up}
     return RunState(plan_attempts=attempt, plan_problems=tried.problems, plan_status="invalid")
 
 
 async def _give_up(
-    team: Team, state: RunState, runtime: Runtime[RunContext], *, tried: PlanTry
+    team: Team,
+    state: RunState,
+    runtime: Runtime[RunContext],
+    *,
+    tried: PlanTry,
+    attempts: int,
 ) -> RunState:
     """Return where a run goes on whose planner is not asked any more."""
     update = await fall_back(team, state, runtime, tried=tried)
     if update is not None:
         return update
-    attempt = state["plan_attempts"] + (tried.request is not None)
     words = "\n".join(f"  - {problem}" for problem in tried.problems)
-    tries = f"{attempt} attempt{'s' * (attempt != 1)}"
+    tries = f"{attempts} attempt{'s' * (attempts != 1)}"
     reason = f"No valid plan after {tries}. Wrong with the last one:\n{words}"
     problems = RunState(plan_problems=tried.problems)
     return {**problems, **end_planning(state, reason)}

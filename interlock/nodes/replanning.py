@@ -12,13 +12,15 @@ from typing import Any, Final
 from interlock.contracts.effect_ledger import ListEffects
 from interlock.contracts.errors import PlanError, PlanProblem
 from interlock.contracts.ids import StepId, ThreadId
-from interlock.contracts.outcome import StepOutcome
+from interlock.contracts.outcome import StepOutcome, Usage
 from interlock.contracts.plan import TaskGraph
 from interlock.contracts.plan_order import derive_topological_order
 from interlock.contracts.policy import ReplanTrigger, RunPolicy
 from interlock.contracts.storage import Storage
+from interlock.nodes.left_out import LeftOut
+from interlock.nodes.plan_outcomes import parse_outcomes
 from interlock.nodes.rolling_plan import Outcomes, find_repeats
-from interlock.nodes.run_state import RunState
+from interlock.nodes.run_state import RunState, as_plain
 
 _TRIGGERS: Final[Mapping[str, ReplanTrigger]] = {
     "failed": "abandoned",
@@ -135,7 +137,12 @@ def compare_plans(before: TaskGraph, after: TaskGraph) -> PlanDiff:
 
 
 def require_replan(
-    before: TaskGraph, plan: TaskGraph, outcomes: Outcomes, *, standing: Collection[StepId]
+    before: TaskGraph,
+    plan: TaskGraph,
+    outcomes: Outcomes,
+    *,
+    standing: Collection[StepId],
+    is_by_person: bool = False,
 ) -> None:
     """Return if a plan may follow one that has run.
 
@@ -144,14 +151,18 @@ def require_replan(
         plan: Is to follow.
         outcomes: Of the steps of `before`.
         standing: Steps whose effects stand.
+        is_by_person: Whether a person wrote it, who may do without something; it is a gap then.
 
     Raises:
-        PlanError: It drops or changes what is finished, or has a step done again.
+        PlanError: It drops or changes what is finished, leaves something out with nothing in its
+            place (I7), or has a step done again.
     """
-    problems = [
-        *_find_losses(before, plan, outcomes, standing),
-        *find_repeats(before, plan, outcomes),
-    ]
+    problems = list(_find_losses(before, plan, outcomes, standing))
+    if not is_by_person:
+        told = {problem.step_id for problem in problems}
+        losses = LeftOut(before, plan, outcomes).find_losses(told=told)
+        problems += [loss.as_problem() for loss in losses]
+    problems += find_repeats(before, plan, outcomes)
     if problems:
         raise PlanError(problems)
 
@@ -189,6 +200,32 @@ def _find_hold(outcome: StepOutcome, *, is_standing: bool) -> str | None:
     if is_standing:
         return "has made effects that stand"
     return None
+
+
+def take_replan(state: RunState, before: TaskGraph, plan: TaskGraph) -> RunState:
+    """Return what changes when a version is to run after one that has: what counts, what is gone.
+
+    What is left out with nothing in its place is a gap (I7); what it has cost stays spent (I11).
+    """
+    outcomes = parse_outcomes(state)
+    kept = keep_outcomes(before, plan, outcomes)
+    spent = sum(
+        (outcome.usage for step, outcome in outcomes.items() if step not in kept),
+        Usage.model_validate(state.get("plan_spent") or {}),
+    )
+    left_out = LeftOut(before, plan, outcomes)
+    return RunState(
+        outcomes={step: state["outcomes"][step] for step in kept},
+        plan_spent=as_plain(spent),
+        plan_notes=[*state.get("plan_notes", ()), *left_out.list_notes()],
+        plan_left_out=[
+            *state.get("plan_left_out", ()),
+            *(
+                f"version {plan.version} of the plan: {loss.seen}"
+                for loss in left_out.find_losses()
+            ),
+        ],
+    )
 
 
 def keep_outcomes(before: TaskGraph, plan: TaskGraph, outcomes: Outcomes) -> list[StepId]:

@@ -65,7 +65,7 @@ def keep_settled(state: RunState) -> TaskGraph:
     """Return the part of an open plan that has run; what was only proposed is left out."""
     plan = TaskGraph.model_validate(state.get("plan_before") or state["plan"])
     settled = tuple(step for step in plan.steps if step.id in state["outcomes"])
-    return plan.model_copy(update={"steps": settled, "version": state.get("plan_base", 0)})
+    return plan.model_copy(update={"steps": settled})
 
 
 def cut_short(state: RunState, reason: str) -> RunState:

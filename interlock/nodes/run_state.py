@@ -88,6 +88,7 @@ class RunState(TypedDict, total=False):
         plan_status: Where the plan stands.
         plan_attempts: How often the planner was asked for the version that is wanted now.
         plan_base: The version of the plan that an open plan goes on from; 0 before the first.
+        plan_top: The highest version that was handed over, to run or to a person.
         plan_before: The plan that has run, while the next version is wanted.
         replans: How often the planner was asked about a plan that has run.
         replan_seen: The settled steps about which it was asked.
@@ -99,6 +100,8 @@ class RunState(TypedDict, total=False):
         plan_stalls: How many versions in a row brought no accepted step.
         plan_chain: How many of the planner's second ways are used up.
         plan_notes: What was settled for in planning, in words.
+        plan_left_out: What later versions left out with nothing in its place, in words.
+        plan_spent: The dumped cost of steps that later versions left out.
         plan_gap: Why an open plan was cut short, if it was.
         plan_usage: The dumped cost of asking the planner.
         plan_problems: Why it has to be asked again.
@@ -128,6 +131,7 @@ class RunState(TypedDict, total=False):
     plan_status: Literal["missing", "invalid", "proposed", "accepted", "failed"]
     plan_attempts: int
     plan_base: int
+    plan_top: int
     plan_before: dict[str, Any] | None
     replans: int
     replan_seen: list[str]
@@ -139,6 +143,8 @@ class RunState(TypedDict, total=False):
     plan_stalls: int
     plan_chain: int
     plan_notes: list[str]
+    plan_left_out: list[str]
+    plan_spent: dict[str, Any]
     plan_gap: str | None
     plan_usage: dict[str, Any]
     plan_problems: list[str]

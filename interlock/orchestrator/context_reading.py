@@ -258,9 +258,7 @@ async def _load_facts_now(
     }
 
 
-async def _find_fact(
-    storage: Storage, thread_id: str, key: str, *, step: str | None
-) -> FactRecord:
+async def _find_fact(storage: Storage, thread_id: str, key: str, *, step: str | None) -> FactRecord:
     facts = await _load_facts_now(storage, await _load_record(storage, thread_id), step)
     if key not in facts:
         raise UnknownFactError(key=key, thread_id=thread_id, known=sorted(facts))

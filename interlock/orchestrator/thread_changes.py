@@ -1,5 +1,8 @@
 """What people change of stored threads through the facade: facts, and what is no longer needed."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from interlock.contracts.clock import Clock
 from interlock.contracts.context_records import FactRecord
 from interlock.contracts.errors import ConfigurationError
@@ -12,6 +15,7 @@ from interlock.orchestrator.context_reading import (
     correct_fact,
     retract_fact,
 )
+from interlock.orchestrator.nested_teams import find_team_at
 from interlock.orchestrator.replan_request import request_replan
 from interlock.orchestrator.thread_views import ThreadViews
 
@@ -22,17 +26,30 @@ class ThreadChanges(ThreadViews):
     _team: Team
     _clock: Clock
 
-    async def acheck_plan(self, thread_id: str, plan: TaskGraph) -> None:
+    async def acheck_plan(
+        self, thread_id: str, plan: TaskGraph, *, step: str | None = None
+    ) -> None:
         """Return if a plan could run on a thread, before a person answers with it; changes nothing.
 
         Whether it keeps what has run already is decided when it is answered.
 
+        Args:
+            thread_id: The thread.
+            plan: A person's.
+            step: Whose team it is for, in nested teams, by its path; left out, the run's own.
+
         Raises:
             UnknownThreadError: No run was ever started there.
             PlanError: It could not; all problems at once.
+            ConfigurationError: No team works on that step.
         """
         record = await self._load(thread_id)
-        validate_plan(self._team, plan, context=record.context)
+        team: Team = self._team
+        context: Mapping[str, Any] = record.context
+        if step:
+            storage = self._open_storage
+            team, context = await find_team_at(team, storage, record.thread_id, step)
+        validate_plan(team, plan, context=context)
 
     async def areplan(self, thread_id: str, *, why: str) -> None:
         """Ask a run's planner for another version of its plan; runs nothing.

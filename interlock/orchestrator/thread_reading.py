@@ -86,10 +86,13 @@ async def load_plan_versions(
 ) -> Sequence[PlanVersion]:
     """Return the plans that the journal holds for a run or a step's team, by version.
 
-    Of two that have one version, as after a fork or a person's edit, the later is returned.
+    Of two that have one version, as after a fork or a person's edit, the later is returned. A
+    team begins to plan anew with every attempt of its step, and of those above.
     """
     found: dict[int, PlanVersion] = {}
     for handoff in await storage.load_handoffs(thread_id):
+        if step and handoff.kind == "brief" and f"{step}/".startswith(f"{handoff.step_id}/"):
+            found.clear()
         if handoff.kind != "plan" or handoff.step_id != step:
             continue
         payload = await storage.load_payload(thread_id, handoff.payload_hash)

@@ -16,6 +16,7 @@ from interlock.contracts.run_record import RunRecord
 from interlock.contracts.scratchpad import Note
 from interlock.contracts.storage import Storage
 from interlock.orchestrator.context_reading import load_context
+from interlock.orchestrator.nested_paths import load_handoffs_at
 from interlock.orchestrator.status import ThreadStatus
 from interlock.orchestrator.thread_reading import load_plan_versions, load_status
 
@@ -52,16 +53,14 @@ class ThreadViews(ABC):
 
         Args:
             thread_id: The thread.
-            step: Of this step only; in a nested team by its path, `outer_step/inner_step`.
+            step: Of this step only; in a nested team by its path, `outer_step/inner_step`. With
+                `outer_step/` of all that the step's team did.
 
         Raises:
             UnknownThreadError: No run was ever started there.
         """
         record = await self._load(thread_id)
-        step_id = StepId(step) if step is not None else None
-        return await self._open_storage.load_handoffs(
-            record.thread_id, step_id=step_id, payloads=True
-        )
+        return await load_handoffs_at(self._open_storage, record.thread_id, step, payloads=True)
 
     async def aplan(self, thread_id: str, step: str | None = None) -> Sequence[PlanVersion]:
         """Return the versions of a run's plan, oldest first, as the journal holds them.

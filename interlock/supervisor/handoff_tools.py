@@ -146,7 +146,9 @@ class Toolbox:
         parameters["required"] = ["worker", "task"]
         function = {
             "name": ASSIGN,
-            "description": _describe("one worker"),
+            "description": _describe(
+                f"one worker, named in `worker`. The name of this function is always `{ASSIGN}`"
+            ),
             "parameters": parameters,
         }
         return {"type": "function", "function": function}

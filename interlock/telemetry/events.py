@@ -38,12 +38,16 @@ class PlanAccepted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanRefused:
-    """A planner's task graph did not pass; the planner is asked again or the run fails."""
+    """A planner's task graph did not pass; the planner is asked again or the run fails.
+
+    Of a nested team's planner, `step_id` is the path of the step whose team it is.
+    """
 
     thread_id: ThreadId
     at: datetime
     attempt: int
     problems: tuple[str, ...]
+    step_id: StepId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -111,7 +111,8 @@ async def test_attempts_within_a_team_end_with_the_attempt_of_the_step_above(
     """Cut off with it, they hand nothing back; those of the next attempt run, and so do others."""
 
     def brief(step_id: str, superstep: str) -> Handoff:
-        return make_handoff(step_id=step_id, superstep=superstep)
+        identifier = f"{superstep}/{step_id}"
+        return make_handoff(step_id=step_id, superstep=superstep, id=identifier)
 
     async def list_running() -> list[str]:
         return [one.step_id for one in (await storage.count_thread("t")).running]

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from tests.integration.teams import Recorder, build_desk, build_plan, build_step
 from tests.integration.thread_reading import read_thread
 
 DEEP, ASIDE, OWN = "out/deep/lost", "out/lost", "out/ask"
+SIDES = ("left", "right")
 TOLD = {"deep": {"then": "told deep"}, "then": "told aside", "ask": "told own"}
 
 
@@ -83,6 +85,37 @@ async def test_questions_at_two_depths_are_answered_in_any_order(order: Sequence
     assert counts == [1, 1, 1, 1]
     for kind in ("question", "answer"):
         assert sorted(str(h.step_id) for h in handoffs if h.kind == kind) == sorted(order)
+
+
+@pytest.mark.parametrize("seed", [1, 4])
+async def test_seven_questions_over_five_teams_are_answered_in_any_order(seed: int) -> None:
+    """Each team has a step that is put aside and one whose worker asks; every answer closes one."""
+
+    def ask(brief: il.Brief) -> Any:
+        return interrupt("Which colour?")
+
+    lost, aside = Recorder(ValueError("not known")), build_step("lost", fallback=[il.ask_person()])
+
+    def build_team() -> il.Orchestrator:
+        return build_desk({"lost": lost, "ask": ask}, aside, build_step("ask"))
+
+    middle = build_desk({"left": build_team(), "right": build_team()})
+    steps = (build_step("out"), build_step("top"), aside)
+    async with build_desk({"out": middle, "top": build_team(), "lost": lost}, *steps) as desk:
+        result = await desk.ainvoke("Test", thread_id="t")
+        ids = list_ids(result.questions)
+        order = sorted(ids)
+        Random(seed).shuffle(order)
+        assert len(order) == 7
+        for count, path in enumerate(order):
+            assert set(list_ids(result.questions)) == set(order[count:])
+            result = await desk.aanswer("t", {ids[path]: il.edit(path)})
+    told = {side: {step: f"out/{side}/{step}" for step in ("ask", "lost")} for side in SIDES}
+    assert result.outputs == {
+        "out": told,
+        "top": {"ask": "top/ask", "lost": "top/lost"},
+        "lost": "lost",
+    }
 
 
 async def answer_in_new_processes(url: str) -> None:
@@ -210,3 +243,23 @@ async def test_a_cancel_while_three_teams_wait_closes_every_question() -> None:
         result = await desk.aresume("t")
         assert await desk.aquestions() == []
     assert (result.status, calls.then.calls, calls.deep_then.calls) == ("cancelled", 0, 0)
+
+
+async def test_a_persons_plan_for_an_inner_team_is_checked_against_that_team() -> None:
+    """Its own workers and the context that its step gives it count, not those of the run."""
+    policy = il.RunPolicy(approve_plan=True)
+    inner = build_desk({"inner": give(1)}, policy=policy)
+    step = build_step("team", arguments={"colour": "red"})
+    middle = build_desk({"team": inner}, step)
+    async with build_desk({"out": middle, "beside": give(2)}) as desk:
+        await desk.ainvoke("Test", thread_id="t", context={"shape": "round"})
+        fits = build_plan(build_step("new", "inner", context=["colour"]))
+        await desk.acheck_plan("t", fits, step="out/team")
+        for wrong, words in (
+            (build_plan(build_step("beside")), "which the team does not have"),
+            (build_plan(build_step("new", "inner", context=["shape"])), "'shape'"),
+        ):
+            with pytest.raises(il.PlanError, match=words):
+                await desk.acheck_plan("t", wrong, step="out/team")
+        with pytest.raises(il.ConfigurationError, match="No team works on step 'beside'"):
+            await desk.acheck_plan("t", fits, step="beside")

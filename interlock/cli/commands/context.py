@@ -51,7 +51,7 @@ WhyOption = Annotated[
         "interlock context correct t17 price 12.5 --why 'typo' --team app:desk",
     ),
 )
-def context(
+def context(  # noqa: PLR0913 - one parameter an option
     command: typer.Context,
     *,
     thread: Annotated[

@@ -61,7 +61,7 @@ def plan(  # noqa: PLR0913 - one parameter an option
     commands = CommandLines(thread_id=thread, team=team, storage=storage)
     if edit or source is not None:
         leave_with(
-            lambda output: answer_with_plan(output, commands=commands, source=source),
+            lambda output: answer_with_plan(output, commands=commands, source=source, step=step),
             as_json=as_json,
             commands=commands,
         )

@@ -63,7 +63,12 @@ def handoffs(
     *,
     step: Annotated[
         str | None,
-        typer.Option("--step", metavar="ID", help="Of one step only.", show_default=False),
+        typer.Option(
+            "--step",
+            metavar="ID",
+            help="Of one step only. Where a team is its worker, ID/ shows what that team did.",
+            show_default=False,
+        ),
     ] = None,
     full: Annotated[
         bool,

@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
+import interlock as il
 from tests.integration.cli.shell import Shell
 
 TEAM = """
@@ -16,7 +16,14 @@ async def say(brief: il.Brief) -> str:
     return brief.instruction
 
 def plan(request: il.PlanRequest) -> il.TaskGraph:
-    step = il.Step(id="a", worker="say", instruction="Say \\x1b[2J \\u202e é it")
+    step = il.Step(
+        id="a",
+        worker="say",
+        instruction="Say \\x1b[2J \\u202e é it",
+        inputs={},
+        criteria=[il.expr("size(output) > 0", message="Not a long word: " + "long" * 99)],
+        fallback=[il.use_value({}), il.abandon()],
+    )
     if request.previous is None:
         return il.TaskGraph(goal=request.goal, steps=[step], is_open=True)
     return il.TaskGraph(goal=request.goal, steps=[*request.previous.steps])
@@ -51,10 +58,11 @@ def test_a_plan_is_shown_with_its_versions_and_runs_as_it_is_printed(team: Shell
         "# version 1 by planner, 20",
         "# version 2 by planner, 20",
     ]
-    plan = yaml.safe_load(shown.out)
-    assert [(step["id"], step["instruction"]) for step in plan["steps"]] == [
-        ("a", "Say \x1b[2J \u202e é it")
-    ]
+    (team.folder / "shown.yaml").write_text(shown.out, encoding="utf-8")
+    plan = il.load_task_graph(team.folder / "shown.yaml")
+    assert plan.steps[0].instruction == "Say \x1b[2J \u202e é it"
+    newest = team.call("plan", "t1", "--team", "plan_team:free", "--json").data["plan"]
+    assert plan == il.TaskGraph.model_validate(newest)
     assert "\u202e" not in shown.out
     first = team.call("plan", "t1", "--team", "plan_team:free", "--version", "1", "--json").data
     assert (first["version"], first["plan"]["is_open"], len(first["versions"])) == (1, True, 2)
@@ -78,8 +86,10 @@ def test_an_edited_plan_runs(team: Shell, monkeypatch: pytest.MonkeyPatch) -> No
     done = team.call("plan", "t1", "--edit", "--team", "plan_team:asking", "--json")
     assert done.code == 0, done.err
     assert sorted(done.events[-1]["result"]["outputs"]) == ["a", "b"]
-    versions = team.call("plan", "t1", "--team", "plan_team:asking", "--json").data["versions"]
-    assert [one["by"] for one in versions] == ["person"]
+    after = team.call("plan", "t1", "--team", "plan_team:asking", "--json").data
+    assert [one["by"] for one in after["versions"]] == ["person"]
+    kept, _ = after["plan"]["steps"]
+    assert (kept["inputs"], kept["fallback"][0]) == ({}, {"kind": "use_value", "value": {}})
 
 
 def test_a_bad_plan_answers_nothing_and_is_kept(team: Shell, tmp_path: Path) -> None:

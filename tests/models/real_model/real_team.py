@@ -15,6 +15,10 @@ from interlock.contracts.clock import Clock, SystemClock
 GOAL = "Tell the customer of ticket 17, whose order number is A17, where the parcel is."
 QUESTION = "Where is the parcel of order A17, and how much is 12 times 7?"
 ORDERS = {"A17": "left the warehouse in Lyon on Monday, arrives on Thursday"}
+LEAD = (
+    "You lead a team and know nothing yourself. Call one function for one part of the question, then "
+    "the next one for the next part. Never describe a call: make it."
+)
 CRITERIA = (
     il.expr("size(output) > 20 && size(output) < 900"),
     il.rubric("Tells the customer on which day the parcel arrives"),
@@ -105,7 +109,7 @@ def build_app(model: BaseChatModel, *, clock: Clock | None = None) -> Any:
         model=model,
         limits=_build_limits(clock),
         clock=clock,
-        prompt="You lead a small team. Answer only with what your workers have found out.",
+        prompt=LEAD,
         descriptions={
             "orders": "finds an order by its number and says where it is",
             "sums": "calculates with numbers",
