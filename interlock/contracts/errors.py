@@ -378,3 +378,7 @@ class SchemaVersionError(ContractError):
             f"The thread's state has schema version {self.seen!r}; this release reads "
             f"{self.known}. Resume it with the release that wrote it, or upgrade interlock."
         )
+
+
+STORAGE_FAILURES: Final = (StorageError, StorageBusyError, LeaseLostError, ThreadBusyError)
+"""What our storage raises when it cannot keep a run's state."""

@@ -121,7 +121,7 @@ class ModelPlanner:
             planned,
             goal=request.goal,
             previous=request.previous,
-            keep_all=request.previous is not None and request.previous.is_open,
+            keep_all=request.trigger == "continue",
         )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from interlock.contracts.budget_errors import BudgetExhaustedError, UnpricedModelError
 from interlock.contracts.clock import Clock
-from interlock.contracts.errors import PermanentError
+from interlock.contracts.errors import InterlockError, PermanentError
 from interlock.contracts.ids import ThreadId
 from interlock.contracts.model_call import CallGuard, CallResult, ModelCall
 from interlock.contracts.model_names import find_by_model
@@ -57,6 +57,7 @@ class BudgetGuard:
         clock: Time.
         is_over: Whether the attempt has ended: a thread of it that goes on may call no more.
         beside: Who else guards the same calls, and is asked first.
+        storage_failure: What the run's own storage failed with under a call, once that is over.
     """
 
     account: Account
@@ -67,6 +68,7 @@ class BudgetGuard:
     clock: Clock
     is_over: bool = False
     beside: tuple[CallGuard, ...] = ()
+    storage_failure: InterlockError | None = None
     _pending: dict[str, _Pending] = field(default_factory=dict)
 
     @property

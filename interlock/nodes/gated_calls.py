@@ -77,3 +77,4 @@ def gate_calls(
         var_child_runnable_config.reset(token)
         gate.close()
         guard.is_over = True
+        guard.storage_failure = gate.storage_failure

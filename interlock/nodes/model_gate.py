@@ -28,7 +28,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
 from langchain_core.runnables import RunnableConfig
 
-from interlock.contracts.errors import InterlockError
+from interlock.contracts.errors import STORAGE_FAILURES, InterlockError
 from interlock.contracts.model_call import CallGuard, CallResult, ModelCall
 from interlock.nodes.whole_answers import WholeAnswers
 
@@ -49,6 +49,8 @@ class ModelGate(BaseCallbackHandler):
 
     Attributes:
         refusal: What the last refused call was refused with; None if none was.
+        storage_failure: What the run's own storage failed with when a call was to be written down;
+            no fault of whoever called.
     """
 
     raise_error = True
@@ -69,6 +71,7 @@ class ModelGate(BaseCallbackHandler):
         self._begun: set[UUID] = set()
         self._refusals = 0
         self.refusal: InterlockError | None = None
+        self.storage_failure: InterlockError | None = None
         self.is_cut_off = False
 
     def on_chat_model_start(
@@ -182,6 +185,8 @@ class ModelGate(BaseCallbackHandler):
     def _refuse(self, run_id: UUID, exc: InterlockError) -> None:
         self._close(run_id, CallResult(input_tokens=0, output_tokens=0, error=exc))
         self.refusal = exc
+        if isinstance(exc, STORAGE_FAILURES):
+            self.storage_failure = exc
         self._refusals += 1
         if self._refusals >= _PATIENCE and self._task is not None and not self.is_cut_off:
             self.is_cut_off = True

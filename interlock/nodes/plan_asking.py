@@ -1,5 +1,7 @@
 """How each kind of planner is asked, and its answer read."""
 
+from collections.abc import Mapping
+
 from pydantic import ValidationError
 
 from interlock.contracts.errors import PlanError, PlanProblem
@@ -28,6 +30,12 @@ async def ask_planner(planner: PlannerLike, request: PlanRequest) -> TaskGraph:
         return TaskGraph.model_validate(answer)
     except ValidationError as exc:
         raise PlanError(_word_refusal(answer, exc)) from exc
+
+
+def describe_planner(planner: PlannerLike) -> Mapping[str, str]:
+    """Return what a planner says of itself for the journal: `ModelPlanner`, its model and prompt."""
+    describe = getattr(planner, "describe", None)
+    return {str(key): str(value) for key, value in describe().items()} if describe else {}
 
 
 def _word_refusal(answer: object, error: ValidationError) -> list[PlanProblem]:

@@ -1,6 +1,6 @@
 """What becomes of a run whose planner brought no valid plan: its declared second ways, in order."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from langgraph.runtime import Runtime
@@ -35,11 +35,13 @@ class PlanTry:
 
     Attributes:
         plan: What it gave, as far as that is a task graph.
+        planned_by: What the planner says of itself.
         problems: What is wrong with it, in words.
         usage: What models used for it.
     """
 
     plan: TaskGraph | None = None
+    planned_by: Mapping[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     usage: Usage = field(default_factory=Usage)
 

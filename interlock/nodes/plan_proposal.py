@@ -1,14 +1,17 @@
 """A plan on its way to run: journalled, told to who listens, put to a person if one must approve."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
 from langgraph.runtime import Runtime
 
+from interlock.contracts.criteria import Finding
 from interlock.contracts.handoff import Handoff, Verdict
 from interlock.contracts.ids import StepId, ThreadId, derive_handoff_id, derive_question_id
 from interlock.contracts.plain import Plain, derive_hash
 from interlock.contracts.plan import TaskGraph
+from interlock.contracts.plan_version import PLAN_IS_VALID
 from interlock.contracts.question import Decision, Question
 from interlock.contracts.storage import Batch
 from interlock.nodes.asked_questions import put_questions
@@ -30,6 +33,7 @@ async def propose_plan(
     *,
     plan: TaskGraph,
     note: str | None = None,
+    planned_by: Mapping[str, str] | None = None,
 ) -> RunState:
     """Put a valid plan into the journal, and to a person if the policy says so.
 
@@ -39,9 +43,10 @@ async def propose_plan(
         runtime: Of the planner node.
         plan: Validated.
         note: Why it is not the planner's own, if it is not.
+        planned_by: What the planner says of itself, if it does.
     """
     place = find_planning_place(state, runtime)
-    verdict = _build_verdict(state, plan, note)
+    verdict = _build_verdict(state, plan, note, planned_by)
     handoff = record_plan(plan, place, now=team.clock.now(), sender="planner", verdict=verdict)
     question = None
     if team.spec.policy.approve_plan:
@@ -124,14 +129,22 @@ def accept_plan(state: RunState, plan: TaskGraph) -> RunState:
     return update
 
 
-def _build_verdict(state: RunState, plan: TaskGraph, note: str | None) -> Verdict | None:
-    """Return for the journal why a plan is not the planner's first: a template, or another version."""
+def _build_verdict(
+    state: RunState, plan: TaskGraph, note: str | None, planned_by: Mapping[str, str] | None
+) -> Verdict | None:
+    """Return for the journal who planned, and why a plan is a template or another version."""
     if note is not None:
         return Verdict(action="fallback", reason=note)
-    if state.get("replan_reason") is None:
-        return None
-    diff = compare_plans(keep_settled(state), plan)
-    return Verdict(action="accept", reason=f"replanned ({word_reason(state)}): {diff.describe()}")
+    findings = (
+        (Finding(criterion=PLAN_IS_VALID, passed=True, evidence={**planned_by}),)
+        if planned_by
+        else ()
+    )
+    if state.get("replan_reason") is not None:
+        diff = compare_plans(keep_settled(state), plan)
+        reason = f"replanned ({word_reason(state)}): {diff.describe()}"
+        return Verdict(action="accept", findings=findings, reason=reason)
+    return Verdict(action="accept", findings=findings) if findings else None
 
 
 def _list_added(state: RunState, plan: TaskGraph) -> list[str]:

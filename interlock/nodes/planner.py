@@ -14,7 +14,7 @@ from interlock.contracts.spending import Caller
 from interlock.nodes.gated_calls import build_budget_guard, gate_calls
 from interlock.nodes.live_run import forget_cancel
 from interlock.nodes.place import get_superstep, get_thread_id
-from interlock.nodes.plan_asking import ask_planner
+from interlock.nodes.plan_asking import ask_planner, describe_planner
 from interlock.nodes.plan_checks import validate_next_plan
 from interlock.nodes.plan_fallback import PlanTry, end_planning, fall_back, is_given_up
 from interlock.nodes.plan_proposal import name_owner, propose_plan
@@ -41,12 +41,12 @@ def build_planner_node(team: Team) -> PlannerNode:
         """
         require_schema_version(state)
         begun = RunState()
-        if is_going_on(state):
+        if is_replan_due(state, team.spec.policy):  # before an open plan goes on: told once
+            begun = begin_replan(state, team.spec.policy)
+        elif is_going_on(state):
             begun = go_on(state, team.spec.policy)
             if begun.get("plan_gap") is not None:
                 return begun
-        elif is_replan_due(state, team.spec.policy):
-            begun = begin_replan(state, team.spec.policy)
         state = {**state, **begun}
         if is_given_up(team, state):
             tried = PlanTry(problems=list(state["plan_problems"]))
@@ -72,7 +72,10 @@ def build_planner_node(team: Team) -> PlannerNode:
             return {**begun, **spent, **refused}
         assert tried.plan is not None  # noqa: S101 - it was validated
         begun["plan_usage"] = _count_usage(state, tried)
-        return {**begun, **await propose_plan(team, state, runtime, plan=tried.plan)}
+        proposed = await propose_plan(
+            team, state, runtime, plan=tried.plan, planned_by=tried.planned_by
+        )
+        return {**begun, **proposed}
 
     return planner
 
@@ -88,6 +91,7 @@ async def _ask(
     try:
         with live.interrupt_on_cancel(), gate_calls(guard):
             request = await build_request(team, state, thread_id)
+            tried.planned_by = describe_planner(team.spec.planner)
             plan = await ask_planner(team.spec.planner, request)
     finally:
         tried.usage = guard.usage

@@ -4,9 +4,8 @@ import asyncio
 
 from langgraph.errors import GraphBubbleUp, ParentCommand
 
-from interlock.contracts.errors import PlanError
+from interlock.contracts.errors import STORAGE_FAILURES, PlanError
 from interlock.contracts.safe_words import word_error
-from interlock.nodes.scoped_saver import STORAGE_FAILURES
 
 
 def is_from_outside(error: BaseException) -> bool:

@@ -5,7 +5,7 @@ it to what stands, refuses what has been done already, and ends what leads nowhe
 planner node, and for plans that people edit.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from interlock.contracts.errors import PlanError, PlanProblem
@@ -115,39 +115,72 @@ def _find_changes(previous: TaskGraph, plan: TaskGraph) -> Iterator[PlanProblem]
 
 
 def find_repeats(previous: TaskGraph, plan: TaskGraph, outcomes: Outcomes) -> Iterator[PlanProblem]:
-    """Find new steps that are the same work on the same inputs as one whose result is known."""
-    hashes = {
-        step_id: outcome.value_ref or derive_hash(outcome.value)
-        for step_id, outcome in outcomes.items()
-        if outcome.status in {"accepted", "degraded"}
-    }
-    done: dict[str, StepId] = {}
-    for old in previous.steps:
-        if old.id in hashes and (identity := _derive_identity(old, hashes)) is not None:
-            done.setdefault(identity, old.id)
+    """Find new steps that are the same work on the same inputs as one whose result is known.
+
+    What was settled for less may be tried once more: its value is not what the worker would bring.
+    Values are compared only where worker and instruction are the same.
+    """
     known = previous.index_steps()
-    for new in plan.steps:
-        if new.id in known or (identity := _derive_identity(new, hashes)) is None:
+    added = [step for step in plan.steps if step.id not in known]
+    works = {(step.worker, step.instruction) for step in added}
+    values = _ValueHashes(outcomes)
+    done: dict[str, list[StepId]] = {}
+    for step in (*previous.steps, *added):
+        if (step.worker, step.instruction) not in works:
             continue
-        twin = done.setdefault(identity, new.id)
-        if twin != new.id:
+        is_new = step.id not in known
+        if not is_new and step.id not in values:
+            continue
+        if (identity := _derive_identity(step, values)) is None:
+            continue
+        twins = done.setdefault(identity, [])
+        if is_new and not _may_repeat(twins, outcomes):
             yield PlanProblem(
                 "repeated_step",
-                f"Step {new.id!r} repeats step {twin!r}: the same worker, instruction and inputs. "
-                "Its result would be the same; use that one, or say what is to be done otherwise.",
-                new.id,
+                f"Step {step.id!r} repeats step {twins[0]!r}: the same worker, instruction and "
+                "inputs. Its result would be the same; use that one, or say what is to be done "
+                "otherwise.",
+                step.id,
             )
+        twins.append(step.id)
 
 
-def _derive_identity(step: Step, hashes: Mapping[StepId, str]) -> str | None:
+def _may_repeat(twins: Sequence[StepId], outcomes: Outcomes) -> bool:
+    """Return whether work may be done that was done already: never, or once more after less."""
+    if not twins:
+        return True
+    is_less = all(twin in outcomes and outcomes[twin].status == "degraded" for twin in twins)
+    return is_less and len(twins) == 1
+
+
+class _ValueHashes:
+    """The hashes of what steps have brought, each made when it is first asked for."""
+
+    def __init__(self, outcomes: Outcomes) -> None:
+        self._outcomes = outcomes
+        self._made: dict[StepId, str] = {}
+
+    def __contains__(self, step: StepId) -> bool:
+        outcome = self._outcomes.get(step)
+        return outcome is not None and outcome.status in {"accepted", "degraded"}
+
+    def __getitem__(self, step: StepId) -> str:
+        if step not in self._made:
+            outcome = self._outcomes[step]
+            self._made[step] = outcome.value_ref or derive_hash(outcome.value)
+        return self._made[step]
+
+
+def _derive_identity(step: Step, values: _ValueHashes) -> str | None:
     """Return what a step does on what, as a hash; None if something that it needs is not known."""
-    if any(need.step not in hashes for need in step.needs):
+    if any(need.step not in values for need in step.needs):
         return None
     paths = step.inputs if step.inputs is not None else {n.step: n.step for n in step.needs}
     inputs: dict[str, Plain] = {}
     for name, path in paths.items():
         source, *rest = path.split(".")
-        inputs[name] = [hashes.get(StepId(source), source), *rest]
+        known = StepId(source) in values
+        inputs[name] = [values[StepId(source)] if known else source, *rest]
     return derive_hash(
         {
             "worker": step.worker,

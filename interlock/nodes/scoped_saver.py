@@ -18,19 +18,10 @@ from langgraph.checkpoint.base import (
     CheckpointTuple,
 )
 
-from interlock.contracts.errors import (
-    LeaseLostError,
-    PermanentError,
-    StorageBusyError,
-    StorageError,
-    ThreadBusyError,
-)
+from interlock.contracts.errors import STORAGE_FAILURES, PermanentError
 
 CHECKPOINTER: Final = "__pregel_checkpointer"
 """Where LangGraph's config holds the saver that is lent."""
-
-STORAGE_FAILURES: Final = (StorageError, StorageBusyError, LeaseLostError, ThreadBusyError)
-"""What our storage raises when it cannot keep a run's state."""
 
 
 class ForeignNamespaceError(PermanentError):

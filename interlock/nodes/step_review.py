@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from interlock.contracts.criteria import Finding
 from interlock.contracts.effects import EffectRecord
-from interlock.contracts.errors import InterlockError
+from interlock.contracts.errors import STORAGE_FAILURES, InterlockError
 from interlock.contracts.handoff import Verdict, VerdictAction
 from interlock.contracts.ids import WorkerName
 from interlock.contracts.outcome import Usage
@@ -24,7 +24,6 @@ from interlock.nodes.budget_guard import BudgetGuard
 from interlock.nodes.gated_calls import build_budget_guard, gate_calls
 from interlock.nodes.live_run import forget_cancel
 from interlock.nodes.output_handoff import record_output
-from interlock.nodes.scoped_saver import STORAGE_FAILURES
 from interlock.nodes.spent import parse_usage
 from interlock.nodes.step_brief import build_brief, find_worker
 from interlock.nodes.step_effects import ask_about_orphans, find_unknown
@@ -110,7 +109,7 @@ async def ask_criteria(
     scratchpad = Scratchpad(run.notes.list_all(state))
     try:
         with run.live.interrupt_on_cancel(), gate_calls(guard):
-            return await team.criteria.review(
+            findings = await team.criteria.review(
                 output["value"],
                 build_brief(team, state, run, scratchpad=scratchpad),
                 step=run.step,
@@ -123,6 +122,9 @@ async def ask_criteria(
             raise
         words = f"could not be decided: {word_error(exc, 500)}"
         return (Finding(criterion="can be judged within its bounds", passed=False, message=words),)
+    if guard.storage_failure is not None:  # judges only see that their model did not answer
+        raise guard.storage_failure
+    return findings
 
 
 def _ask_about_effect(effect: EffectRecord) -> StepState:

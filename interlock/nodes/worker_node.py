@@ -17,6 +17,7 @@ from langgraph.errors import GraphBubbleUp, GraphInterrupt, ParentCommand
 
 from interlock.contracts.brief import Brief
 from interlock.contracts.errors import (
+    STORAGE_FAILURES,
     PermanentError,
     PlainValueError,
     StepTimeoutError,
@@ -33,7 +34,7 @@ from interlock.nodes.agent_call import AgentResult, CallAgent
 from interlock.nodes.budget_guard import BudgetGuard
 from interlock.nodes.error_places import list_places
 from interlock.nodes.gated_calls import build_budget_guard, gate_calls
-from interlock.nodes.scoped_saver import CHECKPOINTER, STORAGE_FAILURES, ScopedSaver
+from interlock.nodes.scoped_saver import CHECKPOINTER, ScopedSaver
 from interlock.nodes.spent import dump_usage
 from interlock.nodes.step_brief import build_brief, record_brief_again, suspend
 from interlock.nodes.step_budget import derive_limit
@@ -203,7 +204,7 @@ async def _attempt(
         late = StepTimeoutError(step_id=run.step.id, seconds=limit_seconds or 0.0)
         return _wrap_error(late if limit.expired() else exc, is_permanent=False)
     except BaseException as exc:  # noqa: BLE001 - also no Exception, such as a panic in Rust
-        if (passing := _find_passing(exc, config, is_team=guard is None)) is not None:
+        if (passing := _find_passing(exc, config, guard=guard)) is not None:
             raise passing from exc.__cause__
         return _wrap_error(exc, is_permanent=_is_permanent(exc, worker))
 
@@ -267,16 +268,22 @@ def _find_unstorable(asked: GraphInterrupt, config: RunnableConfig) -> PlainValu
     return None
 
 
-def _find_passing(exc: BaseException, config: RunnableConfig, *, is_team: bool) -> Exception | None:
+def _find_passing(
+    exc: BaseException, config: RunnableConfig, *, guard: BudgetGuard | None
+) -> Exception | None:
     """Return what is no failure of the attempt and passes through, or None.
 
     LangGraph's signal inside an exception group; or what the run's own storage failed with under
-    a worker's graph: the run stops, as it does wherever its storage fails, and can be resumed.
+    a worker's graph or its model calls: the run stops, as it does wherever its storage fails, and
+    can be resumed. A team has no guard; what its run raises is the run's own.
     """
     if (bubble := _find_bubble(exc)) is not None:
         return bubble
-    if is_team and isinstance(exc, STORAGE_FAILURES):
-        return exc
+    if guard is None:
+        if isinstance(exc, STORAGE_FAILURES):
+            return exc
+    elif guard.storage_failure is not None:
+        return guard.storage_failure
     saver = config.get("configurable", {}).get(CHECKPOINTER)
     return saver.failures[0] if isinstance(saver, ScopedSaver) and saver.failures else None
 

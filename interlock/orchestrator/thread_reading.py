@@ -4,11 +4,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from interlock.contracts.errors import UnknownThreadError
+from interlock.contracts.handoff import Handoff
 from interlock.contracts.ids import ThreadId
 from interlock.contracts.outcome import TERMINAL_RUN_STATUSES
 from interlock.contracts.plain import Plain
 from interlock.contracts.plan import TaskGraph
-from interlock.contracts.plan_version import PlanVersion
+from interlock.contracts.plan_version import PLAN_IS_VALID, PlanVersion
 from interlock.contracts.run_record import RunRecord
 from interlock.contracts.spending import sum_usage
 from interlock.contracts.storage import Storage
@@ -81,6 +82,14 @@ async def load_plan(storage: Storage, thread_id: ThreadId) -> Plain:
     return saved.checkpoint["channel_values"].get("plan") if saved is not None else None
 
 
+def _find_planner(handoff: Handoff) -> dict[str, str]:
+    """Return what the planner of a plan said of itself."""
+    for finding in handoff.verdict.findings if handoff.verdict is not None else ():
+        if finding.criterion == PLAN_IS_VALID and isinstance(finding.evidence, dict):
+            return {key: str(value) for key, value in finding.evidence.items()}
+    return {}
+
+
 async def load_plan_versions(
     storage: Storage, thread_id: ThreadId, *, step: str | None
 ) -> Sequence[PlanVersion]:
@@ -102,5 +111,6 @@ async def load_plan_versions(
             at=handoff.ended_at,
             by=handoff.sender,
             why=handoff.verdict.reason if handoff.verdict is not None else None,
+            planned_by=_find_planner(handoff),
         )
     return [found[version] for version in sorted(found)]

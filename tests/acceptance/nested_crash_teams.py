@@ -1,5 +1,6 @@
 """Teams three deep for the crash kit: effects, facts and questions below two other teams."""
 
+from datetime import timedelta
 from typing import Any
 
 from langgraph.types import interrupt
@@ -27,10 +28,13 @@ def _step(step_id: str, worker: str, **fields: object) -> il.Step:
     )
 
 
-def _team(agents: dict[str, object], *steps: il.Step) -> il.Orchestrator:
+def _team(
+    agents: dict[str, object], *steps: il.Step, planner: object = None, replan: bool = False
+) -> il.Orchestrator:
     return il.Orchestrator(
         workers=[il.Worker(name=name, agent=agent) for name, agent in agents.items()],
-        planner=il.TaskGraph(goal="Refund", steps=steps),
+        planner=planner or il.TaskGraph(goal="Refund", steps=steps),
+        policy=il.RunPolicy(replan=il.Replan()) if replan else None,
         storage="memory://",
     )
 
@@ -95,3 +99,44 @@ def build_asking() -> il.Orchestrator:
         _step("ask", "ask"),
     )
     return _team({"office": middle}, _step("office", "office"))
+
+
+def plan_again(request: il.PlanRequest) -> il.TaskGraph:
+    """Plan step by step, and another way around the step that failed."""
+    known = set(request.outcomes)
+    steps = [_step("look", "look")]
+    if "look" in known:
+        steps.append(_step("pay", "clerk", needs=["look"], inputs={}, arguments={"order": "17"}))
+        steps.append(_step("lost", "lost"))
+    if "lost" in known:
+        steps[-1] = _step("found", "look", needs=["pay"], inputs={})
+    return il.TaskGraph.model_validate(
+        {"goal": request.goal, "steps": steps, "is_open": "look" not in known}
+    )
+
+
+def plan_by_feedback(request: il.PlanRequest) -> il.TaskGraph:
+    """Plan with what the step above was told of its first attempt."""
+    number = 2 if request.context.get("feedback") else 1
+    steps = [_step("desk", "desk"), _step("count", "count", arguments={"number": number})]
+    return il.TaskGraph.model_validate({"goal": request.goal, "steps": steps})
+
+
+async def count(brief: il.Brief) -> int:
+    """Return which attempt of the step above it is."""
+    number: int = brief.inputs["number"]
+    return number
+
+
+def build_replanning() -> il.Orchestrator:
+    """Return a team whose inmost planner goes on, replans, and starts anew with a second attempt."""
+    agents: dict[str, object] = {"look": look_up, "clerk": pay, "lost": give_up}
+    inmost = _team(agents, planner=plan_again, replan=True)
+    strict = _step(
+        "try",
+        "middle",
+        criteria=[il.expr("output.count == 2")],
+        retry=il.Retry(max_attempts=2, backoff=timedelta(0)),
+    )
+    middle = _team({"desk": inmost, "count": count}, planner=plan_by_feedback)
+    return _team({"middle": middle}, strict)

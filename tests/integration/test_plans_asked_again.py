@@ -149,3 +149,29 @@ async def test_a_refused_version_is_not_what_the_next_one_goes_on_from() -> None
     assert request.problems == (
         "A person refused the plan (added b2; removed b; rewired c): not b2",
     )
+
+
+async def test_the_journal_says_which_model_and_prompt_made_a_plan() -> None:
+    """What the planner says of itself is in each version's record; a template's has none of it."""
+
+    class Described(Templated):
+        def describe(self) -> dict[str, str]:
+            """Say which model and prompt plan."""
+            return {"model": "openai:m", "prompt": "planner/7"}
+
+    ghost = (step("a"), step("x", worker="ghost"))
+    template = il.TaskGraph(goal="g", steps=replace_b(None))
+    planner = Described(lambda request: ghost, fallback=[il.use_plan(template)])
+    async with build_desk(planner, max_plan_attempts=1) as desk:
+        await desk.ainvoke("g", thread_id="t")
+        versions = await desk.aplan("t")
+        (first, second) = [h for h in await desk.ahandoffs("t") if h.kind == "plan"]
+    assert versions is not None
+    assert [dict(version.planned_by) for version in versions] == [
+        {"model": "openai:m", "prompt": "planner/7"},
+        {},
+    ]
+    assert first.verdict is not None
+    assert first.verdict.findings[0].evidence == {"model": "openai:m", "prompt": "planner/7"}
+    assert second.verdict is not None
+    assert second.verdict.action == "fallback"

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
 import interlock as il
+from interlock.nodes import rolling_plan
 
 
 async def echo(brief: il.Brief) -> dict[str, object]:
@@ -198,3 +200,81 @@ async def test_i07_a_cancel_while_the_planner_goes_on_is_no_completion() -> None
         await desk.acancel("t", why="enough")
         result = await asyncio.wait_for(running, timeout=20)
     assert (result.status, list(result.outputs)) == ("cancelled", ["a"])
+
+
+async def test_a_failed_step_of_an_open_plan_is_told_once_and_may_be_replaced() -> None:
+    """With a `replan` policy the trigger goes first; nothing is asked again when the plan closes."""
+    asked: list[str] = []
+
+    def plan(request: il.PlanRequest) -> il.TaskGraph:
+        asked.append(request.reason)
+        if request.previous is None:
+            return extend(request, step("a"), step("b", worker="fail"))
+        if request.reason == "abandoned":
+            return il.TaskGraph(goal="g", steps=[step("a"), step("b2")], is_open=True)
+        return extend(request, step("c"), is_open=False)
+
+    async with build_desk(plan, replan={}) as desk:
+        result = await desk.ainvoke("g", thread_id="t")
+    assert asked == ["first", "abandoned", "continue"]
+    assert (result.status, sorted(result.outputs)) == ("completed", ["a", "b2", "c"])
+    assert "'b'" in result.notes[0]
+
+
+async def test_a_failed_step_that_stays_is_not_told_again_when_the_plan_closes() -> None:
+    """A planner that leaves it as it is and goes on is not asked about it a second time."""
+    asked: list[str] = []
+
+    def plan(request: il.PlanRequest) -> il.TaskGraph:
+        asked.append(request.reason)
+        if request.previous is None:
+            return extend(request, step("a"), step("b", worker="fail"))
+        if request.reason == "abandoned":
+            return extend(request)
+        return extend(request, step("c"), is_open=False)
+
+    async with build_desk(plan, replan={}) as desk:
+        result = await desk.ainvoke("g", thread_id="t")
+    assert asked == ["first", "abandoned", "continue"]
+    assert (result.status, sorted(result.outputs)) == ("failed", ["a", "c"])
+
+
+async def test_a_retry_of_what_was_settled_for_less_is_no_repetition_once() -> None:
+    """A declared value is not what the worker would say: one more try is fair, a third is not."""
+    refused: list[str] = []
+    less = {"worker": "fail", "instruction": "Look", "fallback": [il.use_value("?")]}
+
+    def plan(request: il.PlanRequest) -> il.TaskGraph:
+        refused.extend(request.problems)
+        count = len(request.previous.steps) if request.previous else 0
+        if request.problems:
+            return extend(request, is_open=False)
+        return extend(request, step(f"s{count}", **less))
+
+    async with build_desk(plan) as desk:
+        result = await desk.ainvoke("g", thread_id="t")
+    assert (result.status, sorted(result.outputs)) == ("degraded", ["s0", "s1"])
+    (problem,) = refused
+    assert "'s2' repeats step 's0'" in problem
+
+
+async def test_what_has_settled_is_not_hashed_for_every_version(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Only steps that could be the same work are compared by their inputs' values."""
+    hashed: list[object] = []
+    real = rolling_plan.derive_hash
+
+    def count(value: Any) -> Any:
+        hashed.append(value)
+        return real(value)
+
+    monkeypatch.setattr(rolling_plan, "derive_hash", count)
+
+    def plan(request: il.PlanRequest) -> il.TaskGraph:
+        return extend(request, step(f"s{len(request.outcomes)}"))
+
+    async with build_desk(plan, max_plan_versions=8) as desk:
+        result = await desk.ainvoke("g", thread_id="t")
+    assert len(result.outputs) == 8
+    assert hashed == []

@@ -201,6 +201,39 @@ async def test_i11_an_inmost_team_that_loops_stays_within_the_budget_over_five_r
     assert "budget of 1000 tokens does not allow" in result.gaps[0]
 
 
+@pytest.mark.parametrize("is_accepted", [True, False])
+async def test_i05_effects_of_the_inmost_team_are_made_once_over_attempts_above(
+    *, is_accepted: bool
+) -> None:
+    """Three attempts of the outermost step make one effect; given up for good, it is undone once."""
+    outside: list[str] = []
+
+    async def take_back(order: str) -> None:
+        outside.append(f"undo {order}")
+
+    @il.idempotent(effect="write", undo=take_back)
+    async def pay(order: str) -> str:
+        outside.append(f"pay {order}")
+        return "paid"
+
+    async def work(brief: il.Brief) -> str:
+        paid: str = await pay("17")
+        return paid
+
+    tries = Recorder(False, False, is_accepted)
+    deep = build_desk({"pay": work, "is_good": tries})
+    step = build_step(
+        "out",
+        criteria=[il.expr("output.deep.is_good")],
+        retry=il.Retry(max_attempts=3, backoff=timedelta(0)),
+    )
+    async with build_desk({"out": build_desk({"deep": deep})}, step) as desk:
+        result = await desk.ainvoke("Test", thread_id="t")
+    assert tries.calls == 3
+    assert result.status == ("completed" if is_accepted else "failed")
+    assert outside == (["pay 17"] if is_accepted else ["pay 17", "undo 17"])
+
+
 async def test_deadlines_only_shorten_on_their_way_down_three_teams() -> None:
     """Each level allows another time; the brief at the bottom shows the shortest of those above."""
     clock = ManualClock()

@@ -19,6 +19,7 @@ LEAD = (
     "You lead a team and know nothing yourself. Call one function for one part of the question, then "
     "the next one for the next part. Never describe a call: make it."
 )
+ONCE = "Call the function once. Then say in one whole sentence all that it told you."
 CRITERIA = (
     il.expr("size(output) > 20 && size(output) < 900"),
     il.rubric("Tells the customer on which day the parcel arrives"),
@@ -65,7 +66,7 @@ def build_desk(model: BaseChatModel, *, clock: Clock | None = None) -> il.Orches
         workers=[
             il.Worker(
                 name="look_up",
-                agent=create_agent(model, tools=[find_order]),
+                agent=create_agent(model, tools=[find_order], system_prompt=ONCE),
                 description="Finds an order by its number and says where it is",
             ),
             il.Worker(
@@ -103,11 +104,12 @@ def build_app(model: BaseChatModel, *, clock: Clock | None = None) -> Any:
     """Return a supervisor of two agents, all three of them the model."""
     return il.create_supervisor(
         [
-            create_agent(model, tools=[find_order], name="orders"),
-            create_agent(model, tools=[multiply], name="sums"),
+            create_agent(model, tools=[find_order], system_prompt=ONCE, name="orders"),
+            create_agent(model, tools=[multiply], system_prompt=ONCE, name="sums"),
         ],
         model=model,
         limits=_build_limits(clock),
+        policy=il.RunPolicy(budget=il.Budget(model_calls=20)),
         clock=clock,
         prompt=LEAD,
         descriptions={
