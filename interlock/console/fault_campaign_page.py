@@ -46,6 +46,9 @@ def draw_fault_campaign(rows: Sequence[FaultRow]) -> Group:
 
 
 def _shorten(contender: str) -> str:
+    """Return a name that the first column has room for."""
+    if contender.startswith("langgraph-supervisor,"):
+        return contender.replace("langgraph-supervisor", "lg-super")
     return contender.replace("langgraph-supervisor", "lg-supervisor")
 
 

@@ -56,6 +56,16 @@ class Usage(FrozenModel):
             money=self.money + other.money,
         )
 
+    def __sub__(self, other: "Usage") -> "Usage":
+        """Subtract field by field: what came between."""
+        return Usage(
+            attempts=self.attempts - other.attempts,
+            input_tokens=self.input_tokens - other.input_tokens,
+            output_tokens=self.output_tokens - other.output_tokens,
+            model_calls=self.model_calls - other.model_calls,
+            money=self.money - other.money,
+        )
+
 
 class StepOutcome(FrozenModel):
     """How one step stands or ended.

@@ -105,7 +105,7 @@ async def _ask(
         if isinstance(exc, GraphBubbleUp):
             words = f"raised {type(exc).__name__}: a judge neither pauses nor steers the run"
     if limit.expired():
-        words = f"did not answer within the step's timeout of {terms.limit_seconds:g} s"
+        words = f"did not answer within {terms.limit_seconds:g} s, all the time its step has"
     return Judgement(verdict="undecided", reason=words)
 
 

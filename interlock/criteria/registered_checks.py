@@ -54,7 +54,7 @@ async def run_check(
             raise
         words = _word(exc)
     if limit.expired():
-        words = f"did not end within the step's timeout of {limit_seconds:g} s"
+        words = f"did not end within {limit_seconds:g} s, all the time its step has"
     return Finding(
         passed=False,
         message=f"check {name!r} {words}",

@@ -1,7 +1,7 @@
 """The fault campaign on the retail desk: real tickets, a real database, answers known beforehand.
 
 Every call's right answer is recorded with its ticket as a hash, and so is the shop's last state. The
-faults are those of `interlock.testing.FaultInjector`. Beside the desk runs a plain LangGraph chain of
+faults are those of `interlock.testing.FaultInjector`. Beside the desk, langgraph-supervisor and a plain LangGraph chain make
 the same calls, with a retry policy and the same faults.
 """
 
@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import random
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import count
@@ -30,9 +30,11 @@ from interlock.contracts.plan import TaskGraph
 from interlock.contracts.policy import EffectPolicy, Retry, RunPolicy
 from interlock.contracts.question import Answer, Question, approve, reject
 from interlock.contracts.storage import Storage
+from interlock.demo.bare_calls import BareCalls, BareEnd, Calls
 from interlock.demo.desk import build_workers, parse_answer
 from interlock.demo.packaged_data import DATA_FOLDER, TICKETS_FILE
-from interlock.demo.retail_chain import RetailChain
+from interlock.demo.retail_chain import run_retail_chain
+from interlock.demo.retail_original import run_retail_original
 from interlock.demo.shop import TOOLS, Shop
 from interlock.demo.ticket_planner import plan_ticket
 from interlock.demo.tickets import Ticket, TicketAction, load_tickets
@@ -40,7 +42,12 @@ from interlock.orchestrator import Orchestrator
 from interlock.testing import FaultInjector, FaultKind
 
 OURS: Final = "interlock shop"
+ORIGINAL: Final = "langgraph-supervisor, shop"
 CHAIN: Final = "chain, shop"
+_BARE: Final[Mapping[str, Callable[..., Awaitable[BareEnd]]]] = {
+    ORIGINAL: run_retail_original,
+    CHAIN: run_retail_chain,
+}
 _KINDS: Final[Mapping[str, FaultKind]] = {
     "error": "raise",
     "rate limit": "rate_limit",
@@ -154,7 +161,7 @@ class _Campaign:
         ]
         rows: list[FaultRow] = []
         async with open_storage(f"sqlite:///{self._folder / 'desk.db'}") as storage:
-            for name in (OURS, CHAIN):
+            for name in (OURS, *_BARE):
                 bare: Sequence[FaultRun] = ()
                 for plan in (quiet, *plans):
                     tell(plan.kind, plan.rate, name)
@@ -170,9 +177,9 @@ class _Campaign:
         shop = self._template.copy_to(path)
         case = RetailCase(ticket=ticket, plan=plan, shop=shop)
         try:
-            if name == CHAIN:
-                return await _judge_chain(case)
-            return await _run_desk(case, storage)
+            if name == OURS:
+                return await _run_desk(case, storage)
+            return await _judge_bare(case, _BARE[name])
         finally:
             shop.close()
             for part in self._folder.glob(f"{path.name}*"):
@@ -266,12 +273,10 @@ def _is_recorded(action: TicketAction, value: Any) -> bool:  # noqa: ANN401 - a 
     return hashlib.sha256(value["answer"].encode()).hexdigest() == action.obs_sha256
 
 
-async def _judge_chain(case: RetailCase) -> FaultRun:
-    calls = {step: (a.name, a.kwargs) for step, a in list_actions(case.ticket).items()}
-    chain = RetailChain(
-        shop=case.shop, injector=case.build_injector(), thread_id=case.thread_id, tries=TRIES
-    )
-    done = await chain.run(calls)
+async def _judge_bare(case: RetailCase, run: Callable[..., Awaitable[BareEnd]]) -> FaultRun:
+    calls: Calls = {step: (a.name, a.kwargs) for step, a in list_actions(case.ticket).items()}
+    bare = BareCalls(shop=case.shop, injector=case.build_injector(), thread_id=case.thread_id)
+    done = await run(bare, calls, tries=TRIES)
     is_right = done.answers is not None and (
         not _list_wrong(case.ticket, {s: _fill(v) for s, v in done.answers.items()})
         and case.shop.derive_hash() == case.ticket.final_db_sha256

@@ -17,6 +17,8 @@ from interlock.criteria import list_paths
 from interlock.nodes.promoting import judge_on_new_facts, look_again
 from interlock.nodes.step_review import (
     ask_criteria,
+    build_judges_guard,
+    count_judges,
     dump_verdict,
     record_refusal,
     word_finding,
@@ -52,18 +54,27 @@ async def take_refusal(
     if not error.is_conflict:
         return _refuse(team, state, run, findings=findings, is_conflict=False)
     renewed, changed = await look_again(state, run)
+    counted = StepState()
     is_written = any(problem.kind == "conflict" for problem in error.problems)
     if not is_written and may_offer_again and _is_looked_at(run.step, changed):
-        reviewed = await ask_criteria(team, renewed, run, output=renewed["output"] or {})
+        reviewed, counted = await _review_again(team, renewed, run)
         failed = [finding for finding in reviewed if not finding.passed]
         if not failed:
             verdict = dump_verdict("accept", reviewed)
-            return StepState(
-                route=PROMOTE, verdict=verdict, assignment=judge_on_new_facts(state, renewed)
-            )
+            base = judge_on_new_facts(state, renewed)
+            return {**counted, **StepState(route=PROMOTE, verdict=verdict, assignment=base)}
         findings += failed
     update = _refuse(team, renewed, run, findings=findings, is_conflict=True)
-    return {**update, "assignment": renewed["assignment"]}
+    return {**update, **counted, "assignment": renewed["assignment"]}
+
+
+async def _review_again(
+    team: Team, state: StepState, run: StepRun
+) -> tuple[Sequence[Finding], StepState]:
+    """Return the findings on an output that was reviewed before, and the step's cost with theirs."""
+    guard = await build_judges_guard(team, state, run)
+    findings = await ask_criteria(team, state, run, output=state["output"] or {}, guard=guard)
+    return findings, count_judges(state, run, guard.usage)
 
 
 def _list_findings(error: PromotionRefusedError) -> list[Finding]:

@@ -5,6 +5,7 @@ it to what stands, refuses what has been done already, and ends what leads nowhe
 planner node, and for plans that people edit.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -122,11 +123,11 @@ def find_repeats(previous: TaskGraph, plan: TaskGraph, outcomes: Outcomes) -> It
     """
     known = previous.index_steps()
     added = [step for step in plan.steps if step.id not in known]
-    works = {(step.worker, step.instruction) for step in added}
+    works = Counter((step.worker, step.instruction) for step in (*previous.steps, *added))
     values = _ValueHashes(outcomes)
     done: dict[str, list[StepId]] = {}
     for step in (*previous.steps, *added):
-        if (step.worker, step.instruction) not in works:
+        if works[step.worker, step.instruction] == 1:
             continue
         is_new = step.id not in known
         if not is_new and step.id not in values:

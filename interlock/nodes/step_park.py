@@ -27,6 +27,7 @@ _CARRIED: Final = (
     "orphans",
     "conflicts",
     "usage",
+    "judged",
     "begun_at",
     "output",
     "brief",

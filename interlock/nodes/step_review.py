@@ -24,8 +24,10 @@ from interlock.nodes.budget_guard import BudgetGuard
 from interlock.nodes.gated_calls import build_budget_guard, gate_calls
 from interlock.nodes.live_run import forget_cancel
 from interlock.nodes.output_handoff import record_output
+from interlock.nodes.run_state import as_plain
 from interlock.nodes.spent import parse_usage
 from interlock.nodes.step_brief import build_brief, find_worker
+from interlock.nodes.step_budget import derive_limit
 from interlock.nodes.step_effects import ask_about_orphans, find_unknown
 from interlock.nodes.step_run import StepRun, get_step_run
 from interlock.nodes.step_state import BRIEF, DEGRADE, FALLBACK, PARK, PROMOTE, StepState
@@ -45,7 +47,7 @@ def build_review_node(team: Team) -> Callable[[StepState], Awaitable[StepState]]
         """
         run = get_step_run()
         output = state["output"] or {}
-        judge = await _build_judges_guard(team, state, run)
+        judge = await build_judges_guard(team, state, run)
         update: StepState
         if run.live.cancel_reason is None and (unknown := await find_unknown(state, run)):
             update = _ask_about_effect(unknown)
@@ -64,7 +66,8 @@ def build_review_node(team: Team) -> Callable[[StepState], Awaitable[StepState]]
                     raise
                 forget_cancel()
                 update = _settle_cancelled(run.live.cancel_reason, error=None)
-        update["usage"] = _count_usage(state, output, judge.usage)
+        update = {**update, **count_judges(state, run, judge.usage)}
+        update["usage"] = _add_worker(update["usage"], output)
         if update["route"] != PROMOTE:
             record_refusal(team, {**state, **update}, run)
         return update
@@ -72,7 +75,8 @@ def build_review_node(team: Team) -> Callable[[StepState], Awaitable[StepState]]
     return review
 
 
-async def _build_judges_guard(team: Team, state: StepState, run: StepRun) -> BudgetGuard:
+async def build_judges_guard(team: Team, state: StepState, run: StepRun) -> BudgetGuard:
+    """Return the guard of the models that judges call about an attempt."""
     caller = Caller(
         path=run.path,
         superstep=run.superstep,
@@ -89,7 +93,7 @@ async def ask_criteria(
     run: StepRun,
     *,
     output: dict[str, Plain],
-    guard: BudgetGuard | None = None,
+    guard: BudgetGuard,
 ) -> Sequence[Finding]:
     """Return the findings on an output; a cancel of the run cuts a check off, as it does a worker.
 
@@ -98,13 +102,15 @@ async def ask_criteria(
         state: The step's.
         run: The step.
         output: What is looked at.
-        guard: Of the models that judges call; one of its own if left out.
+        guard: Of the models that judges call.
 
     Raises:
         CancelledError: It did.
     """
-    guard = guard or await _build_judges_guard(team, state, run)
+    is_by_person = bool(output.get("by_person"))
+    # What a person wrote after the time was over is still looked at.
     timeout = run.step.timeout or run.policy.timeout
+    limit = timeout if is_by_person else derive_limit(state, run, now=team.clock.now())
     await run.notes.load()
     scratchpad = Scratchpad(run.notes.list_all(state))
     try:
@@ -113,8 +119,8 @@ async def ask_criteria(
                 output["value"],
                 build_brief(team, state, run, scratchpad=scratchpad),
                 step=run.step,
-                worker=None if output.get("by_person") else find_worker(team, state),
-                limit_seconds=timeout.total_seconds() if timeout else None,
+                worker=None if is_by_person else find_worker(team, state),
+                limit_seconds=None if limit is None else limit.total_seconds(),
                 is_draining=lambda: run.live.drain_reason is not None,
             )
     except InterlockError as exc:  # judges that went on calling models, and were cut off
@@ -144,13 +150,22 @@ def _ask_about_effect(effect: EffectRecord) -> StepState:
     return StepState(route=PARK, verdict=dump_verdict("park", (), reason=reason), question=question)
 
 
-def _count_usage(state: StepState, output: dict[str, Plain], judged: Usage) -> dict[str, Plain]:
-    spent = Usage.model_validate(state["usage"]) + judged
+def count_judges(state: StepState, run: StepRun, judged: Usage) -> StepState:
+    """Return the cost of a step with what judges have used for its attempt so far, counted once."""
+    key = {"superstep": run.superstep, "attempt": state["attempt"]}
+    counted = Usage()
+    if (before := state.get("judged")) and key.items() <= before.items():
+        counted = Usage.model_validate(before["usage"])
+    usage = Usage.model_validate(state["usage"]) + (judged - counted)
+    return StepState(usage=as_plain(usage), judged={**key, "usage": as_plain(judged)})
+
+
+def _add_worker(usage: dict[str, Plain], output: dict[str, Plain]) -> dict[str, Plain]:
+    spent = Usage.model_validate(usage)
     if not output.get("by_person"):
         nested = parse_usage(output.get("nested_usage") or {})
         spent = spent + parse_usage(output) + nested + Usage(attempts=1)
-    total: dict[str, Plain] = spent.model_dump(mode="json")
-    return total
+    return as_plain(spent)
 
 
 def _decide_on_findings(state: StepState, run: StepRun, findings: Sequence[Finding]) -> StepState:

@@ -40,6 +40,7 @@ class StepState(TypedDict, total=False):
         settlement: How the step is to be settled, when not by acceptance.
         question: What to ask, when parking.
         usage: The dumped cost so far.
+        judged: What of it judges have used for this attempt, and the superstep and the attempt.
         begun_at: When all that it needs had first settled, ISO 8601; for its wall-time budget.
         route: Where the step goes next; a node's name.
         outcome: The dumped outcome, at the end.
@@ -63,6 +64,7 @@ class StepState(TypedDict, total=False):
     settlement: dict[str, Any] | None
     question: dict[str, Any] | None
     usage: dict[str, Any]
+    judged: dict[str, Any]
     begun_at: str
     route: str
     outcome: dict[str, Any] | None

@@ -151,7 +151,7 @@ async def never(request: il.JudgeRequest) -> bool:
         (fail_loudly, "raised ConnectionError: no line"),
         (pause, "neither pauses nor steers"),
         (babble, "must return a Judgement or a bool"),
-        (never, "within the step's timeout"),
+        (never, "within 0.05 s, all the time its step has"),
         (say("liar", "pass", "All is well"), "occurs neither in the output nor in the inputs"),
         (say("unsure", "undecided", reason="too short"), "too short"),
     ],

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from langgraph.types import interrupt
 
 import interlock as il
 from interlock.checkpoints import open_storage
 from tests.integration.mending import Mending, build_desk, echo, replace_b, step
+from tests.integration.test_spending import build_model
 
 GOOD = il.TaskGraph(goal="g", steps=[step("a")])
 
@@ -175,3 +177,22 @@ async def test_the_journal_says_which_model_and_prompt_made_a_plan() -> None:
     assert first.verdict.findings[0].evidence == {"model": "openai:m", "prompt": "planner/7"}
     assert second.verdict is not None
     assert second.verdict.action == "fallback"
+
+
+async def test_what_a_planner_asks_by_interrupt_is_answered_and_counted() -> None:
+    """Its `interrupt()` is a question like a worker's; what it cost before is in the result."""
+    model = build_model(tokens=1000)
+
+    async def plan(request: il.PlanRequest) -> il.TaskGraph:
+        await model.ainvoke("think")
+        said = interrupt("which?")
+        return il.TaskGraph(goal="g", steps=[step("a", instruction=f"Do {said}")])
+
+    async with build_desk(plan) as desk:
+        result = await desk.ainvoke("g", thread_id="t")
+        (asked,) = result.questions
+        assert (result.status, asked.args) == ("waiting", "which?")
+        result = await desk.aanswer("t", {asked.id: il.respond("this")})
+    assert result.status == "completed"
+    assert result.outputs["a"] == {"said": "Do this", "given": []}
+    assert result.usage.model_calls == len(model.heard) == 2

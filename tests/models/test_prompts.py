@@ -11,9 +11,9 @@ from interlock.prompts import get_prompt_version, load_prompt
 PINNED = {
     "answer_shape": (1, "31a7193eaaa81978"),
     "brief": (1, "25975b44f5e6e372"),
-    "judge": (1, "2b5e4e2b7f61cc53"),
-    "planner": (1, "5eb1eaa830d9e031"),
-    "routing": (1, "848759f19f026362"),
+    "judge": (2, "863f5e2cf14be558"),
+    "planner": (2, "65bb504b2e7f2b8d"),
+    "routing": (2, "a4287cae738b9f60"),
 }
 """Name to version and hash of the text. A change of the text needs a new version, then both here."""
 
