@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from interlock.contracts.errors import PlanError, PlanProblem
+from interlock.contracts.errors import PlanError
 from interlock.contracts.ids import ThreadId
 from interlock.contracts.plan import TaskGraph
 from interlock.contracts.plan_validation import validate_task_graph
 from interlock.nodes.plan_outcomes import parse_outcomes
-from interlock.nodes.replanning import list_standing, require_replan
+from interlock.nodes.replanning import find_used_ids, list_standing, require_replan
 from interlock.nodes.rolling_plan import keep_settled, require_continuation
 from interlock.nodes.run_state import RunState
 from interlock.nodes.team import Team
@@ -49,7 +49,7 @@ async def validate_next_plan(
     Raises:
         PlanError: It may not; all problems at once.
     """
-    problems: list[PlanProblem] = []
+    problems = list(find_used_ids(plan, state.get("plan_gone", ())))
     try:
         validate_plan(team, plan, context=state["context"])
     except PlanError as exc:

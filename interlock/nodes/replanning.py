@@ -217,6 +217,7 @@ def take_replan(state: RunState, before: TaskGraph, plan: TaskGraph) -> RunState
     return RunState(
         outcomes={step: state["outcomes"][step] for step in kept},
         plan_spent=as_plain(spent),
+        plan_gone=[*state.get("plan_gone", ()), *left_out.removed],
         plan_notes=[*state.get("plan_notes", ()), *left_out.list_notes()],
         plan_left_out=[
             *state.get("plan_left_out", ()),
@@ -241,6 +242,18 @@ def keep_outcomes(before: TaskGraph, plan: TaskGraph, outcomes: Outcomes) -> lis
             continue
         kept.add(step)
     return [step.id for step in plan.steps if step.id in kept]
+
+
+def find_used_ids(plan: TaskGraph, gone: Collection[str]) -> Iterator[PlanProblem]:
+    """Find steps whose ids were those of others that an earlier version has left out."""
+    for step in plan.steps:
+        if step.id in gone:
+            yield PlanProblem(
+                "used_step_id",
+                f"Step {step.id!r} has the id of another that was tried and left out. Give it "
+                "another id.",
+                step.id,
+            )
 
 
 async def list_standing(storage: Storage, thread_id: ThreadId, *, scope: str) -> set[StepId]:

@@ -101,6 +101,7 @@ class RunState(TypedDict, total=False):
         plan_chain: How many of the planner's second ways are used up.
         plan_notes: What was settled for in planning, in words.
         plan_left_out: What later versions left out with nothing in its place, in words.
+        plan_gone: The steps that later versions left out, by id.
         plan_spent: The dumped cost of steps that later versions left out.
         plan_gap: Why an open plan was cut short, if it was.
         plan_usage: The dumped cost of asking the planner.
@@ -144,6 +145,7 @@ class RunState(TypedDict, total=False):
     plan_chain: int
     plan_notes: list[str]
     plan_left_out: list[str]
+    plan_gone: list[str]
     plan_spent: dict[str, Any]
     plan_gap: str | None
     plan_usage: dict[str, Any]

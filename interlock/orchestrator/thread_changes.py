@@ -1,6 +1,8 @@
 """What people change of stored threads through the facade: facts, and what is no longer needed."""
 
+from abc import abstractmethod
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from interlock.contracts.clock import Clock
@@ -15,7 +17,9 @@ from interlock.orchestrator.context_reading import (
     correct_fact,
     retract_fact,
 )
+from interlock.orchestrator.drive import RunGraphCompiled
 from interlock.orchestrator.nested_teams import find_team_at
+from interlock.orchestrator.plan_edits import PlanEditing
 from interlock.orchestrator.replan_request import request_replan
 from interlock.orchestrator.thread_views import ThreadViews
 
@@ -25,13 +29,20 @@ class ThreadChanges(ThreadViews):
 
     _team: Team
     _clock: Clock
+    _ttl: timedelta
+
+    @property
+    @abstractmethod
+    def graph(self) -> RunGraphCompiled:
+        """The compiled LangGraph graph."""
 
     async def acheck_plan(
         self, thread_id: str, plan: TaskGraph, *, step: str | None = None
     ) -> None:
         """Return if a plan could run on a thread, before a person answers with it; changes nothing.
 
-        Whether it keeps what has run already is decided when it is answered.
+        Whether it keeps what has run already is decided when it is answered. `aedit_plan` is for
+        runs that are not asked about their plan.
 
         Args:
             thread_id: The thread.
@@ -50,6 +61,47 @@ class ThreadChanges(ThreadViews):
             storage = self._open_storage
             team, context = await find_team_at(team, storage, record.thread_id, step)
         validate_plan(team, plan, context=context)
+
+    async def aedit_plan(
+        self, thread_id: str, plan: TaskGraph, *, why: str | None = None
+    ) -> TaskGraph:
+        """Put a person's plan in the place of the one that a run stands in the middle of.
+
+        For a run that nobody drives: it was drained or killed, or waits for a person about
+        something else than its plan (that question is answered with `edit(plan)`). Runs nothing;
+        `aresume` goes on with the new plan. What is finished stands, as in a replanning; steps that
+        had not come back are begun anew; questions of steps that are left out are withdrawn. The
+        journal has the version, who brought it and what it changes.
+
+        Args:
+            thread_id: The run's thread.
+            plan: Whole; its version is counted by the run.
+            why: In words; for the journal and the run's notes.
+
+        Returns:
+            The plan with its version.
+
+        Raises:
+            UnknownThreadError: No run was ever started there.
+            FinishedRunError: The run has ended.
+            ThreadBusyError: Somebody drives it.
+            ConfigurationError: It has no plan under way.
+            PlanError: The plan may not run after what has run; all problems at once, and nothing
+                was changed.
+        """
+        return await (await self._edit(thread_id)).apply(plan, why=why, ttl=self._ttl)
+
+    async def acheck_edit(self, thread_id: str, plan: TaskGraph) -> None:
+        """Return if `aedit_plan` would take a plan as the run stands now; changes nothing.
+
+        Raises:
+            InterlockError: What `aedit_plan` raises.
+        """
+        await (await self._edit(thread_id)).check(plan)
+
+    async def _edit(self, thread_id: str) -> PlanEditing:
+        record = await self._load(thread_id)
+        return PlanEditing(self._team, self.graph, self._open_storage, record=record)
 
     async def areplan(self, thread_id: str, *, why: str) -> None:
         """Ask a run's planner for another version of its plan; runs nothing.

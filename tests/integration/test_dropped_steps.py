@@ -113,3 +113,19 @@ async def test_i07_a_person_may_leave_out_a_result_and_it_is_a_gap() -> None:
     assert (result.status, sorted(result.outputs)) == ("degraded", ["a", "p2"])
     (gap,) = [gap for gap in result.gaps if "'q'" in gap]
     assert gap.endswith("left out: in their place there is p2")
+
+
+async def test_a_step_that_was_left_out_lends_its_id_to_no_other() -> None:
+    """Journal, budgets and effects tell steps apart by id: another step has another one."""
+    mends = (
+        lambda request: (step("a"), step("p2", worker="fail"), step("q2")),
+        lambda request: (step("a"), step("p", instruction="Do it otherwise"), step("q2")),
+        lambda request: (step("a"), step("p3"), step("q2")),
+    )
+    planner = Mending(*mends, first=TWO)
+    async with build_desk(planner) as desk:
+        result = await desk.ainvoke("g", thread_id="t")
+    assert (result.status, sorted(result.outputs)) == ("completed", ["a", "p3", "q2"])
+    (problem,) = planner.requests[-1].problems
+    assert "'p'" in problem
+    assert "another id" in problem

@@ -59,3 +59,15 @@ middle = _team({"shop": inmost}, il.TaskGraph(goal="Sell", steps=[strict]))
 desk = _team(
     {"office": middle}, il.TaskGraph(goal="Sell", steps=[_step("office")]), "sqlite:///desk.db"
 )
+
+approved = il.Orchestrator(
+    workers=[il.Worker(name="send", agent=lambda brief: "sent")],
+    planner=il.TaskGraph(goal="Sell", steps=[_step("send")]),
+    policy=il.RunPolicy(approve_plan=True),
+    storage="memory://",
+)
+asking = _team(
+    {"left": approved, "right": approved},
+    il.TaskGraph(goal="Sell", steps=[_step("left"), _step("right")]),
+    "sqlite:///desk.db",
+)

@@ -72,3 +72,25 @@ def test_the_journal_tells_the_attempts_of_the_steps_above(ended: Shell) -> None
     ]
     lines = ended.call("handoffs", "t", "--step", "office/shop/price", *DESK).out.splitlines()
     assert [line.split()[3] for line in lines[1:]] == ["1", "1", "1.2.1", "1.2.1"]
+
+
+def test_a_person_writes_the_plan_of_one_of_two_inner_teams(shell: Shell) -> None:
+    """`plan --from --step` answers that team's question, with a plan for its own workers."""
+    shutil.copy(Path(__file__).with_name("nested_desk.py"), shell.folder / "app.py")
+    assert shell.call("run", "app:asking", "Sell", "--thread", "t").code == 4
+    steps = [{"id": "new", "worker": "send", "instruction": "Send", "criteria": []}]
+    plan = shell.folder / "plan.json"
+    plan.write_text(json.dumps({"goal": "Sell", "steps": steps}), "utf-8")
+    arguments = ("plan", "t", "--team", "app:asking", "--from", "plan.json", "--step")
+    wrong = shell.call(*arguments, "nobody")
+    assert (wrong.code, len(shell.call("inbox", *DESK, "--json").data["questions"])) == (2, 2)
+    assert shell.call(*arguments, "right").code == 4
+    (left,) = shell.call("inbox", *DESK, "--json").data["questions"]
+    assert left["step_id"] == "left"
+    shown = shell.call("plan", "t", *DESK, "--step", "right", "--json").data
+    assert [step["id"] for step in shown["plan"]["steps"]] == ["new"]
+    plan.write_text(
+        json.dumps({"goal": "Sell", "steps": [{**steps[0], "worker": "left"}]}), "utf-8"
+    )
+    refused = shell.call(*arguments, "left")
+    assert (refused.code, "which the team does not have" in refused.err) == (2, True)

@@ -95,14 +95,13 @@ def _read_body(request: Request) -> Any:
 
 
 def _require_all_played(cassette: Cassette, asked: list[Any]) -> None:
-    left = [_read_body(request) for request in cassette.requests]
-    for body in asked:
-        if body in left:
-            left.remove(body)
-            continue
-        raise TapeError(f"{RECORD_AGAIN}\n{_word_difference(left, body)}")
-    if left:
-        raise TapeError(f"{RECORD_AGAIN}\n{len(left)} recorded calls were not made.")
+    """Compare what was asked, each request once or more, with what is on the tape."""
+    recorded = [_read_body(request) for request in cassette.requests]
+    unknown = [body for body in asked if body not in recorded]
+    if unknown:
+        raise TapeError(f"{RECORD_AGAIN}\n{_word_difference(recorded, unknown[0])}")
+    if left := len(cassette) - cassette.play_count:
+        raise TapeError(f"{RECORD_AGAIN}\n{left} recorded calls were not made.")
 
 
 def _word_difference(recorded: list[Any], sent: Any) -> str:

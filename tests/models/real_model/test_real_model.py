@@ -35,7 +35,7 @@ async def test_a_real_model_carries_it_out(name: str, url: str, tmp_path: Path) 
         ended = await RUNS[name](connect(url))
     print(json.dumps(ended, indent=1, ensure_ascii=False))
     assert ended["status"] == "completed"
-    reported = [answer["usage"] for answer in read_answers(cassette)]
+    reported = [answer["usage"] for answer in read_answers(cassette) if "usage" in answer]
     assert ended["usage"]["input_tokens"] == sum(usage["prompt_tokens"] for usage in reported)
     if os.environ.get("INTERLOCK_RECORD"):
         _keep(name, tape, ended)
