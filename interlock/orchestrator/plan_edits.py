@@ -12,6 +12,7 @@ from interlock.contracts.plan import TaskGraph
 from interlock.contracts.run_record import RunRecord
 from interlock.contracts.storage import Batch, Storage
 from interlock.nodes.place import Place
+from interlock.nodes.plan_checks import validate_next_plan
 from interlock.nodes.plan_editing import Standstill, merge_outcomes, take_edit
 from interlock.nodes.run_state import RunState
 from interlock.nodes.team import Team
@@ -54,6 +55,16 @@ class PlanEditing:
             ConfigurationError: The run has no plan under way.
         """
         await take_edit(self._team, self._storage, await self._load_stand(), plan, why=None)
+
+    async def check_answer(self, plan: TaskGraph) -> None:
+        """Return if a plan may answer the question about the run's plan; changes nothing.
+
+        Raises:
+            PlanError: It may not; all problems at once.
+        """
+        snapshot = await self._graph.aget_state(self._config)
+        state = cast(RunState, dict(snapshot.values))
+        await validate_next_plan(self._team, plan, state, thread_id=self._thread_id)
 
     async def apply(self, plan: TaskGraph, *, why: str | None, ttl: timedelta) -> TaskGraph:
         """Put a plan in the place of the run's own; returns it with its version.

@@ -1,9 +1,7 @@
 """What people change of stored threads through the facade: facts, and what is no longer needed."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
 
 from interlock.contracts.clock import Clock
 from interlock.contracts.context_records import FactRecord
@@ -39,27 +37,28 @@ class ThreadChanges(ThreadViews):
     async def acheck_plan(
         self, thread_id: str, plan: TaskGraph, *, step: str | None = None
     ) -> None:
-        """Return if a plan could run on a thread, before a person answers with it; changes nothing.
+        """Return if a plan could answer the question about a run's plan; changes nothing.
 
-        Whether it keeps what has run already is decided when it is answered. `aedit_plan` is for
-        runs that are not asked about their plan.
+        `acheck_edit` is for runs that are not asked about their plan.
 
         Args:
             thread_id: The thread.
             plan: A person's.
-            step: Whose team it is for, in nested teams, by its path; left out, the run's own.
+            step: Whose team it is for, in nested teams, by its path; left out, the run's own. For
+                nested teams, whether it keeps what has run is decided when it is answered.
 
         Raises:
             UnknownThreadError: No run was ever started there.
+            FinishedRunError: The run has ended.
             PlanError: It could not; all problems at once.
             ConfigurationError: No team works on that step.
         """
+        if not step:
+            await (await self._edit(thread_id)).check_answer(plan)
+            return
         record = await self._load(thread_id)
-        team: Team = self._team
-        context: Mapping[str, Any] = record.context
-        if step:
-            storage = self._open_storage
-            team, context = await find_team_at(team, storage, record.thread_id, step)
+        storage = self._open_storage
+        team, context = await find_team_at(self._team, storage, record.thread_id, step)
         validate_plan(team, plan, context=context)
 
     async def aedit_plan(

@@ -126,8 +126,7 @@ class _Tester:
         names = [name for name in _SAME if name != "outputs" or self._plan.compare_outputs]
         numbers = {"effects": "I5"}
         problems = [
-            f"{numbers.get(name, 'I6')}: {name}: {_shorten(result[name])}, and in the "
-            f"uninterrupted run {_shorten(whole[name])}"
+            f"{numbers.get(name, 'I6')}: {name}: {_tell_apart(result[name], whole[name])}"
             for name in names
             if result[name] != whole[name]
         ]
@@ -136,7 +135,7 @@ class _Tester:
                 f"I5: outside there is {_shorten(result['observed'])}, and after the uninterrupted "
                 f"run {_shorten(whole['observed'])}"
             )
-        return problems
+        return problems + _list_doubled(result["journal"], whole["journal"])
 
     def _live(self, order: LifeOrder) -> bool:
         return self._zygote.run(order, timeout_seconds=self._plan.timeout_seconds)
@@ -166,10 +165,28 @@ def _read_result(order: LifeOrder) -> dict[str, Any]:
 
 def _list_broken(result: dict[str, Any]) -> list[str]:
     """Return which promises a run has broken by itself, without looking at another."""
-    problems: list[str] = [*result["problems"], *result["spent"]]
-    if result["doubled"]:
-        problems.append(f"I8: {result['doubled']} handoffs stand in the journal twice")
-    return problems
+    return [*result["problems"], *result["spent"]]
+
+
+def _list_doubled(journal: dict[str, int], whole: dict[str, int]) -> list[str]:
+    """Return what stands in the journal more often than in the uninterrupted run's (I8).
+
+    Whatever is not in that at all is another attempt, which the steps' comparison tells.
+    """
+    return [
+        f"I8: {what} stands in the journal {count} times, and in the uninterrupted run's {whole[what]}"
+        for what, count in journal.items()
+        if count > whole.get(what, count)
+    ]
+
+
+def _tell_apart(value: Any, whole: Any) -> str:  # noqa: ANN401 - plain values
+    """Return both in words; of two mappings only what differs."""
+    if isinstance(value, dict) and isinstance(whole, dict):
+        differing = {key for key in {*value, *whole} if value.get(key) != whole.get(key)}
+        value = {key: one for key, one in value.items() if key in differing}
+        whole = {key: one for key, one in whole.items() if key in differing}
+    return f"{_shorten(value)}, and in the uninterrupted run {_shorten(whole)}"
 
 
 def _shorten(value: object) -> str:

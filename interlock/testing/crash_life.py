@@ -8,6 +8,7 @@ import inspect
 import json
 import os
 import signal
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -128,10 +129,14 @@ async def live(order: LifeOrder) -> None:
     problems = await _look_back(storage, order, notes)
     async with desk:
         result = await _drive(desk, storage, order, notes)
+        handoffs = await storage.load_handoffs(ThreadId(order.thread_id))
+        problems += _find_unrecorded(handoffs, notes)
         problems += await _look_again(desk, order, notes, result)
+        if (grown := await _find_grown(storage, order, handoffs)) and result.status != "waiting":
+            problems.append(grown)
         said = await _sum_up(desk, storage, order, result)
     await storage.aclose()
-    said.update(problems=problems, commits=hook.commits)
+    said.update(problems=[*dict.fromkeys(problems)], commits=hook.commits)
     (Path(order.notes) / "result.json").write_text(json.dumps(said))
 
 
@@ -210,8 +215,13 @@ def _watch(worker: Worker, notes: _Notes) -> Worker:
 async def _look_back(storage: Storage, order: LifeOrder, notes: _Notes) -> list[str]:
     """Return what an earlier life has left that breaks a promise, and note what has settled."""
     handoffs = await storage.load_handoffs(ThreadId(order.thread_id))
-    briefs = {(handoff.step_id, handoff.attempt) for handoff in handoffs if handoff.kind == "brief"}
     notes.add("settled", sorted(list_settled(handoffs)))
+    return _find_unrecorded(handoffs, notes)
+
+
+def _find_unrecorded(handoffs: Sequence[Handoff], notes: _Notes) -> list[str]:
+    """Return which attempts have started without their brief in the journal (I8)."""
+    briefs = {(handoff.step_id, handoff.attempt) for handoff in handoffs if handoff.kind == "brief"}
     return [
         f"I8: attempt {attempt} of step {step!r} had started, and its brief is not in the journal"
         for step, attempt in notes.read("starts")
@@ -289,6 +299,14 @@ async def _look_again(
     return problems
 
 
+async def _find_grown(
+    storage: Storage, order: LifeOrder, before: Sequence[Handoff]
+) -> str | None:
+    """Return what is wrong if the journal has grown since the run has ended (I9)."""
+    grown = len(await storage.load_handoffs(ThreadId(order.thread_id))) - len(before)
+    return f"I9: {grown} handoffs were recorded after the run had ended" if grown else None
+
+
 async def _sum_up(
     desk: Orchestrator, storage: Storage, order: LifeOrder, result: RunResult
 ) -> dict[str, Any]:
@@ -313,7 +331,11 @@ async def _sum_up(
             [effect.step_id, effect.tool, effect.arguments_hash, effect.state] for effect in effects
         ),
         "observed": parse_plain(observed),
-        "doubled": len(handoffs) - len({handoff.id for handoff in handoffs}),
+        "journal": Counter(
+            f"{one.kind} of attempt {one.attempt} of step {one.step_id!r}"
+            for one in handoffs
+            if one.kind in {"brief", "output"}
+        ),
         "spent": await _find_overspent(storage, thread_id, desk.team_spec.policy.budget),
     }
 

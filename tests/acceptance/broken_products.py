@@ -15,7 +15,7 @@ from interlock.checkpoints import SqlStorage
 from interlock.contracts.handoff import Handoff
 from interlock.contracts.spending import ThreadSpending
 from interlock.contracts.storage import Batch
-from tests.acceptance.crash_teams import refund, work_guarded
+from tests.acceptance.crash_teams import refund
 
 AT_ONCE = il.Retry(max_attempts=9, backoff=timedelta(0))
 
@@ -38,6 +38,13 @@ def _build_team(*steps: il.Step, agent: object, **policy: Any) -> il.Orchestrato
 
 def _step(step_id: str, **fields: Any) -> il.Step:
     return il.Step(id=step_id, worker="clerk", instruction="Do it", **fields)
+
+
+async def _work_long(_: il.Brief) -> str:
+    """Write often in the middle of an attempt, so that many kills fall there."""
+    for order_id in ("17", "18", "19", "20", "21"):
+        await refund(order_id)
+    return "done"
 
 
 async def _work(_: il.Brief) -> str:
@@ -83,21 +90,30 @@ def build_sulking() -> il.Orchestrator:
 
     async def work(_: il.Brief) -> str:
         if lives > 1:
-            raise il.PermanentWorkerError("not today")
+            raise ValueError("not today")
         return "done"
 
-    return _build_team(_step("refund", fallback=[il.skip(gap="no refund")]), agent=work)
+    gap = il.skip(gap="no refund")
+    return _build_team(_step("refund", fallback=[gap]), agent=work)
 
 
 def build_forgetful() -> il.Orchestrator:
-    """I6: nobody remembers what has settled: neither the outcomes, nor LangGraph."""
+    """I6: nobody remembers what has settled: neither the outcomes, nor LangGraph's steps."""
     _break_batches(lambda batch: replace(batch, outcomes=()))
     saver: Any = type(SqlStorage("memory://").checkpointer)
+
+    put = saver.aput
 
     async def put_nothing(*_: object, **__: object) -> None:
         return None
 
-    saver.aput_writes = put_nothing
+    async def put_outside(self: Any, config: Any, checkpoint: Any, *more: Any) -> Any:
+        namespace = config["configurable"].get("checkpoint_ns")
+        if not namespace:
+            return await put(self, config, checkpoint, *more)
+        return {"configurable": {**config["configurable"], "checkpoint_id": checkpoint["id"]}}
+
+    saver.aput_writes, saver.aput = put_nothing, put_outside
     first, second = _step("first"), _step("second", needs=["first"])
     return _build_team(first, second, agent=_work)
 
@@ -115,7 +131,7 @@ def build_late() -> il.Orchestrator:
         return replace(batch, handoffs=kept)
 
     _break_batches(hold)
-    return _build_team(_step("refund"), agent=work_guarded)
+    return _build_team(_step("refund"), agent=_work_long)
 
 
 def build_silent() -> il.Orchestrator:
@@ -135,19 +151,18 @@ def build_repeating() -> il.Orchestrator:
         return handoff.model_copy(update={"id": f"{handoff.id}-{os.getpid()}"})
 
     _break_batches(lambda batch: replace(batch, handoffs=[*map(rename, batch.handoffs)]))
-    return _build_team(_step("refund"), agent=work_guarded)
+    return _build_team(_step("refund"), agent=_work_long)
 
 
 def build_rewriting() -> il.Orchestrator:
     """I9: an end does not stay: whoever looks once more finds another."""
     load = SqlStorage.load_run
-    seen: list[object] = []
+    is_first = [True]
 
     async def load_changed(self: SqlStorage, thread_id: Any) -> Any:
         record = await load(self, thread_id)
-        if record is None or record.status != "completed":
+        if record is None or record.status != "completed" or (is_first and is_first.pop()):
             return record
-        seen.append(record)
         result: Mapping[str, Any] = {**record.result, "status": "failed"}
         return record.model_copy(update={"result": result})
 
@@ -161,7 +176,7 @@ def build_restless() -> il.Orchestrator:
 
     async def resume_anew(self: il.Orchestrator, thread_id: str) -> il.RunResult:
         await resume(self, thread_id)
-        again = await self.ainvoke("Refund", thread_id=f"{thread_id}-again")
+        again = await self.ainvoke("Refund", thread_id=f"{thread_id}-{os.getpid()}")
         return again.model_copy(update={"thread_id": thread_id})
 
     il.Orchestrator.aresume = resume_anew  # type: ignore[method-assign]
@@ -181,4 +196,4 @@ def build_spendthrift() -> il.Orchestrator:
     async def work(_: il.Brief) -> str:
         raise ValueError("not today")
 
-    return _build_team(_step("refund"), agent=work, budget=il.Budget(attempts=3))
+    return _build_team(_step("refund"), agent=work, budget=il.Budget(attempts=8))

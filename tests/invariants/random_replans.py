@@ -8,7 +8,7 @@ import interlock as il
 
 FATES = ("ok", "ok", "pay", "fail", "pay_and_fail", "skip", "less")
 MENDS = ("ok", "ok", "ok", "pay", "fail", "less")
-LIES = ("drop", "change", "ghost", "ring", "repeat", "unknown")
+LIES = ("drop", "drop", "change", "ghost", "ring", "repeat", "unknown")
 
 
 @dataclass
@@ -86,7 +86,7 @@ class RandomPlanner:
             steps = self._draw_first()
         else:
             steps = self._mend(request.previous, request)
-            if self.random.random() < 0.3:
+            if self.random.random() < 0.4:
                 steps = self._lie(steps, request)
         return il.TaskGraph(goal=request.goal, steps=steps)
 
@@ -129,7 +129,9 @@ class RandomPlanner:
     def _lie(self, steps: list[il.Step], request: il.PlanRequest) -> list[il.Step]:
         """Spoil a version in one of the ways that code must catch."""
         finished = [s for s in steps if is_finished(request, s.id)]
-        one = self.random.choice(finished or steps)
+        needed = {need.step for step in steps for need in step.needs}
+        results = [step for step in finished if step.id not in needed]
+        one = self.random.choice(results or finished or steps)
         rest = [step for step in steps if step.id != one.id]
         match self.random.choice(LIES):
             case "drop":

@@ -30,8 +30,7 @@ def plan(  # noqa: PLR0913 - one parameter an option
         typer.Option(
             "--edit",
             metavar="",
-            help="Open the plan that is asked about in $EDITOR, then answer with what was saved. "
-            "Needs --team.",
+            help="Open the plan in $EDITOR, then go on with what was saved. Needs --team.",
             show_default=False,
         ),
     ] = False,
@@ -40,7 +39,16 @@ def plan(  # noqa: PLR0913 - one parameter an option
         typer.Option(
             "--from",
             metavar="FILE",
-            help="Answer with this plan, YAML or JSON, in the place of an editor's. Needs --team.",
+            help="Go on with this plan, YAML or JSON, in the place of an editor's. Needs --team.",
+            show_default=False,
+        ),
+    ] = None,
+    why: Annotated[
+        str | None,
+        typer.Option(
+            "--why",
+            metavar="TEXT",
+            help="Why it is edited; for the journal, where nobody asks about the plan.",
             show_default=False,
         ),
     ] = None,
@@ -48,20 +56,22 @@ def plan(  # noqa: PLR0913 - one parameter an option
     storage: StorageOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show a run's plan as YAML, with what each version changed; or edit the one that is asked about.
+    """Show a run's plan as YAML, with what each version changed; or edit it and go on.
 
-    What is printed is a task graph that `interlock run --plan` and `--from` take. An edited plan is
-    validated whole before anything is answered: what is wrong with it is told with its lines, the
-    question stays open, and the file is kept.
+    What is printed is a task graph that `interlock run --plan` and `--from` take. A plan can be
+    edited when a person is asked about it, and while the run stands still: it waits, was stopped or
+    was killed. What is finished stands. An edited plan is validated whole first: what is wrong with
+    it is told with its lines, nothing is changed, and the file is kept.
     """
     from interlock.cli.command_lines import CommandLines
     from interlock.cli.failures import leave_with
-    from interlock.cli.plans import answer_with_plan, show_plan
+    from interlock.cli.plan_editing import edit_plan
+    from interlock.cli.plans import show_plan
 
     commands = CommandLines(thread_id=thread, team=team, storage=storage)
     if edit or source is not None:
         leave_with(
-            lambda output: answer_with_plan(output, commands=commands, source=source, step=step),
+            lambda output: edit_plan(output, commands=commands, source=source, step=step, why=why),
             as_json=as_json,
             commands=commands,
         )
