@@ -44,7 +44,13 @@ def show_plan(
         "version": shown[-1].plan.version,
         "plan": shown[-1].plan.model_dump(mode="json"),
         "versions": [
-            {"version": one.plan.version, "at": dump_value(one.at), "by": one.by, "why": one.why}
+            {
+                "version": one.plan.version,
+                "at": dump_value(one.at),
+                "by": one.by,
+                "planned_by": dict(one.planned_by),
+                "why": one.why,
+            }
             for one in versions
         ],
     }

@@ -36,6 +36,12 @@ def _list_heads(shown: PlanVersion, versions: Sequence[PlanVersion]) -> Iterator
         mark = "  (below)" if one is shown and len(versions) > 1 else ""
         steps = count_of(len(one.plan.steps), "step")
         yield (
-            f"# version {one.plan.version} by {clean_text(one.by)}, {one.at:%Y-%m-%d %H:%M:%S}, "
+            f"# version {one.plan.version} by {_word_author(one)}, {one.at:%Y-%m-%d %H:%M:%S}, "
             f"{steps}{why}{mark}"
         )
+
+
+def _word_author(version: PlanVersion) -> str:
+    """Return who brought a version; of a model planner, its model and its prompt."""
+    said = ", ".join(clean_text(words) for words in version.planned_by.values())
+    return f"{clean_text(version.by)} ({said})" if said else clean_text(version.by)

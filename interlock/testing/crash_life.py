@@ -299,9 +299,7 @@ async def _look_again(
     return problems
 
 
-async def _find_grown(
-    storage: Storage, order: LifeOrder, before: Sequence[Handoff]
-) -> str | None:
+async def _find_grown(storage: Storage, order: LifeOrder, before: Sequence[Handoff]) -> str | None:
     """Return what is wrong if the journal has grown since the run has ended (I9)."""
     grown = len(await storage.load_handoffs(ThreadId(order.thread_id))) - len(before)
     return f"I9: {grown} handoffs were recorded after the run had ended" if grown else None

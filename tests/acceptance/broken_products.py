@@ -9,10 +9,12 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import interlock as il
 from interlock.checkpoints import SqlStorage
 from interlock.contracts.handoff import Handoff
+from interlock.contracts.ids import ThreadId
 from interlock.contracts.spending import ThreadSpending
 from interlock.contracts.storage import Batch
 from tests.acceptance.crash_teams import refund
@@ -114,8 +116,11 @@ def build_forgetful() -> il.Orchestrator:
         return {"configurable": {**config["configurable"], "checkpoint_id": checkpoint["id"]}}
 
     saver.aput_writes, saver.aput = put_nothing, put_outside
-    first, second = _step("first"), _step("second", needs=["first"])
-    return _build_team(first, second, agent=_work)
+
+    async def work(brief: il.Brief) -> str:
+        return await (_work if brief.step_id == "first" else _work_long)(brief)
+
+    return _build_team(_step("first"), _step("second", needs=["first"]), agent=work)
 
 
 def build_late() -> il.Orchestrator:
@@ -176,10 +181,28 @@ def build_restless() -> il.Orchestrator:
 
     async def resume_anew(self: il.Orchestrator, thread_id: str) -> il.RunResult:
         await resume(self, thread_id)
-        again = await self.ainvoke("Refund", thread_id=f"{thread_id}-{os.getpid()}")
+        again = await self.ainvoke("Refund", thread_id=f"{thread_id}-{uuid4()}")
         return again.model_copy(update={"thread_id": thread_id})
 
     il.Orchestrator.aresume = resume_anew  # type: ignore[method-assign]
+    return _build_team(_step("refund"), agent=_work)
+
+
+def build_talkative() -> il.Orchestrator:
+    """I9: resuming a run that has ended adds to its journal."""
+    resume = il.Orchestrator.aresume
+
+    async def resume_and_tell(self: il.Orchestrator, thread_id: str) -> il.RunResult:
+        result = await resume(self, thread_id)
+        storage, key = self._open_storage, ThreadId(thread_id)
+        (first, *_) = await storage.load_handoffs(key)
+        lease = await storage.acquire_lease(key, ttl=timedelta(seconds=9))
+        again = first.model_copy(update={"id": f"{first.id}-again"})
+        await storage.commit(key, Batch(handoffs=[again]))
+        await storage.release_lease(lease)
+        return result
+
+    il.Orchestrator.aresume = resume_and_tell  # type: ignore[method-assign]
     return _build_team(_step("refund"), agent=_work)
 
 

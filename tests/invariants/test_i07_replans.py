@@ -110,7 +110,7 @@ def require_honest(result: il.RunResult, versions: Sequence[il.TaskGraph]) -> No
         assert result.gaps
 
 
-@draw_examples(30)
+@draw_examples(24)
 @given(seed=st.integers(0, 2**32), dies_at=st.sampled_from([None, None, 1, 2, 3]))
 def test_i07_i03_i09_a_run_that_is_planned_again_stays_honest(
     seed: int, dies_at: int | None
