@@ -7,7 +7,7 @@ that record is what counts on resume (I6), LangGraph's replay is only the quick 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from inspect import Parameter, Signature
@@ -21,17 +21,19 @@ from langgraph.runtime import Runtime
 from langgraph.types import Interrupt
 
 from interlock.contracts.errors import ConfigurationError, ContractError
-from interlock.contracts.handoff import Handoff
+from interlock.contracts.handoff import Handoff, Verdict
 from interlock.contracts.ids import QuestionId, StepId, ThreadId
 from interlock.contracts.outcome import StepOutcome
 from interlock.contracts.plan import Step, TaskGraph
 from interlock.contracts.plan_order import derive_issue_order, derive_remaining_seconds
-from interlock.contracts.storage import Storage
+from interlock.contracts.storage import Batch, Storage
 from interlock.nodes.assignment import MissingInputError, build_assignment, find_unmet_need
 from interlock.nodes.board import Board, SuspendedError
 from interlock.nodes.kept_values import KeptValues
 from interlock.nodes.live_run import LiveRun
 from interlock.nodes.place import Place
+from interlock.nodes.plan_proposal import name_owner, record_plan, tell_plan
+from interlock.nodes.plan_stream import load_parts
 from interlock.nodes.run_facts import RunFacts
 from interlock.nodes.run_state import RunContext, RunState, as_plain, require_schema_version
 from interlock.nodes.settlement import settle_step
@@ -42,6 +44,7 @@ from interlock.nodes.step_effects import EffectReport, settle_cut_off
 from interlock.nodes.step_notes import StepNotes
 from interlock.nodes.step_run import CURRENT_STEP, StepRun
 from interlock.nodes.step_state import BRIEF, derive_trigger
+from interlock.nodes.streamed_plan import end_stream, word_part
 from interlock.nodes.team import Team
 from interlock.tools.effect_scope import CURRENT_SCOPE
 
@@ -128,6 +131,7 @@ async def _open_superstep(
         for step, outcome in state["outcomes"].items()
     }
     stored = await storage.load_outcomes(thread_id, superstep=info.checkpoint_id)
+    parts = await load_parts(storage, state, thread_id, superstep=info.checkpoint_id)
     live = team.find_live(thread_id, scope)
     live.started_at = datetime.fromisoformat(state["started_at"])
     await live.load_spending(storage)
@@ -141,7 +145,8 @@ async def _open_superstep(
         thread_id=thread_id,
         id=info.checkpoint_id,
         state=state,
-        steps=plan.index_steps(),
+        plan=plan,
+        parts=parts,
         known=known,
         stored={StepId(path.removeprefix(scope)): outcome for path, outcome in stored.items()},
         spent=spent,
@@ -158,12 +163,14 @@ class _Superstep:
     thread_id: ThreadId
     id: str
     state: RunState
-    steps: Mapping[StepId, Step]
+    plan: TaskGraph
+    parts: Sequence[TaskGraph]
     known: Mapping[StepId, StepOutcome]
     stored: Mapping[StepId, StepOutcome]
     spent: Mapping[StepId, Spent]
     board: Board = field(init=False)
-    todo: Mapping[StepId, Step] = field(init=False)
+    steps: dict[StepId, Step] = field(init=False)
+    todo: dict[StepId, Step] = field(default_factory=dict)
     priority: Mapping[StepId, float] = field(init=False)
     facts: RunFacts = field(init=False)
     interrupts: dict[str, Interrupt] = field(default_factory=dict)
@@ -172,10 +179,7 @@ class _Superstep:
     def __post_init__(self) -> None:
         terminal = {step: o for step, o in self.known.items() if o.is_terminal}
         self.board = Board(terminal)
-        self.todo = {
-            step_id: step for step_id, step in self.steps.items() if self._is_open(step_id)
-        }
-        self.priority = derive_remaining_seconds(self.todo)
+        self.steps = {}
         self.facts = RunFacts(
             shared=self.team.spec.context,
             storage=self.storage,
@@ -184,12 +188,23 @@ class _Superstep:
             steps=self.steps,
             is_team=self.team.is_team,
         )
+        self._take_up(self.plan)
         for step_id, outcome in self.known.items():
             if not outcome.is_terminal and step_id not in self.todo:
                 self.board.suspend(step_id)
-        for step_id in self.todo.keys() & self.stored.keys():
+
+    def _take_up(self, plan: TaskGraph) -> list[StepId]:
+        """Take up the steps of a plan that are not there yet; returns those that are to run."""
+        fresh = {step.id: step for step in plan.steps if step.id not in self.steps}
+        self.plan = plan
+        self.steps.update(fresh)
+        todo = {step_id: step for step_id, step in fresh.items() if self._is_open(step_id)}
+        self.todo.update(todo)
+        self.priority = derive_remaining_seconds(self.todo)
+        for step_id in todo.keys() & self.stored.keys():
             # LangGraph may replay such a step without running its task: nobody else would say it.
             self.board.settle(self.stored[step_id].model_copy(update={"step_id": step_id}))
+        return list(todo)
 
     def _is_open(self, step_id: StepId) -> bool:
         """Return whether a step has neither settled nor an unanswered question.
@@ -209,6 +224,8 @@ class _Superstep:
             await self._issue_all(run_step_graph)
         finally:
             self.live.close_board(self.board)
+            if self.live.plan_stream is not None:
+                await self.live.plan_stream.close()
         if self.drained or (self.live.drain_reason is not None and self._has_unsettled()):
             raise GraphDrained(self.live.drain_reason or "drain")
         if self.interrupts:
@@ -235,7 +252,7 @@ class _Superstep:
             if not future.cancelled():
                 future.exception()  # one failure is raised; asyncio need not report the others
 
-        for step_id in order:
+        async for step_id in self._follow(order):
             while len(open_futures) >= window:
                 await room.wait()
                 room.clear()
@@ -251,6 +268,40 @@ class _Superstep:
             await asyncio.wait(open_futures)
         for future, step_id in open_futures.items():
             self._collect(step_id, future)
+
+    async def _follow(self, order: Sequence[StepId]) -> AsyncIterator[StepId]:
+        """Give steps in the order they are issued: the plan's, then those of parts as they come."""
+        for step_id in order:
+            yield step_id
+        for part in self.parts:
+            for step_id in self._take_up(part):
+                yield step_id
+        while (more := await self._wait_for_part()) is not None:
+            for step_id in self._take_up(more):
+                yield step_id
+
+    async def _wait_for_part(self) -> TaskGraph | None:
+        """Return the next part of a plan that is still being written, once it is in the journal."""
+        stream = self.live.plan_stream
+        if stream is None:
+            return None
+        await self.live.wait_unless_stopping(stream.wait())
+        part = None if self.live.is_stopping else stream.take_part()
+        if part is None:
+            await stream.close()
+            return None
+        part = part.model_copy(update={"version": self.plan.version + 1})
+        place = Place(thread_id=self.thread_id, superstep=self.id, path=name_owner(self.state))
+        handoff = record_plan(
+            part,
+            place,
+            now=self.team.clock.now(),
+            sender="planner",
+            verdict=Verdict(action="accept", reason=word_part(part)),
+        )
+        await self.storage.commit(self.thread_id, Batch(handoffs=(handoff,)))
+        tell_plan(self.team, self.thread_id, part, scope=self.state["scope"])
+        return part
 
     def _is_ready(self, step_id: StepId) -> bool:
         return all(need.step in self.board.outcomes for need in self.steps[step_id].needs)
@@ -446,7 +497,7 @@ class _Superstep:
             if outcome.question is not None
             and (step_id in self.board.outcomes or step_id in self.board.waiting)
         }
-        return RunState(
+        update = RunState(
             outcomes={step_id: as_plain(outcome) for step_id, outcome in settled.items()},
             answers={
                 question: answer
@@ -454,6 +505,7 @@ class _Superstep:
                 if question not in taken
             },
         )
+        return {**update, **end_stream(self.state, self.plan, self.live)}
 
 
 def _find_outer_attempt(thread_id: ThreadId) -> str:

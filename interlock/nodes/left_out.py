@@ -36,7 +36,9 @@ class Loss:
 
 
 class LeftOut:
-    """The steps of a plan that has run which the next version does not have.
+    """The settled steps of a plan which the next version does not have.
+
+    Steps that have not run may go in silence: only a person edits a plan that is under way.
 
     Attributes:
         removed: Them, in plan order.
@@ -49,7 +51,8 @@ class LeftOut:
         self._old, self._new = before.index_steps(), plan.index_steps()
         self._version = plan.version
         self._outcomes = outcomes
-        self.removed = tuple(step for step in self._old if step not in self._new)
+        ended = {step for step, outcome in outcomes.items() if outcome.is_terminal}
+        self.removed = tuple(s for s in self._old if s in ended and s not in self._new)
         self._users: dict[StepId, list[StepId]] = {step: [] for step in self.removed}
         for step in before.steps:
             for need in step.needs:

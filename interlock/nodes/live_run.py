@@ -13,6 +13,7 @@ from interlock.contracts.spending import Amount
 from interlock.contracts.storage import Storage
 from interlock.nodes.account import Account
 from interlock.nodes.board import Board
+from interlock.nodes.plan_stream import PlanStream
 from interlock.nodes.slots import RunSlots, WorkerSlots
 from interlock.nodes.spending_book import Book
 
@@ -38,6 +39,7 @@ class LiveRun:
         working: Tasks that run workers or the planner now.
         asked_by: Interrupt id to the path of the step whose worker raised it; kept by the
             outermost run.
+        plan_stream: The plan that is still being written while its first steps run.
         put_aside: Questions of steps that were put aside while others of their team ask in their
             own way, so that no interrupt says them; kept by the outermost run.
     """
@@ -57,6 +59,7 @@ class LiveRun:
     slots: RunSlots = field(init=False)
     working: "set[asyncio.Task[object]]" = field(default_factory=set)
     asked_by: dict[str, StepId] = field(default_factory=dict)
+    plan_stream: PlanStream | None = None
     put_aside: set[QuestionId] = field(default_factory=set)
     _open_boards: dict[int, Board] = field(default_factory=dict)
     _waits: "set[asyncio.Future[None]]" = field(default_factory=set)

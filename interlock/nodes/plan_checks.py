@@ -67,10 +67,11 @@ async def _validate_change(
 ) -> None:
     if not state.get("plan_base", 0):
         return
-    before, outcomes = keep_settled(state), parse_outcomes(state)
+    outcomes = parse_outcomes(state)
     if state.get("replan_reason") is None:
-        require_continuation(before, plan, outcomes)
+        require_continuation(keep_settled(state), plan, outcomes)
         return
+    before = TaskGraph.model_validate(state["plan_before"])
     storage = await team.open_storage()
     standing = await list_standing(storage, thread_id, scope=state["scope"])
     require_replan(before, plan, outcomes, standing=standing, is_by_person=is_by_person)

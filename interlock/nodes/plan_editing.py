@@ -79,7 +79,8 @@ async def take_edit(
     standing = await list_standing(storage, stand.place.thread_id, scope="")
     problems = list(_find_problems(team, stand, before, plan, standing=standing))
     try:
-        await validate_next_plan(team, plan, state, thread_id=stand.place.thread_id)
+        thread_id = stand.place.thread_id
+        await validate_next_plan(team, plan, state, thread_id=thread_id, is_by_person=True)
     except PlanError as exc:
         problems.extend(exc.problems)
     if problems:
@@ -173,5 +174,5 @@ def _find_hold(team: Team, step: Step, *, is_asking: bool) -> Iterator[PlanProbl
 
 def merge_outcomes(state: RunState, stored: Mapping[StepId, StepOutcome]) -> RunState:
     """Return a run's state with the outcomes of the superstep that was under way."""
-    held = {step: as_plain(outcome) for step, outcome in stored.items()}
+    held = {str(step): as_plain(outcome) for step, outcome in stored.items()}
     return {**state, "outcomes": {**state["outcomes"], **held}}

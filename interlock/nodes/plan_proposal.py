@@ -125,7 +125,8 @@ def accept_plan(state: RunState, plan: TaskGraph) -> RunState:
         plan_added=_list_added(state, plan),
     )
     if state.get("replan_reason") is not None:
-        update.update(take_replan(state, keep_settled(state), plan))
+        before = TaskGraph.model_validate(state["plan_before"])
+        update.update(take_replan(state, before, plan))
     return update
 
 

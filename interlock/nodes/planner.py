@@ -7,18 +7,27 @@ from typing import Any
 from langgraph.runtime import Runtime
 
 from interlock.contracts.errors import PermanentError
-from interlock.contracts.ids import StepId
+from interlock.contracts.ids import ThreadId
 from interlock.contracts.outcome import Usage
 from interlock.contracts.plan import TaskGraph
-from interlock.contracts.spending import Caller
+from interlock.contracts.worker import PlanRequest
+from interlock.nodes.budget_guard import BudgetGuard
 from interlock.nodes.gated_calls import build_budget_guard, gate_calls
-from interlock.nodes.live_run import forget_cancel
+from interlock.nodes.live_run import LiveRun, forget_cancel
 from interlock.nodes.place import get_superstep, get_thread_id
 from interlock.nodes.plan_asking import ask_planner, describe_planner
 from interlock.nodes.plan_checks import validate_next_plan
 from interlock.nodes.plan_fallback import PlanTry, end_planning, fall_back, is_given_up
 from interlock.nodes.plan_proposal import name_owner, propose_plan
 from interlock.nodes.plan_requests import build_request, name_version
+from interlock.nodes.plan_stream import (
+    Check,
+    PlanStream,
+    StreamingPlanner,
+    find_streaming,
+    name_planner,
+    read_stream,
+)
 from interlock.nodes.planner_errors import is_from_outside, word_problems
 from interlock.nodes.replanning import begin_replan, is_replan_due
 from interlock.nodes.rolling_plan import go_on, is_going_on
@@ -72,6 +81,8 @@ def build_planner_node(team: Team) -> PlannerNode:
             return {**begun, **spent, **refused}
         assert tried.plan is not None  # noqa: S101 - it was validated
         begun["plan_usage"] = _count_usage(state, tried)
+        if team.find_live(get_thread_id(runtime), state["scope"]).plan_stream is not None:
+            begun["plan_streamed_in"] = get_superstep(runtime)
         proposed = await propose_plan(
             team, state, runtime, plan=tried.plan, planned_by=tried.planned_by
         )
@@ -85,28 +96,76 @@ async def _ask(
 ) -> None:
     """Ask the planner once; `tried` holds how far it came, also when it raises."""
     thread_id = get_thread_id(runtime)
-    attempt = state["plan_attempts"] + 1
     live = team.find_live(thread_id, state["scope"])
-    guard = await build_budget_guard(team, live, _name_caller(state, runtime, attempt))
+    caller = name_planner(
+        state["scope"], superstep=get_superstep(runtime), attempt=state["plan_attempts"] + 1
+    )
+    guard = await build_budget_guard(team, live, caller)
+    streaming = _find_streaming(team, state)
     try:
-        with live.interrupt_on_cancel(), gate_calls(guard):
+        with live.interrupt_on_cancel():
             request = await build_request(team, state, thread_id)
-            tried.planned_by = describe_planner(team.spec.planner)
-            plan = await ask_planner(team.spec.planner, request)
+        tried.planned_by = describe_planner(team.spec.planner)
+        if streaming is not None:
+            stream = PlanStream(request.goal, check=_build_check(team, state, thread_id))
+            plan = await _take_first_part(stream, streaming, request, live=live, guard=guard)
+        else:
+            with live.interrupt_on_cancel(), gate_calls(guard):
+                plan = await ask_planner(team.spec.planner, request)
     finally:
-        tried.usage = guard.usage
+        tried.usage = guard.usage if live.plan_stream is None else Usage()  # counted at its end
     tried.plan = plan.model_copy(update={"version": name_version(state)})
     await validate_next_plan(team, tried.plan, state, thread_id=thread_id)
 
 
-def _name_caller(state: RunState, runtime: Runtime[RunContext], attempt: int) -> Caller:
-    return Caller(
-        path=StepId(state["scope"]),
-        superstep=get_superstep(runtime),
-        attempt=attempt,
-        role="planner",
-        worker="planner",
-    )
+def _find_streaming(team: Team, state: RunState) -> StreamingPlanner | None:
+    """Return the planner if its steps may run before its plan is whole.
+
+    Not where a person approves plans, nor where steps run one at a time to be looked at, nor for
+    later versions: what they may change is decided on the whole.
+    """
+    is_first = not state.get("plan_base", 0) and not state.get("stepwise")
+    is_free = is_first and not team.spec.policy.approve_plan
+    return find_streaming(team.spec.planner) if is_free else None
+
+
+def _build_check(team: Team, state: RunState, thread_id: ThreadId) -> Check:
+    async def check(plan: TaskGraph) -> None:
+        await validate_next_plan(team, plan, state, thread_id=thread_id)
+
+    return check
+
+
+async def _take_first_part(
+    stream: PlanStream,
+    planner: StreamingPlanner,
+    request: PlanRequest,
+    *,
+    live: LiveRun,
+    guard: BudgetGuard,
+) -> TaskGraph:
+    """Return the first steps that may start, or the whole plan; the rest is read on meanwhile.
+
+    Raises:
+        PlanError: The plan is no good, and nothing has started.
+    """
+
+    async def read() -> None:
+        with live.interrupt_on_cancel(), gate_calls(guard):
+            await read_stream(planner, request, stream)
+
+    stream.begin(read)
+    try:
+        await stream.wait()
+    except BaseException:
+        await stream.close()
+        raise
+    if stream.error is not None:
+        raise stream.error
+    live.plan_stream = None if stream.is_over else stream
+    part = stream.take_part()
+    assert part is not None  # noqa: S101 - it is over without an error, or there is one
+    return part
 
 
 def _count_usage(state: RunState, tried: PlanTry) -> dict[str, Any]:

@@ -40,7 +40,9 @@ def go_on(state: RunState, policy: RunPolicy) -> RunState:
         plan_base=plan["version"],
         plan_before=state["plan"],
         plan_attempts=0,
-        plan_problems=[],
+        plan_problems=state[
+            "plan_problems"
+        ],  # none, but for a plan whose streamed rest was no good
         plan_stalls=stalls,
         plan_chain=0,
     )

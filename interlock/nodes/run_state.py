@@ -88,6 +88,8 @@ class RunState(TypedDict, total=False):
         plan_status: Where the plan stands.
         plan_attempts: How often the planner was asked for the version that is wanted now.
         plan_base: The version of the plan that an open plan goes on from; 0 before the first.
+        plan_streamed_in: The superstep in which a planner was asked whose plan came in parts, while
+            dispatch still takes them up.
         plan_top: The highest version that was handed over, to run or to a person.
         plan_before: The plan that has run, while the next version is wanted.
         replans: How often the planner was asked about a plan that has run.
@@ -132,6 +134,7 @@ class RunState(TypedDict, total=False):
     plan_status: Literal["missing", "invalid", "proposed", "accepted", "failed"]
     plan_attempts: int
     plan_base: int
+    plan_streamed_in: str | None
     plan_top: int
     plan_before: dict[str, Any] | None
     replans: int

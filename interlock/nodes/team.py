@@ -170,11 +170,11 @@ class Team:
 
     def forget_live(self, thread_id: ThreadId, scope: str | None = None) -> None:
         """Drop the live part of one run, or of all of a thread's if no scope is named."""
-        if scope is not None:
-            self.live.pop((thread_id, scope), None)
-            return
-        for key in [key for key in self.live if key[0] == thread_id]:
-            del self.live[key]
+        gone = [key for key in self.live if key[0] == thread_id and scope in {None, key[1]}]
+        for key in gone:
+            stream = self.live.pop(key).plan_stream
+            if stream is not None:
+                stream.stop()
 
     def emit(self, event: Event) -> None:
         """Tell who listens to the event's thread."""

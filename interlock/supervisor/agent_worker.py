@@ -40,11 +40,13 @@ class Surroundings:
     Attributes:
         storage: Where the surrounding run is kept; a supervisor below that names none uses it.
         configurable: The caller's own entries of the config, such as a user's id.
+        metadata: The caller's own entries of the config's metadata.
         context: What the caller passed as `context=`.
     """
 
     storage: Storage | None = None
     configurable: dict[str, Any] = field(default_factory=dict)
+    metadata: dict[str, Any] = field(default_factory=dict)
     context: Any = None
 
 
@@ -98,9 +100,10 @@ def _wrap(agent: Agent, *, output_mode: OutputMode) -> Agent:
         """Run the agent on its brief; what it asks a person surfaces as its own interrupt."""
         around = SURROUNDINGS.get(Surroundings())
         merged = {**around.configurable, **config.get("configurable", {})}
+        told = {**around.metadata, **config.get("metadata", {})}
         output = await agent.ainvoke(
             {"messages": state["messages"]},
-            {**config, "configurable": merged},
+            {**config, "configurable": merged, "metadata": told},
             **({} if around.context is None else {"context": around.context}),
         )
         messages = _read_messages(output, agent=str(agent.name))

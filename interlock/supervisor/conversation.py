@@ -117,7 +117,7 @@ class Narrator:
         ]
 
     def _tell_turn(self, turn: Sequence[Step], result: RunResult) -> list[BaseMessage]:
-        told = [s for s in turn if self.has_handoffs or s.worker == ACTION_WORKER]
+        told = [step for step in turn if self._is_told(step)]
         prefix = result.thread_id
         calls = [build_call(step, self.toolbox) for step in told]
         for call in calls:
@@ -136,6 +136,11 @@ class Narrator:
             if step.worker != ACTION_WORKER:
                 messages += self._tell_agent(step, result)
         return messages
+
+    def _is_told(self, step: Step) -> bool:
+        if step.worker == ACTION_WORKER:
+            return True
+        return self.has_handoffs and self.toolbox.is_told(find_agent(step, self.toolbox))
 
     def _tell_agent(self, step: Step, result: RunResult) -> list[BaseMessage]:
         agent = find_agent(step, self.toolbox)

@@ -22,6 +22,9 @@ ASSIGN: Final = "assign"
 _DESTINATION: Final = "__handoff_destination"
 """The metadata key by which langgraph-supervisor knows a handoff tool, so that its own serve here."""
 _FORWARD: Final = "interlock_forward"
+_ORIGINAL_FORWARD: Final = ("forward_message", {"from_agent", "state"})
+"""Name and arguments of langgraph-supervisor's forwarding tool, which has no metadata."""
+_UNTOLD: Final = "interlock_untold"
 _TASK_NAMES: Final = ("task", "task_description", "instruction", "description", "query", "input")
 
 
@@ -37,7 +40,11 @@ class _ForwardArguments(BaseModel):
 
 
 def create_handoff_tool(
-    *, agent_name: str, name: str | None = None, description: str | None = None
+    *,
+    agent_name: str,
+    name: str | None = None,
+    description: str | None = None,
+    add_handoff_messages: bool = True,
 ) -> BaseTool:
     """Return a tool that gives tasks to one agent, in place of the one tool for all.
 
@@ -45,13 +52,14 @@ def create_handoff_tool(
         agent_name: The agent.
         name: Of the tool; `transfer_to_<agent>` if left out.
         description: For the model; says what a worker sees if left out.
+        add_handoff_messages: Whether handoffs by this tool are told in the conversation.
     """
     return StructuredTool(
         name=name or f"transfer_to_{make_word(agent_name)}",
         description=description or _describe(f"the worker {agent_name!r}"),
         args_schema=HandoffArguments,
         func=_refuse_call,
-        metadata={_DESTINATION: agent_name},
+        metadata={_DESTINATION: agent_name, _UNTOLD: not add_handoff_messages},
     )
 
 
@@ -99,12 +107,14 @@ class Toolbox:
         agents: Agent to worker; the closed set that a handoff chooses from.
         handoffs: Tool name to agent, where each agent has a tool of its own; empty for one tool.
         offered: Those tools and the forwarding one, by name.
+        forwarding: The names of forwarding tools.
         actions: Tools that act, by name.
     """
 
     agents: Mapping[str, Worker]
     handoffs: Mapping[str, str]
     offered: Mapping[str, BaseTool]
+    forwarding: frozenset[str]
     actions: Mapping[str, BaseTool]
 
     @property
@@ -115,8 +125,12 @@ class Toolbox:
 
     def is_forward(self, name: str) -> bool:
         """Return whether a tool forwards a result."""
-        tool = self.offered.get(name)
-        return tool is not None and bool((tool.metadata or {}).get(_FORWARD))
+        return name in self.forwarding
+
+    def is_told(self, agent: str) -> bool:
+        """Return whether handoffs to an agent may be told in the conversation."""
+        tool = self.offered.get(self.name_handoff(agent))
+        return tool is None or not (tool.metadata or {}).get(_UNTOLD)
 
     def name_handoff(self, agent: str) -> str:
         """Return the tool that hands over to an agent."""
@@ -179,19 +193,32 @@ def build_toolbox(
     made = [item if isinstance(item, BaseTool) else make_tool(item) for item in tools]
     if handoff_tool_prefix is not None and not any(_read_destination(tool) for tool in made):
         made += [
-            create_handoff_tool(agent_name=agent, name=f"{handoff_tool_prefix}{make_word(agent)}")
+            create_handoff_tool(agent_name=agent, name=_join(handoff_tool_prefix, agent))
             for agent in agents
         ]
     _require_names(made)
     handoffs = {tool.name: whom for tool in made if (whom := _read_destination(tool)) is not None}
     _require_destinations(agents, handoffs)
-    offered = {
-        tool.name: tool
-        for tool in made
-        if tool.name in handoffs or (tool.metadata or {}).get(_FORWARD)
-    }
+    forwarding = frozenset(tool.name for tool in made if _is_forwarding(tool))
+    offered = {tool.name: tool for tool in made if tool.name in {*handoffs, *forwarding}}
     actions = {tool.name: tool for tool in made if tool.name not in offered}
-    return Toolbox(agents=agents, handoffs=handoffs, offered=offered, actions=actions)
+    return Toolbox(
+        agents=agents,
+        handoffs=handoffs,
+        offered=offered,
+        forwarding=forwarding,
+        actions=actions,
+    )
+
+
+def _join(prefix: str, agent: str) -> str:
+    """Return a handoff tool's name; `delegate_to` and `delegate_to_` come to the same."""
+    return f"{prefix}{'' if prefix.endswith('_') else '_'}{make_word(agent)}"
+
+
+def _is_forwarding(tool: BaseTool) -> bool:
+    is_original = (tool.name, set(tool.get_input_schema().model_fields)) == _ORIGINAL_FORWARD
+    return is_original or bool((tool.metadata or {}).get(_FORWARD))
 
 
 def _read_destination(tool: BaseTool) -> str | None:

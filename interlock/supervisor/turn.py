@@ -97,7 +97,10 @@ class TurnRunner:
         """Start a turn's run, or go on with it, and return its result and its plan."""
         async with self._open_storage(turn.thread_id) as storage:
             around = Surroundings(
-                storage=storage, configurable=_read_own(turn.config), context=turn.context
+                storage=storage,
+                configurable=_read_own(turn.config),
+                metadata=_read_own_metadata(turn.config),
+                context=turn.context,
             )
             given = {"callbacks": turn.config.get("callbacks")}
             surrounded = SURROUNDINGS.set(around)
@@ -168,6 +171,15 @@ def _read_own(config: RunnableConfig) -> dict[str, Any]:
         name: value
         for name, value in config.get("configurable", {}).items()
         if not name.startswith(("__", "checkpoint_")) and name != "thread_id"
+    }
+
+
+def _read_own_metadata(config: RunnableConfig) -> dict[str, Any]:
+    """Return the caller's own entries of a config's metadata: none that says where LangGraph is."""
+    return {
+        name: value
+        for name, value in config.get("metadata", {}).items()
+        if not name.startswith(("langgraph_", "checkpoint_", "__", "ls_")) and name != "thread_id"
     }
 
 

@@ -22,6 +22,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
+from interlock.contracts.errors import ConfigurationError
 from interlock.testing.crash_life import LifeOrder
 from interlock.testing.crash_report import CrashCase, CrashReport, Side
 from interlock.testing.crash_zygote import Zygote
@@ -44,7 +45,7 @@ class CrashPlan:
             without arguments, called in the folder that the team works in.
         storage: A PostgreSQL URL; a SQLite file for each kill if left out.
         every: Kill at every so many writes only.
-        max_kills: Kill so often at most, spread evenly over the run.
+        max_kills: Kill so often at most, spread evenly over the run; with 0 it is only run whole.
         sides: Of each write.
         compare_outputs: Whether outputs must be those of the uninterrupted run; turn it off for
             workers that say something else each time.
@@ -74,9 +75,14 @@ def crash_test(team: str, plan: CrashPlan | str) -> CrashReport:
 
     Raises:
         CrashKitError: A life failed by itself; the message says how.
-        ConfigurationError: The team cannot be tested here.
+        ConfigurationError: The team cannot be tested here, or not so.
     """
     chosen = CrashPlan(goal=plan) if isinstance(plan, str) else plan
+    if chosen.every < 1 or (chosen.max_kills or 0) < 0:
+        raise ConfigurationError(
+            f"A crash plan has every={chosen.every!r} and max_kills={chosen.max_kills!r}. Give "
+            "every at least 1, and max_kills at least 0 or not at all."
+        )
     with tempfile.TemporaryDirectory(prefix="interlock-crash-") as folder, Zygote() as zygote:
         return _Tester(team, chosen, Path(folder), zygote).test()
 
@@ -107,7 +113,7 @@ class _Tester:
         chosen = list(product(indices, plan.sides))
         if plan.max_kills is None or len(chosen) <= plan.max_kills:
             return chosen
-        gap = len(chosen) / plan.max_kills
+        gap = len(chosen) / max(plan.max_kills, 1)
         return [chosen[int(place * gap)] for place in range(plan.max_kills)]
 
     def _crash(self, side: Side, index: int, whole: dict[str, Any]) -> CrashCase:

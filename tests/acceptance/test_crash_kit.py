@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from interlock.contracts.errors import ConfigurationError
 from interlock.testing import CrashPlan, CrashTestError, crash_kit, crash_test
 from interlock.testing.crash_zygote import CrashKitError, Zygote
 from tests.postgres.postgres_server import PostgresServer
@@ -26,7 +27,7 @@ def zygote() -> Iterator[None]:
 
 def test_an_effect_that_happens_twice_is_caught() -> None:
     """A tool without a guard is run again after a kill: the report says where and what."""
-    report = crash_test(f"{TEAMS}:build_unguarded", replace(PLAN, every=3))
+    report = crash_test(f"{TEAMS}:build_unguarded", replace(PLAN, every=5))
     assert (report.status, report.kills) == ("completed", len(report.cases))
     problems = [problem for case in report.cases for problem in case.problems]
     assert set(problems) == {
@@ -81,6 +82,13 @@ BREACHES = [
 ]
 KEPT_APART = {"build_spendthrift": ("I6: gaps", "I6: steps")}
 """What must differ as well: an attempt too many is told of as a step's, too."""
+
+
+@pytest.mark.parametrize("bounds", [{"every": 0}, {"max_kills": -1}])
+def test_a_plan_that_is_none_is_refused(bounds: dict[str, int]) -> None:
+    """Nothing is run by a plan that says how often to kill in no possible way."""
+    with pytest.raises(ConfigurationError, match="Give every at least 1, and max_kills"):
+        crash_test(f"{TEAMS}:build_guarded", replace(PLAN, **bounds))
 
 
 @pytest.mark.parametrize(("team", "plan", "breaches"), BREACHES)

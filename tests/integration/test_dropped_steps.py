@@ -129,3 +129,43 @@ async def test_a_step_that_was_left_out_lends_its_id_to_no_other() -> None:
     (problem,) = planner.requests[-1].problems
     assert "'p'" in problem
     assert "another id" in problem
+
+
+ASKING = (
+    step("a"),
+    step("b", worker="fail"),
+    step("c", needs=["a", "b"]),
+    step("w", approval="true"),
+)
+ASKING_STILL = ASKING[3]
+
+
+@pytest.mark.parametrize(
+    ("edited", "status", "words"),
+    [
+        ((step("a"), step("b2"), step("c", needs=["a", "b2"]), ASKING_STILL), "completed", ()),
+        ((step("a"), step("b2"), step("c", needs=["a", "b2"])), "completed", ()),
+        (
+            (step("a"), step("c", needs=["a"]), ASKING_STILL),
+            "degraded",
+            ("step 'b' (failed) is left out, and step 'c', which needed it, has nothing",),
+        ),
+        ((step("a"), ASKING_STILL), "degraded", ("step 'c' (blocked), a result of the plan",)),
+    ],
+)
+async def test_i07_a_person_may_edit_a_failed_step_out_of_a_run_that_waits(
+    edited: Sequence[il.Step], status: str, words: Sequence[str]
+) -> None:
+    """What ended and goes needs something in its place or is a gap; what has not run may just go."""
+    plan = il.TaskGraph(goal="g", steps=ASKING)
+    async with build_desk(plan, replan=None) as desk:
+        result = await desk.ainvoke("g", thread_id="t")
+        assert result.status == "waiting"
+        await desk.aedit_plan("t", il.TaskGraph(goal="g", steps=edited))
+        result = await desk.aresume("t")
+        if result.questions:
+            result = await desk.aanswer("t", {q.id: il.approve() for q in result.questions})
+    assert (result.status, sorted(result.outputs)) == (status, sorted(s.id for s in edited))
+    assert len(result.gaps) == len(words)
+    for gap, word in zip(result.gaps, words, strict=True):
+        assert word in gap

@@ -1,6 +1,9 @@
 """I11: what a run has cost is what its book holds, also for steps that a later version leaves out."""
 
+import asyncio
 from decimal import Decimal
+
+import pytest
 
 import interlock as il
 from interlock.checkpoints import open_storage
@@ -71,3 +74,36 @@ async def test_a_runs_usage_is_the_sum_of_its_book() -> None:
     assert result.usage.output_tokens == sum(end.output_tokens or 0 for end in book if end)
     assert (result.usage.input_tokens, result.usage.output_tokens) == (calls * 900, calls * 100)
     assert result.usage.money == calls * (900 + Decimal("0.5") * 100) / 1_000_000
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+async def test_what_an_edit_cut_off_stays_in_the_usage(*, is_kept: bool) -> None:
+    """A step that was under way when a person edited the plan has cost what it has cost."""
+    model = build_model(tokens=1000)
+    begun = asyncio.Event()
+
+    async def work(brief: il.Brief) -> str:
+        await model.ainvoke("work")
+        if brief.step_id == "b" and not begun.is_set():
+            begun.set()
+            await asyncio.Event().wait()
+        return "done"
+
+    first = (step("a", worker="work"), step("b", worker="work", needs=["a"]))
+    edited = (*first, step("z", worker="work")) if is_kept else (first[0], step("z", worker="work"))
+    desk = il.Orchestrator(
+        workers=[il.Worker(name="work", agent=work)],
+        planner=il.TaskGraph(goal="g", steps=first),
+        storage="memory://",
+        policy=il.RunPolicy(prices=PRICES),
+    )
+    async with desk:
+        running = asyncio.create_task(desk.ainvoke("g", thread_id="t"))
+        await begun.wait()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await desk.aedit_plan("t", il.TaskGraph(goal="g", steps=edited))
+        result = await desk.aresume("t")
+    assert result.status == "completed"
+    assert result.usage.model_calls == len(model.heard) == (4 if is_kept else 3)
+    assert result.usage.tokens == len(model.heard) * 1000

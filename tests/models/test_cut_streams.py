@@ -52,7 +52,7 @@ async def test_the_client_completes_a_cut_tool_call_in_silence() -> None:
     """What came of the amount is a number too, and it is not marked as invalid."""
     with OpenAIServer() as server:
         server.script(PAY.broken("cut"))
-        message = await connect(server, streaming=True).ainvoke("hi")
+        message = await connect(server, timeout=5, streaming=True).ainvoke("hi")
     assert message.invalid_tool_calls == []
     (made,) = message.tool_calls
     assert 0 < made["args"]["cents"] < CENTS
@@ -72,7 +72,7 @@ async def test_an_agent_acts_on_no_half_tool_call(name: str) -> None:
     with OpenAIServer() as server:
         server.script(say("Done."), when=f"paid {CENTS}")
         server.script(CUTS[name], PAY)
-        agent = create_agent(connect(server, streaming=True), tools=[pay])
+        agent = create_agent(connect(server, timeout=5, streaming=True), tools=[pay])
         result = await run_worker(server, agent)
     assert (PAID, result.outputs) == ([CENTS], {"reply": "Done."})
     assert result.outcomes["reply"].attempts == 2
@@ -87,7 +87,7 @@ async def test_an_agent_whose_last_words_are_cut_has_said_nothing() -> None:
             when="paid",
         )
         server.script(PAY)
-        agent = create_agent(connect(server, streaming=True), tools=[pay])
+        agent = create_agent(connect(server, timeout=5, streaming=True), tools=[pay])
         result = await run_worker(server, agent)
     assert result.outputs == {"reply": "It will be paid back to you."}
     assert (result.outcomes["reply"].attempts, PAID) == (2, [CENTS])
@@ -103,7 +103,9 @@ async def test_structured_output_is_never_a_completed_half(method: str, streamin
     good = say(whole) if method == "json_mode" else call("draft", whole)
     with OpenAIServer() as server:
         server.script(half, good)
-        model = connect(server, streaming=streaming).with_structured_output(SHAPE, method=method)
+        model = connect(server, timeout=5, streaming=streaming).with_structured_output(
+            SHAPE, method=method
+        )
         result = await run_worker(server, model)
     assert result.outputs == {"reply": whole}
     assert result.outcomes["reply"].attempts == 2
@@ -113,7 +115,7 @@ async def test_structured_output_is_never_a_completed_half(method: str, streamin
 async def test_a_call_inside_a_function_is_seen_too(method: str) -> None:
     """However deep in a worker's own code a model is called, in a thread as well."""
     with OpenAIServer() as server:
-        model = connect(server, streaming=True)
+        model = connect(server, timeout=5, streaming=True)
         server.script(PAY.broken("cut"), PAY)
 
         async def act(brief: il.Brief) -> int:
@@ -133,7 +135,7 @@ async def test_prose_at_its_limit_is_its_callers_to_judge() -> None:
     """A worker may ask a model for one word; only data that was cut is stopped."""
     with OpenAIServer() as server:
         server.script(stop_at_limit("yes"))
-        model = connect(server, max_tokens=1)
+        model = connect(server, timeout=5, max_tokens=1)
 
         async def classify(brief: il.Brief) -> bool:
             return (await model.ainvoke(brief.instruction)).text == "yes"

@@ -60,7 +60,7 @@ async def judge(
     async with il.Orchestrator(
         workers=[il.Worker(name="write", agent=write)],
         planner=il.TaskGraph(goal="Answer Ann", steps=[step]),
-        judges=[il.ModelJudge(model=connect(server), limits=il.CallLimits(clock=clock))],
+        judges=[il.ModelJudge(model=connect(server, timeout=5), limits=il.CallLimits(clock=clock))],
         storage="memory://",
         clock=clock,
     ) as desk:

@@ -94,7 +94,7 @@ async def test_a_filtered_answer_raises_in_spite_of_include_raw() -> None:
     """With a schema and a class, the client hides the message that was stopped."""
     with OpenAIServer() as server:
         server.script(filter_out('{"text": "Dear'))
-        model = connect(server).with_structured_output(
+        model = connect(server, timeout=5).with_structured_output(
             Draft, method="json_schema", include_raw=True
         )
         with pytest.raises(openai.ContentFilterFinishReasonError) as caught:

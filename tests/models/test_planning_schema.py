@@ -40,7 +40,7 @@ async def ask(request: il.PlanRequest) -> dict[str, Any]:
     """Return the shape of one step as the provider is sent it."""
     with OpenAIServer() as server:
         server.script(say(GOOD_PLAN))
-        await il.ModelPlanner(model=connect(server)).plan(request)
+        await il.ModelPlanner(model=connect(server, timeout=5)).plan(request)
     schema = server.requests[0]["response_format"]["json_schema"]["schema"]
     step: dict[str, Any] = schema["$defs"]["PlannedStep"]["properties"]
     return step
@@ -80,7 +80,7 @@ async def test_a_fact_that_a_model_asks_for_reaches_the_worker() -> None:
         server.script(say({"steps": [step]}))
         async with il.Orchestrator(
             workers=[il.Worker(name="note", agent=note)],
-            planner=il.ModelPlanner(model=connect(server)),
+            planner=il.ModelPlanner(model=connect(server, timeout=5)),
             storage="memory://",
         ) as desk:
             await desk.ainvoke("g", thread_id="t", context={"customer": "Ann", "secret": "x"})
@@ -124,7 +124,7 @@ async def test_an_early_step_that_cannot_be_one_ends_the_early_steps() -> None:
     """A streamed step that is no step is not started; the whole is refused with all problems."""
     with OpenAIServer() as server:
         server.script(say(BROKEN))
-        planner = il.ModelPlanner(model=connect(server), stream=True)
+        planner = il.ModelPlanner(model=connect(server, timeout=5), stream=True)
         coming = planner.astream_plan(il.PlanRequest(goal="g", workers=[CARD]))
         with pytest.raises(il.PlanError) as caught:
             await anext(coming)

@@ -1,15 +1,22 @@
 """What langgraph-supervisor documents, with another import and scripted models (MIT; reworded)."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
-from langchain_core.messages import AIMessage
+from langchain.agents import create_agent
+from langchain_core.messages import AIMessage, ToolMessage
+from langchain_core.tools import InjectedToolCallId, tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.func import entrypoint, task
 from langgraph.graph import add_messages
-from langgraph.prebuilt import ToolNode
+from langgraph.prebuilt import InjectedState, ToolNode, create_react_agent
 from langgraph.store.memory import InMemoryStore
+from langgraph.types import Command
 from langgraph_supervisor import create_handoff_tool as create_original_handoff_tool
+from langgraph_supervisor.handoff import METADATA_KEY_HANDOFF_DESTINATION
+from langgraph_supervisor.handoff import (
+    create_forward_message_tool as create_original_forward_message_tool,
+)
 from pydantic import BaseModel
 
 import interlock as il
@@ -75,6 +82,17 @@ async def test_output_mode_decides_how_much_of_an_agent_is_told(mode: Any, tools
     result = await app.ainvoke(USER)
     assert sum(message.name == "add" for message in result["messages"]) == tools_told
     assert ("math", "It is 3") in list_shown(result)
+
+
+@pytest.mark.filterwarnings("ignore:create_react_agent has been moved")
+def test_agents_of_langgraphs_own_making() -> None:
+    """`create_react_agent`, which the original's quick start uses, makes agents here too."""
+    worker = RoutingChat(turns=[calls(("add", {"a": 1, "b": 2})), "It is 3"])
+    math = create_react_agent(model=worker, tools=[add], name="math_expert", prompt="Do sums.")
+    model = RoutingChat(turns=[assign(("math_expert", "Add 1 and 2")), "Three"])
+    result = il.create_supervisor([math], model=model).compile().invoke(USER)
+    assert ("math_expert", "It is 3") in list_shown(result)
+    assert [message.text for message in worker.heard[0][:1]] == ["Do sums."]
 
 
 async def test_handoffs_are_left_out_when_not_wanted() -> None:
@@ -160,19 +178,79 @@ async def test_handoff_tools_of_ones_own(make: Any) -> None:
     assert model.offered[0][0]["function"]["description"] == "Ask it"
 
 
-async def test_a_handoff_without_a_task_passes_the_request() -> None:
+def make_custom_handoff(agent_name: str, name: str) -> Any:
+    """Return a handoff tool as users of the original write one, with a task that the model states."""
+
+    @tool(name, description="Give math a task")
+    def handoff(
+        task_description: Annotated[str, "What the next agent should do"],
+        state: Annotated[dict[str, Any], InjectedState],
+        tool_call_id: Annotated[str, InjectedToolCallId],
+    ) -> Command[str]:
+        said = ToolMessage("Transferred", name=name, tool_call_id=tool_call_id)
+        update = {"messages": [*state["messages"], said], "task_description": task_description}
+        return Command(goto=agent_name, graph=Command.PARENT, update=update)
+
+    handoff.metadata = {METADATA_KEY_HANDOFF_DESTINATION: agent_name}
+    return handoff
+
+
+async def test_a_custom_handoff_tool_that_states_a_task() -> None:
+    """Its task is what the agent is sent; what LangGraph would inject is not asked of the model."""
+    worker = RoutingChat(turns=["3"])
+    agent = create_agent(worker, tools=[], name="math")
+    turn = calls(("assign_to_math", {"task_description": "Add 1 and 2"}))
+    model = RoutingChat(turns=[turn, "Three"])
+    app = il.create_supervisor(
+        [agent], model=model, tools=[make_custom_handoff("math", "assign_to_math")]
+    ).compile()
+    result = await app.ainvoke(USER)
+    assert list_shown(result)[-1] == ("supervisor", "Three")
+    assert worker.heard[0][-1].text.count("Add 1 and 2") == 1
+    assert USER["messages"][0]["content"] not in worker.heard[0][-1].text
+    (offered,) = model.offered[0]
+    assert list(offered["function"]["parameters"]["properties"]) == ["task_description"]
+
+
+async def test_a_handoff_tool_that_is_not_told() -> None:
+    """`add_handoff_messages=False` of one tool leaves its handoffs out, and no others."""
+    model = RoutingChat(
+        turns=[calls(("ask_math", {"task": "a"}), ("ask_cook", {"task": "b"})), "Ok"]
+    )
+    tools = [
+        il.create_handoff_tool(agent_name="math", name="ask_math", add_handoff_messages=False),
+        il.create_handoff_tool(agent_name="cook", name="ask_cook"),
+    ]
+    app = il.create_supervisor(
+        [build_agent("math", "3"), build_agent("cook", "soup")],
+        model=model,
+        tools=tools,
+        add_handoff_back_messages=False,
+    ).compile()
+    shown = list_shown(await app.ainvoke(USER))[1:]
+    assert shown == [
+        ("ask_cook", "Handed over to cook"),
+        ("math", "3"),
+        ("cook", "soup"),
+        ("supervisor", "Ok"),
+    ]
+
+
+@pytest.mark.parametrize("prefix", ["delegate_to", "delegate_to_"])
+async def test_a_handoff_without_a_task_passes_the_request(prefix: str) -> None:
     """A handoff that states no task gives the agent what the person said last."""
     worker = RoutingChat(turns=["3"])
-    from langchain.agents import create_agent
-
     agent = create_agent(worker, tools=[], name="math")
     model = RoutingChat(turns=[calls(("delegate_to_math", {})), "Three"])
-    app = il.create_supervisor([agent], model=model, handoff_tool_prefix="delegate_to_").compile()
+    app = il.create_supervisor([agent], model=model, handoff_tool_prefix=prefix).compile()
     await app.ainvoke(USER)
     assert USER["messages"][0]["content"] in worker.heard[0][-1].text
 
 
-async def test_forwarding_a_message() -> None:
+@pytest.mark.parametrize(
+    "make", [il.create_forward_message_tool, create_original_forward_message_tool]
+)
+async def test_forwarding_a_message(make: Any) -> None:
     """The forwarding tool ends the turn with an agent's last result, word for word."""
     model = RoutingChat(
         turns=[assign(("math", "Add")), calls(("forward_message", {"from_agent": "math"}))]
@@ -180,7 +258,7 @@ async def test_forwarding_a_message() -> None:
     app = il.create_supervisor(
         [build_agent("math", "It is exactly 3.")],
         model=model,
-        tools=[il.create_forward_message_tool("boss")],
+        tools=[make("boss")],
         supervisor_name="boss",
     ).compile()
     result = await app.ainvoke(USER)

@@ -297,7 +297,8 @@ async def test_the_callers_config_context_and_callbacks_reach_the_agents() -> No
     seen: list[Any] = []
 
     def look(state: Any, config: RunnableConfig) -> Any:
-        seen.append((config["configurable"]["user_id"], get_runtime().context))
+        told = {name: config["metadata"][name] for name in ("source", "number")}
+        seen.append((config["configurable"]["user_id"], get_runtime().context, told))
         return {"messages": [AIMessage("ok")]}
 
     builder = StateGraph(MessagesState, context_schema=dict)
@@ -316,9 +317,12 @@ async def test_the_callers_config_context_and_callbacks_reach_the_agents() -> No
         def on_chain_start(self, *args: Any, **kwargs: Any) -> None:
             heard.append(str(kwargs.get("name")))
 
-    config: Any = {"configurable": {"user_id": "u7"}, "callbacks": [Listener()]}
+    told = {"source": "desk", "number": 123}
+    config: Any = {
+        "configurable": {"user_id": "u7"}, "callbacks": [Listener()], "metadata": told
+    }  # fmt: skip
     await app.ainvoke(USER, config, context={"tenant": "acme"})
-    assert seen == [("u7", {"tenant": "acme"})]
+    assert seen == [("u7", {"tenant": "acme"}, told)]
     assert heard.count("model") == 2
     assert "looker" in heard
 
