@@ -97,6 +97,7 @@ async def take_edit(
         plan_rounds=state.get("plan_rounds", 0) + 1,
         plan_problems=[],
         plan_gap=None,
+        plan_streamed_in=None,
         outcomes=state["outcomes"],
     )
     begun = RunState(plan_base=state["plan_base"], replan_seen=state["replan_seen"])

@@ -14,7 +14,8 @@ from interlock.contracts.storage import Batch, Storage
 from interlock.nodes.place import Place
 from interlock.nodes.plan_checks import validate_next_plan
 from interlock.nodes.plan_editing import Standstill, merge_outcomes, take_edit
-from interlock.nodes.run_state import RunState
+from interlock.nodes.plan_stream import load_parts
+from interlock.nodes.run_state import RunState, as_plain
 from interlock.nodes.team import Team
 from interlock.orchestrator.drive import RunGraphCompiled, build_config
 
@@ -95,9 +96,13 @@ class PlanEditing:
         superstep = snapshot.config["configurable"].get("checkpoint_id", "")
         stored = await self._storage.load_outcomes(self._thread_id, superstep=superstep)
         counts = await self._storage.count_thread(self._thread_id, scope="")
+        state = merge_outcomes(cast(RunState, dict(snapshot.values)), stored)
+        parts = await load_parts(self._storage, state, self._thread_id, superstep=superstep)
+        if parts:  # it was still being written
+            state["plan"] = as_plain(parts[-1])
         return Standstill(
             place=Place(thread_id=self._thread_id, superstep=superstep, path=StepId("")),
-            state=merge_outcomes(cast(RunState, dict(snapshot.values)), stored),
+            state=state,
             questions=await self._storage.list_questions(self._thread_id),
             running=counts.running,
         )

@@ -107,6 +107,38 @@ async def test_a_run_that_was_cut_off_goes_on_with_a_persons_plan(tmp_path: Path
     assert result.outputs["c"]["said"] == "Do more"
 
 
+async def test_a_plan_that_was_still_being_written_is_edited_as_far_as_it_came(
+    tmp_path: Path,
+) -> None:
+    """What came before the run was cut off is there, and what ran of it stands."""
+    office = Office()
+
+    class Slow:
+        stream = True
+
+        async def plan(self, request: il.PlanRequest) -> il.TaskGraph:
+            raise AssertionError
+
+        async def astream_plan(self, request: il.PlanRequest) -> Any:
+            for one in (step("a"), step("b", worker="hang", needs=["a"])):
+                yield one
+                await asyncio.sleep(0)
+            await asyncio.Event().wait()
+
+    workers = [il.Worker(name=name, agent=getattr(office, name)) for name in ("echo", "hang")]
+    desk = il.Orchestrator(workers=workers, planner=Slow(), storage=locate(tmp_path))
+    async with desk:
+        run = asyncio.create_task(desk.ainvoke("g", thread_id="t"))
+        await office.has_begun.wait()
+        run.cancel()
+        await asyncio.gather(run, return_exceptions=True)
+        with pytest.raises(il.PlanError, match="'a' is finished and accepted"):
+            await desk.aedit_plan("t", edited(step("z")))
+        await desk.aedit_plan("t", edited(step("a"), step("z", needs=["a"])))
+        result = await desk.aresume("t")
+    assert (result.status, office.done) == ("completed", ["a", "b", "z"])
+
+
 async def test_killed_before_the_run_heard_of_it_the_same_edit_is_made_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

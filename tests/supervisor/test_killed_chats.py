@@ -5,11 +5,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 
-def run(folder: Path) -> subprocess.CompletedProcess[str]:
+from tests.postgres.postgres_server import PostgresServer
+
+
+def run(folder: Path, *, url: str, dying: str) -> subprocess.CompletedProcess[str]:
     """Run the chat in a process of its own, until it ends or dies."""
     return subprocess.run(
-        [sys.executable, "-m", "tests.supervisor.killed_chat", str(folder)],
+        [sys.executable, "-m", "tests.supervisor.killed_chat", str(folder), url, dying],
         capture_output=True,
         text=True,
         timeout=60,
@@ -18,12 +22,31 @@ def run(folder: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_kill_9_in_the_middle_of_a_turn(tmp_path: Path) -> None:
-    """After kill -9 the turn is resumed: what was settled is not run again, the answer is the same (I6)."""
-    killed = run(tmp_path)
+def require_goes_on(folder: Path, *, url: str, dying: str) -> None:
+    """Kill a chat in the middle of a turn, and have another process end the turn."""
+    killed = run(folder, url=url, dying=dying)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
-    resumed = run(tmp_path)
+    resumed = run(folder, url=url, dying=dying)
     assert resumed.returncode == 0, resumed.stderr
     assert resumed.stdout == "All is done completed\n"
-    starts = (tmp_path / "starts").read_text().split()
-    assert starts == ["sturdy", "fragile", "fragile"]
+    again = ["fragile"] if dying == "fragile" else []
+    starts = (folder / "starts").read_text().split()
+    assert starts == ["sturdy", "fragile", *again]
+
+
+@pytest.mark.parametrize("dying", ["fragile", "model"])
+def test_kill_9_in_the_middle_of_a_turn(tmp_path: Path, dying: str) -> None:
+    """After kill -9 in a worker or in the routing model another process ends the turn (I6).
+
+    What was settled is not run again, and the answer is the same.
+    """
+    require_goes_on(tmp_path, url=f"sqlite:///{tmp_path}/runs.db", dying=dying)
+
+
+def test_kill_9_in_the_middle_of_a_turn_on_postgresql(
+    tmp_path: Path, postgres: PostgresServer
+) -> None:
+    """The same with runs and conversation in one PostgreSQL database, killed while it routes."""
+    schema = postgres.name_schema()
+    require_goes_on(tmp_path, url=postgres.build_url(schema), dying="model")
+    postgres.drop_schema(schema)
