@@ -250,3 +250,24 @@ async def test_a_run_without_a_plan_under_way_says_what_to_do() -> None:
         await desk.aanswer("t", {asked.questions[0].id: il.approve()})
         with pytest.raises(il.FinishedRunError):
             await desk.aedit_plan("t", edited(step("z")))
+
+
+async def test_a_step_whose_team_is_under_way_is_not_begun_anew(tmp_path: Path) -> None:
+    """What its team has finished would be done again: it may be left out, and not kept."""
+    office = Office()
+    team = office.build_desk(step("in"), step("b", needs=["in"], worker="hang"))
+    desk = il.Orchestrator(
+        workers=[il.Worker(name="team", agent=team), il.Worker(name="echo", agent=office.echo)],
+        planner=edited(step("a", worker="team")),
+        storage=locate(tmp_path),
+    )
+    async with desk:
+        run = asyncio.create_task(desk.ainvoke("g", thread_id="t"))
+        await office.has_begun.wait()
+        run.cancel()
+        await asyncio.gather(run, return_exceptions=True)
+        with pytest.raises(il.PlanError, match="what its team has finished would be done again"):
+            await desk.aedit_plan("t", edited(step("a", worker="team"), step("z")))
+        await desk.aedit_plan("t", edited(step("z")))
+        result = await desk.aresume("t")
+    assert (result.status, office.done) == ("completed", ["in", "b", "z"])

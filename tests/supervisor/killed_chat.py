@@ -76,7 +76,7 @@ def build_app(folder: Path, saver: Any, *, url: str, dying: str) -> Any:
 def open_saver(folder: Path, url: str) -> Iterator[Any]:
     """Open the conversation's checkpoints: in a file, or in the database of the runs."""
     if url.startswith("postgresql"):
-        with PostgresSaver.from_conn_string(url) as saver:
+        with PostgresSaver.from_conn_string(url.partition("?")[0]) as saver:
             saver.setup()
             yield saver
         return

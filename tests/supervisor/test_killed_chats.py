@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.postgres.postgres_server import PostgresServer
-
 
 def run(folder: Path, *, url: str, dying: str) -> subprocess.CompletedProcess[str]:
     """Run the chat in a process of its own, until it ends or dies."""
@@ -43,10 +41,6 @@ def test_kill_9_in_the_middle_of_a_turn(tmp_path: Path, dying: str) -> None:
     require_goes_on(tmp_path, url=f"sqlite:///{tmp_path}/runs.db", dying=dying)
 
 
-def test_kill_9_in_the_middle_of_a_turn_on_postgresql(
-    tmp_path: Path, postgres: PostgresServer
-) -> None:
+def test_kill_9_in_the_middle_of_a_turn_on_postgresql(tmp_path: Path, postgres_url: str) -> None:
     """The same with runs and conversation in one PostgreSQL database, killed while it routes."""
-    schema = postgres.name_schema()
-    require_goes_on(tmp_path, url=postgres.build_url(schema), dying="model")
-    postgres.drop_schema(schema)
+    require_goes_on(tmp_path, url=postgres_url, dying="model")
