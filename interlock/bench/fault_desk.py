@@ -49,7 +49,9 @@ class FaultDesk:
         self._worker = worker
         self._job = worker.job
         self._steps = worker.job.index_steps()
-        self._thread_id = f"{worker.plan.kind}-{worker.plan.rate}-{worker.run}"
+        # A run that was too slow is run anew, with more time.
+        place = f"{worker.plan.kind}-{worker.plan.rate}-{worker.run}"
+        self._thread_id = f"{place}-{timeout_seconds:g}"
         self._storage = storage
         self._timeout = timedelta(seconds=timeout_seconds)
 

@@ -65,6 +65,7 @@ class FaultyWorker:
         losing: Steps whose next entry's answer is lost.
         calls: Calls of the model.
         tokens: That they used.
+        overdue: Attempts that ran out of time and were not drawn to: the machine was too slow.
     """
 
     job: Job
@@ -75,6 +76,11 @@ class FaultyWorker:
     losing: set[str] = field(default_factory=set[str])
     calls: int = 0
     tokens: int = 0
+    overdue: int = 0
+
+    def start_anew(self) -> "FaultyWorker":
+        """Return a worker of the same run, with the same faults, who has done nothing yet."""
+        return FaultyWorker(job=self.job, plan=self.plan, run=self.run)
 
     async def work(self, step: JobStep, inputs: Mapping[str, Any], *, book: Book) -> object:
         """Try a step once more.
@@ -87,6 +93,15 @@ class FaultyWorker:
             run=self.run, step=step.id, attempt=self.attempts[step.id], has_effect=step.books
         )
         await _fail_early(kind)
+        try:
+            return await self._do(step, inputs, book, kind)
+        except asyncio.CancelledError:
+            self.overdue += 1
+            raise
+
+    async def _do(
+        self, step: JobStep, inputs: Mapping[str, Any], book: Book, kind: FaultKind | None
+    ) -> object:
         cell = json.loads(await self._ask(step, inputs))
         if step.books:
             cell["receipt"] = await self._book(step, book, kind)

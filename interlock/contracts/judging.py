@@ -62,3 +62,20 @@ JudgeLike: TypeAlias = (
 """A judge, or a function (sync or async) of the request, known by its own name."""
 
 Judges: TypeAlias = Mapping[str, JudgeLike] | Sequence[JudgeLike]
+
+
+def list_quotes(evidence: Plain) -> list[str] | None:
+    """Return what judges quoted who did not pass a rubric, each once; None if it is no such evidence.
+
+    Args:
+        evidence: Of a finding.
+    """
+    if not isinstance(evidence, list) or not evidence:
+        return None
+    quotes: dict[str, None] = {}
+    for one in evidence:
+        if not isinstance(one, dict) or not {"judge", "verdict"} <= one.keys():
+            return None
+        if one["verdict"] != "pass":
+            quotes.update(dict.fromkeys(one["evidence"]))
+    return list(quotes)

@@ -87,9 +87,27 @@ class JudgePanel:
         return _conclude(criterion, dict(zip(names, answers, strict=True)))
 
 
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """A judgement, as far as it can be believed.
+
+    Attributes:
+        judgement: With the quotes that were really said.
+        unsaid: The others.
+    """
+
+    judgement: Judgement
+    unsaid: tuple[str, ...] = ()
+
+    @classmethod
+    def nothing(cls, words: str, unsaid: Sequence[str] = ()) -> "_Heard":
+        """Return a judgement that decides nothing."""
+        return cls(Judgement(verdict="undecided", reason=words), tuple(unsaid))
+
+
 async def _ask(
     judge: JudgeLike, request: JudgeRequest, quotable: QuotableText, *, terms: CallTerms
-) -> Judgement:
+) -> _Heard:
     """Return one judge's judgement, as far as it can be believed."""
     limit = asyncio.timeout(terms.limit_seconds)
     try:
@@ -106,32 +124,34 @@ async def _ask(
             words = f"raised {type(exc).__name__}: a judge neither pauses nor steers the run"
     if limit.expired():
         words = f"did not answer within {terms.limit_seconds:g} s, all the time its step has"
-    return Judgement(verdict="undecided", reason=words)
+    return _Heard.nothing(words)
 
 
-def _read(answer: object, quotable: QuotableText) -> Judgement:
+def _read(answer: object, quotable: QuotableText) -> _Heard:
     """Return a judge's answer as a judgement, without the quotes that nobody said."""
     if isinstance(answer, bool):
-        return Judgement(verdict="pass" if answer else "fail")
+        return _Heard(Judgement(verdict="pass" if answer else "fail"))
     if not isinstance(answer, Judgement):
-        words = f"returned {word_value(answer)}; it must return a Judgement or a bool"
-        return Judgement(verdict="undecided", reason=words)
+        return _Heard.nothing(
+            f"returned {word_value(answer)}; it must return a Judgement or a bool"
+        )
     reason = clean_words(answer.reason, _WORDS_CHARS)
     quotes = [clean_words(quote, _WORDS_CHARS) for quote in answer.evidence[:_MOST_QUOTES]]
-    held = [quote for quote in quotes if quotable.holds(quote)]
-    if quotes and not held:
-        words = f"its evidence {quotes[0]!r} occurs neither in the output nor in the inputs"
-        return Judgement(verdict="undecided", reason=f"{words} (it said: {answer.verdict})")
-    return Judgement(verdict=answer.verdict, reason=reason, evidence=tuple(held))
+    held = tuple(quote for quote in quotes if quotable.holds(quote))
+    unsaid = tuple(quote for quote in quotes if quote not in held)
+    if unsaid and not held:
+        words = f"its evidence {unsaid[0]!r} occurs neither in the output nor in the inputs"
+        if quotable.has(unsaid[0]):
+            words = f"its evidence {unsaid[0]!r} says nothing of its own"
+        return _Heard.nothing(f"{words} (it said: {answer.verdict})", unsaid)
+    return _Heard(Judgement(verdict=answer.verdict, reason=reason, evidence=held), unsaid)
 
 
-def _conclude(criterion: RubricCriterion, judgements: Mapping[str, Judgement]) -> Finding:
+def _conclude(criterion: RubricCriterion, heard: Mapping[str, _Heard]) -> Finding:
     """Return what judgements come to: what a quorum agrees on, else the declared default."""
+    judgements = {name: one.judgement for name, one in heard.items()}
     quorum = criterion.quorum or len(judgements) // 2 + 1
-    evidence: Plain = [
-        {"judge": name, **judgement.model_dump(mode="json")}
-        for name, judgement in judgements.items()
-    ]
+    evidence: Plain = [_dump_heard(name, one) for name, one in heard.items()]
     counts = {
         verdict: sum(judgement.verdict == verdict for judgement in judgements.values())
         for verdict in ("pass", "fail")
@@ -150,6 +170,12 @@ def _conclude(criterion: RubricCriterion, judgements: Mapping[str, Judgement]) -
     if reasons := _word_reasons(judgements, "undecided"):
         words = f"{words}; {reasons}"
     return _apply_default(criterion, words, evidence=evidence)
+
+
+def _dump_heard(name: str, heard: _Heard) -> dict[str, Plain]:
+    """Return a judgement for the journal; quotes that are not believed are shown as such."""
+    dumped: dict[str, Plain] = {"judge": name, **heard.judgement.model_dump(mode="json")}
+    return {**dumped, "not_believed": list(heard.unsaid)} if heard.unsaid else dumped
 
 
 def _word_reasons(judgements: Mapping[str, Judgement], verdict: str) -> str:

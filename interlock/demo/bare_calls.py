@@ -7,7 +7,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 from langgraph.types import RetryPolicy
 
@@ -17,9 +17,6 @@ from interlock.testing import FaultInjector, Place
 
 Calls: TypeAlias = Mapping[str, tuple[str, Mapping[str, Any]]]
 """Step to tool and arguments, in order."""
-
-TIMEOUT_SECONDS: Final = 1.0
-"""Of an attempt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,12 +40,14 @@ class BareCalls:
         shop: Where they are made.
         injector: What goes wrong.
         thread_id: With which faults are drawn.
+        seconds: The timeout of an attempt.
         attempts: Of each step, so far.
     """
 
     shop: Shop
     injector: FaultInjector
     thread_id: str
+    seconds: float
     attempts: Counter[str] = field(default_factory=Counter[str])
 
     async def make(self, step: str, tool: str, arguments: Mapping[str, Any]) -> Any:  # noqa: ANN401 - an answer, or what a fault made of it

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from langgraph.graph import END, START, StateGraph
 from typing_extensions import TypedDict
 
-from interlock.demo.bare_calls import TIMEOUT_SECONDS, BareCalls, BareEnd, Calls, build_retries
+from interlock.demo.bare_calls import BareCalls, BareEnd, Calls, build_retries
 
 
 def _merge(left: dict[str, Any], right: dict[str, Any]) -> dict[str, Any]:
@@ -29,7 +29,7 @@ async def run_retail_chain(bare: BareCalls, calls: Calls, *, tries: int) -> Bare
     previous = START
     for step, (tool, arguments) in calls.items():
         node = _build_link(bare, step, tool, arguments)
-        builder.add_node(step, node, retry_policy=build_retries(tries), timeout=TIMEOUT_SECONDS)
+        builder.add_node(step, node, retry_policy=build_retries(tries), timeout=bare.seconds)
         builder.add_edge(previous, step)
         previous = step
     builder.add_edge(previous, END)

@@ -82,6 +82,11 @@ class RetailCase:
         """The run's thread, with which faults are drawn, whoever runs."""
         return f"{self.plan.kind}-{self.plan.rate}-{self.ticket.id}"
 
+    @property
+    def seconds(self) -> float:
+        """The timeout of an attempt: short only where something can hang."""
+        return 2.0 if self.plan.kind == "hung" else 60.0
+
     def build_injector(self) -> FaultInjector:
         """Return the faults: the same ones for whoever makes the same attempts."""
         kind = _KINDS[self.plan.kind] if self.plan.kind else None
@@ -187,14 +192,13 @@ class _Campaign:
 
 
 async def _run_desk(case: RetailCase, storage: Storage) -> FaultRun:
-    seconds = 1.0 if case.plan.kind == "hung" else 60.0
     team = Orchestrator(
         workers=case.build_injector().wrap_all(build_workers(case.shop)),
         planner=_add_second_ways(plan_ticket(case.ticket)),
         storage=storage,
         policy=RunPolicy(
             retry=Retry(max_attempts=TRIES, backoff=timedelta(0)),
-            timeout=timedelta(seconds=seconds),
+            timeout=timedelta(seconds=case.seconds),
             effects=EffectPolicy(orphans="gap"),
         ),
     )
@@ -275,7 +279,12 @@ def _is_recorded(action: TicketAction, value: Any) -> bool:  # noqa: ANN401 - a 
 
 async def _judge_bare(case: RetailCase, run: Callable[..., Awaitable[BareEnd]]) -> FaultRun:
     calls: Calls = {step: (a.name, a.kwargs) for step, a in list_actions(case.ticket).items()}
-    bare = BareCalls(shop=case.shop, injector=case.build_injector(), thread_id=case.thread_id)
+    bare = BareCalls(
+        shop=case.shop,
+        injector=case.build_injector(),
+        thread_id=case.thread_id,
+        seconds=case.seconds,
+    )
     done = await run(bare, calls, tries=TRIES)
     is_right = done.answers is not None and (
         not _list_wrong(case.ticket, {s: _fill(v) for s, v in done.answers.items()})

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from interlock.bench.original_line import run_line
 from interlock.contracts.errors import ConfigurationError
-from interlock.demo.bare_calls import TIMEOUT_SECONDS, BareCalls, BareEnd, Calls, build_retries
+from interlock.demo.bare_calls import BareCalls, BareEnd, Calls, build_retries
 
 
 async def run_retail_original(bare: BareCalls, calls: Calls, *, tries: int) -> BareEnd:
@@ -26,7 +26,7 @@ async def run_retail_original(bare: BareCalls, calls: Calls, *, tries: int) -> B
         return await bare.make(step, *calls[step])
 
     try:
-        values = await run_line(steps, work, retry=build_retries(tries), seconds=TIMEOUT_SECONDS)
+        values = await run_line(steps, work, retry=build_retries(tries), seconds=bare.seconds)
     except ConfigurationError:
         raise
     except Exception:  # noqa: BLE001 - whatever a run without a frame dies of, it says so

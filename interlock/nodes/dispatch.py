@@ -21,18 +21,22 @@ from langgraph.runtime import Runtime
 from langgraph.types import Interrupt
 
 from interlock.contracts.errors import ConfigurationError, ContractError
-from interlock.contracts.handoff import Handoff, Verdict
+from interlock.contracts.handoff import Handoff
 from interlock.contracts.ids import QuestionId, StepId, ThreadId
 from interlock.contracts.outcome import StepOutcome
 from interlock.contracts.plan import Step, TaskGraph
-from interlock.contracts.plan_order import derive_issue_order, derive_remaining_seconds
-from interlock.contracts.storage import Batch, Storage
+from interlock.contracts.plan_order import (
+    derive_issue_order,
+    derive_remaining_seconds,
+    derive_topological_order,
+)
+from interlock.contracts.storage import Storage
 from interlock.nodes.assignment import MissingInputError, build_assignment, find_unmet_need
 from interlock.nodes.board import Board, SuspendedError
 from interlock.nodes.kept_values import KeptValues
 from interlock.nodes.live_run import LiveRun
 from interlock.nodes.place import Place
-from interlock.nodes.plan_proposal import name_owner, record_plan, tell_plan
+from interlock.nodes.plan_proposal import name_owner
 from interlock.nodes.plan_stream import load_parts
 from interlock.nodes.run_facts import RunFacts
 from interlock.nodes.run_state import RunContext, RunState, as_plain, require_schema_version
@@ -44,7 +48,7 @@ from interlock.nodes.step_effects import EffectReport, settle_cut_off
 from interlock.nodes.step_notes import StepNotes
 from interlock.nodes.step_run import CURRENT_STEP, StepRun
 from interlock.nodes.step_state import BRIEF, derive_trigger
-from interlock.nodes.streamed_plan import end_stream, word_part
+from interlock.nodes.streamed_plan import end_stream, journal_part
 from interlock.nodes.team import Team
 from interlock.tools.effect_scope import CURRENT_SCOPE
 
@@ -180,6 +184,19 @@ class _Superstep:
         terminal = {step: o for step, o in self.known.items() if o.is_terminal}
         self.board = Board(terminal)
         self.steps = {}
+        self._take_up(self.plan)
+        for step_id, outcome in self.known.items():
+            if not outcome.is_terminal and step_id not in self.todo:
+                self.board.suspend(step_id)
+
+    def _take_up(self, plan: TaskGraph) -> dict[StepId, Step]:
+        """Take up the steps of a plan that are not there yet; returns those that are to run."""
+        fresh = {step.id: step for step in plan.steps if step.id not in self.steps}
+        self.plan = plan
+        self.steps.update(fresh)
+        todo = {step_id: step for step_id, step in fresh.items() if self._is_open(step_id)}
+        self.todo.update(todo)
+        self.priority = derive_remaining_seconds(self.todo)
         self.facts = RunFacts(
             shared=self.team.spec.context,
             storage=self.storage,
@@ -188,23 +205,10 @@ class _Superstep:
             steps=self.steps,
             is_team=self.team.is_team,
         )
-        self._take_up(self.plan)
-        for step_id, outcome in self.known.items():
-            if not outcome.is_terminal and step_id not in self.todo:
-                self.board.suspend(step_id)
-
-    def _take_up(self, plan: TaskGraph) -> list[StepId]:
-        """Take up the steps of a plan that are not there yet; returns those that are to run."""
-        fresh = {step.id: step for step in plan.steps if step.id not in self.steps}
-        self.plan = plan
-        self.steps.update(fresh)
-        todo = {step_id: step for step_id, step in fresh.items() if self._is_open(step_id)}
-        self.todo.update(todo)
-        self.priority = derive_remaining_seconds(self.todo)
         for step_id in todo.keys() & self.stored.keys():
             # LangGraph may replay such a step without running its task: nobody else would say it.
             self.board.settle(self.stored[step_id].model_copy(update={"step_id": step_id}))
-        return list(todo)
+        return todo
 
     def _is_open(self, step_id: StepId) -> bool:
         """Return whether a step has neither settled nor an unanswered question.
@@ -274,10 +278,10 @@ class _Superstep:
         for step_id in order:
             yield step_id
         for part in self.parts:
-            for step_id in self._take_up(part):
+            for step_id in derive_topological_order(self._take_up(part)):
                 yield step_id
         while (more := await self._wait_for_part()) is not None:
-            for step_id in self._take_up(more):
+            for step_id in derive_topological_order(self._take_up(more)):
                 yield step_id
 
     async def _wait_for_part(self) -> TaskGraph | None:
@@ -292,15 +296,7 @@ class _Superstep:
             return None
         part = part.model_copy(update={"version": self.plan.version + 1})
         place = Place(thread_id=self.thread_id, superstep=self.id, path=name_owner(self.state))
-        handoff = record_plan(
-            part,
-            place,
-            now=self.team.clock.now(),
-            sender="planner",
-            verdict=Verdict(action="accept", reason=word_part(part)),
-        )
-        await self.storage.commit(self.thread_id, Batch(handoffs=(handoff,)))
-        tell_plan(self.team, self.thread_id, part, scope=self.state["scope"])
+        await journal_part(self.team, self.storage, part, place=place, scope=self.state["scope"])
         return part
 
     def _is_ready(self, step_id: StepId) -> bool:
@@ -505,7 +501,7 @@ class _Superstep:
                 if question not in taken
             },
         )
-        return {**update, **end_stream(self.state, self.plan, self.live)}
+        return {**update, **end_stream(self.team, self.state, self.plan, self.live)}
 
 
 def _find_outer_attempt(thread_id: ThreadId) -> str:

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from interlock.contracts.errors import ConfigurationError, PlanError, PlanProblem
 from interlock.contracts.handoff import Handoff, Verdict
 from interlock.contracts.ids import QuestionId, StepId
-from interlock.contracts.outcome import StepOutcome
+from interlock.contracts.outcome import StepOutcome, Usage
 from interlock.contracts.plan import Step, TaskGraph
 from interlock.contracts.question import Question
+from interlock.contracts.spending import ThreadSpending, sum_usage
 from interlock.contracts.storage import OpenAttempt, Storage
 from interlock.nodes.place import Place
 from interlock.nodes.plan_checks import validate_next_plan
@@ -100,6 +101,9 @@ async def take_edit(
         plan_streamed_in=None,
         outcomes=state["outcomes"],
     )
+    spent = Usage.model_validate(accepted.get("plan_spent") or {})
+    spent += await _count_cut_off(storage, stand, before)
+    accepted["plan_spent"] = as_plain(spent)
     begun = RunState(plan_base=state["plan_base"], replan_seen=state["replan_seen"])
     note = RunState(plan_notes=[*notes, f"Version {plan.version} of the plan was {diff}"])
     return PlanEdit(
@@ -114,6 +118,19 @@ async def take_edit(
         ),
         withdrawn=[one.id for one in stand.questions if _find_step(one) not in plan.index_steps()],
     )
+
+
+async def _count_cut_off(storage: Storage, stand: Standstill, plan: TaskGraph) -> Usage:
+    """Return what the steps under way have cost: all that goes on begins anew (I11)."""
+    open_steps = plan.index_steps().keys() - stand.state["outcomes"].keys()
+    spending = await storage.load_spending(stand.place.thread_id)
+    calls = [
+        one
+        for one in spending.calls
+        if one.caller.superstep == stand.place.superstep
+        and StepId(one.caller.path.split("/")[0]) in open_steps
+    ]
+    return sum_usage(ThreadSpending(calls=calls))
 
 
 def _begin(team: Team, state: RunState) -> RunState:

@@ -16,6 +16,7 @@ from interlock.contracts.question import Decision, Question
 from interlock.contracts.storage import Batch
 from interlock.nodes.asked_questions import put_questions
 from interlock.nodes.place import Place, get_superstep, get_thread_id
+from interlock.nodes.plan_stream import word_part
 from interlock.nodes.replanning import compare_plans, take_replan, word_reason
 from interlock.nodes.rolling_plan import keep_settled
 from interlock.nodes.run_state import RunContext, RunState, as_plain
@@ -136,16 +137,24 @@ def _build_verdict(
     """Return for the journal who planned, and why a plan is a template or another version."""
     if note is not None:
         return Verdict(action="fallback", reason=note)
-    findings = (
-        (Finding(criterion=PLAN_IS_VALID, passed=True, evidence={**planned_by}),)
-        if planned_by
-        else ()
-    )
     if state.get("replan_reason") is not None:
         diff = compare_plans(keep_settled(state), plan)
-        reason = f"replanned ({word_reason(state)}): {diff.describe()}"
-        return Verdict(action="accept", findings=findings, reason=reason)
-    return Verdict(action="accept", findings=findings) if findings else None
+        return build_verdict(f"replanned ({word_reason(state)}): {diff.describe()}", planned_by)
+    if state.get("plan_streamed_in"):
+        return build_verdict(word_part(plan), planned_by)
+    return build_verdict(None, planned_by) if planned_by else None
+
+
+def build_verdict(reason: str | None, planned_by: Mapping[str, str] | None) -> Verdict:
+    """Return what the journal says of a plan that may run.
+
+    Args:
+        reason: Why it is not the planner's first, or not the whole.
+        planned_by: What the planner says of itself, if it does.
+    """
+    evidence: dict[str, Plain] = {**(planned_by or {})}
+    finding = Finding(criterion=PLAN_IS_VALID, passed=True, evidence=evidence)
+    return Verdict(action="accept", findings=(finding,) if planned_by else (), reason=reason)
 
 
 def _list_added(state: RunState, plan: TaskGraph) -> list[str]:

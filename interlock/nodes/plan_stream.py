@@ -213,6 +213,12 @@ async def read_stream(planner: StreamingPlanner, request: PlanRequest, stream: P
     await stream.end(whole)
 
 
+def word_part(part: TaskGraph) -> str:
+    """Return for the journal what a part of a plan is."""
+    count = f"{len(part.steps)} step{'s' * (len(part.steps) != 1)}"
+    return f"streamed, {count} so far" if part.is_open else f"streamed, {count} in all"
+
+
 def name_planner(scope: str, *, superstep: str, attempt: int) -> Caller:
     """Return on whose behalf a planner's models are called."""
     return Caller(
@@ -229,7 +235,8 @@ async def load_parts(
     owner = StepId(state["scope"].removesuffix("/")) or None
     parts: list[TaskGraph] = []
     for handoff in await storage.load_handoffs(thread_id, step_id=owner):
-        if (handoff.kind, handoff.superstep, handoff.step_id) == ("plan", superstep, owner):
+        place = (handoff.kind, handoff.sender, handoff.superstep, handoff.step_id)
+        if place == ("plan", "planner", superstep, owner):
             payload = await storage.load_payload(thread_id, handoff.payload_hash)
             parts.append(TaskGraph.model_validate(payload))
     return parts

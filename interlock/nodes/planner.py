@@ -84,7 +84,7 @@ def build_planner_node(team: Team) -> PlannerNode:
         if team.find_live(get_thread_id(runtime), state["scope"]).plan_stream is not None:
             begun["plan_streamed_in"] = get_superstep(runtime)
         proposed = await propose_plan(
-            team, state, runtime, plan=tried.plan, planned_by=tried.planned_by
+            team, {**state, **begun}, runtime, plan=tried.plan, planned_by=tried.planned_by
         )
         return {**begun, **proposed}
 

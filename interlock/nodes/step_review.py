@@ -7,12 +7,14 @@ decision to the state; the conditional edge behind it only looks the decision up
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
+from typing import Final
 
 from interlock.contracts.criteria import Finding
 from interlock.contracts.effects import EffectRecord
 from interlock.contracts.errors import STORAGE_FAILURES, InterlockError
 from interlock.contracts.handoff import Verdict, VerdictAction
 from interlock.contracts.ids import WorkerName
+from interlock.contracts.judging import list_quotes
 from interlock.contracts.outcome import Usage
 from interlock.contracts.plain import Plain
 from interlock.contracts.policy import derive_backoff_seconds
@@ -33,6 +35,8 @@ from interlock.nodes.step_run import StepRun, get_step_run
 from interlock.nodes.step_state import BRIEF, DEGRADE, FALLBACK, PARK, PROMOTE, StepState
 from interlock.nodes.team import Team
 from interlock.telemetry.events import AttemptRefused, HandoffRecorded
+
+_FEEDBACK_CHARS: Final = 1000
 
 
 def build_review_node(team: Team) -> Callable[[StepState], Awaitable[StepState]]:
@@ -196,9 +200,10 @@ def word_finding(finding: Finding) -> str:
     if message and finding.criterion.startswith(message):
         message = "it is not so"  # the plan's own message is in the criterion's words already
     words = f"{finding.criterion}: {message}" if finding.criterion else message
-    if finding.evidence is None:
-        return words
-    return f"{words} (saw {finding.evidence})"[:1000]
+    seen = finding.evidence
+    if (quotes := list_quotes(seen)) is not None:  # the reasons are in the message already
+        seen = ", ".join(repr(quote) for quote in quotes) or None
+    return words if seen is None else f"{words} (saw {seen})"[:_FEEDBACK_CHARS]
 
 
 def _decide_on_error(

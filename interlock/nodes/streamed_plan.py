@@ -1,28 +1,45 @@
-"""What a plan that came in parts leaves in a run's state, once dispatch has taken them up."""
+"""What a plan that comes in parts leaves behind: its journal, and a run's state once it is over.
+
+Called by dispatch, which takes the parts up.
+"""
 
 import asyncio
 
+from interlock.contracts.errors import STORAGE_FAILURES
 from interlock.contracts.outcome import Usage
 from interlock.contracts.plan import TaskGraph
+from interlock.contracts.storage import Batch, Storage
+from interlock.nodes.asked_questions import put_questions
 from interlock.nodes.live_run import LiveRun
-from interlock.nodes.plan_stream import name_planner
-from interlock.nodes.planner_errors import is_from_outside, word_problems
+from interlock.nodes.place import Place
+from interlock.nodes.plan_asking import describe_planner
+from interlock.nodes.plan_proposal import build_verdict, name_owner, record_plan, tell_plan
+from interlock.nodes.plan_stream import name_planner, word_part
+from interlock.nodes.planner_errors import word_problems
 from interlock.nodes.run_state import RunState, as_plain
+from interlock.nodes.team import Team
+from interlock.telemetry.events import PlanRefused
 
 
-def word_part(part: TaskGraph) -> str:
-    """Return for the journal what a part of a plan is."""
-    count = f"{len(part.steps)} step{'s' * (len(part.steps) != 1)}"
-    return f"the plan so far, {count}" if part.is_open else f"the whole plan, {count}"
+async def journal_part(
+    team: Team, storage: Storage, part: TaskGraph, *, place: Place, scope: str
+) -> None:
+    """Make a part of a plan durable, before a step of it starts (I8), and tell who listens."""
+    verdict = build_verdict(word_part(part), describe_planner(team.spec.planner))
+    now = team.clock.now()
+    handoff = record_plan(part, place, now=now, sender="planner", verdict=verdict)
+    await put_questions(team, storage, (), place=place, beside=Batch(handoffs=(handoff,)))
+    tell_plan(team, place.thread_id, part, scope=scope)
 
 
-def end_stream(state: RunState, plan: TaskGraph, live: LiveRun) -> RunState:
+def end_stream(team: Team, state: RunState, plan: TaskGraph, live: LiveRun) -> RunState:
     """Return what changes once the parts of a plan have run; nothing where it came whole.
 
     Where the rest did not come, or was no good, the plan is left open: the planner is asked to go
     on, and told what was wrong.
 
     Args:
+        team: At work.
         state: The run's.
         plan: All that was taken up.
         live: Of the run.
@@ -35,6 +52,17 @@ def end_stream(state: RunState, plan: TaskGraph, live: LiveRun) -> RunState:
         return RunState()
     stream, live.plan_stream = live.plan_stream, None
     attempt = state["plan_attempts"]
+    problems = _list_problems(None if stream is None else stream.error, live)
+    if problems:
+        team.emit(
+            PlanRefused(
+                thread_id=live.thread_id,
+                at=team.clock.now(),
+                attempt=attempt,
+                problems=tuple(problems),
+                step_id=name_owner(state) or None,
+            )
+        )
     caller = name_planner(state["scope"], superstep=superstep, attempt=attempt)
     usage = Usage.model_validate(state.get("plan_usage") or {})
     usage += live.account.book.get_report(caller)
@@ -46,7 +74,7 @@ def end_stream(state: RunState, plan: TaskGraph, live: LiveRun) -> RunState:
         plan_added=[*state.get("plan_added", ()), *fresh],
         plan_streamed_in=None,
         plan_usage=as_plain(usage),
-        plan_problems=_list_problems(None if stream is None else stream.error, live),
+        plan_problems=problems,
     )
 
 
@@ -56,6 +84,6 @@ def _list_problems(error: BaseException | None, live: LiveRun) -> list[str]:
         return []
     if isinstance(error, asyncio.CancelledError):
         return ["The plan broke off."]
-    if is_from_outside(error):
+    if isinstance(error, (KeyboardInterrupt, *STORAGE_FAILURES)):
         raise error
     return word_problems(error, whose="planner")

@@ -65,7 +65,9 @@ class PlanEditing:
         """
         snapshot = await self._graph.aget_state(self._config)
         state = cast(RunState, dict(snapshot.values))
-        await validate_next_plan(self._team, plan, state, thread_id=self._thread_id)
+        await validate_next_plan(
+            self._team, plan, state, thread_id=self._thread_id, is_by_person=True
+        )
 
     async def apply(self, plan: TaskGraph, *, why: str | None, ttl: timedelta) -> TaskGraph:
         """Put a plan in the place of the run's own; returns it with its version.

@@ -265,18 +265,83 @@ async def test_judges_that_swallow_refusals_end_no_run() -> None:
     assert "could not be decided" in first.verdict.findings[0].message
 
 
+SAID = {
+    "text": "Parcel? No idea. It is lost.",
+    "status": "lost",
+    "tries": 3,
+    "note": "ok",
+    "words": "\u4efb\u52a1\u6210\u529f",
+}
+
+
 @pytest.mark.parametrize(
     ("quote", "holds"),
     [
         ("No idea", True),
         ("no  IDEA.", True),
+        ("idea", True),
+        ("ok", True),  # all that was said there
+        ("3", True),
+        ('"tries": 3', True),
+        ("\u6210\u529f", True),
+        ("\u6210", False),
+        ("is", False),
         ("ide", False),
         ("a", False),
         ("{", False),
         ("", False),
+        ("status", False),
+        ('"text"', False),
     ],
 )
-def test_a_quote_is_whole_words_that_were_said(quote: str, holds: bool) -> None:
-    """Letters and punctuation that occur in everything are no evidence."""
-    assert QuotableText([{"text": "Parcel? No idea."}]).holds(quote) is holds
-    assert QuotableText([{"text": "\u4efb\u52a1\u6210\u529f"}]).holds("\u6210\u529f")
+def test_a_quote_is_whole_words_that_say_something(quote: str, holds: bool) -> None:
+    """Letters, short words and names that occur in everything are no evidence."""
+    assert QuotableText([SAID]).holds(quote) is holds
+
+
+async def test_quotes_that_are_not_believed_are_shown_as_such() -> None:
+    """Beside one that was said they change nothing, and are not lost; alone they decide nothing."""
+    mixed = say("mixed", "fail", "No idea.", "Go away.", reason="rude")
+    vain = say("vain", "pass", "is", "text")
+    desk = build_desk(mixed, vain, rubric=il.rubric("Is kind", quorum=1), retry={"max_attempts": 1})
+    async with desk:
+        result = await desk.ainvoke("g", thread_id="t")
+    (finding,) = result.outcomes["reply"].findings
+    first, second = finding.evidence
+    assert (first["evidence"], first["not_believed"]) == (["No idea."], ["Go away."])
+    assert (second["verdict"], second["not_believed"]) == ("undecided", ["is", "text"])
+    assert result.status == "failed"
+
+
+async def test_feedback_says_a_failed_rubric_once() -> None:
+    """The reasons of those who failed it and the words that they quote; of the others nothing."""
+    briefs: list[il.Brief] = []
+
+    async def work(brief: il.Brief) -> dict[str, str]:
+        briefs.append(brief)
+        return {"text": "Parcel? No idea."}
+
+    judges = [
+        say("one", "fail", "No idea.", reason="it is rude"),
+        say("two", "fail", "No idea.", "Parcel?", reason="it is rude"),
+        say("kind", "pass", "Parcel?", reason="it is short"),
+    ]
+    step = il.Step(
+        id="a",
+        worker="work",
+        instruction="Reply",
+        criteria=[il.rubric("Is kind")],
+        retry=il.Retry(max_attempts=2),
+    )
+    desk = il.Orchestrator(
+        workers=[il.Worker(name="work", agent=work)],
+        planner=il.TaskGraph(goal="g", steps=[step]),
+        judges=judges,
+        storage="memory://",
+    )
+    async with desk:
+        await desk.ainvoke("g", thread_id="t")
+    (line,) = briefs[1].feedback
+    assert line == (
+        "Attempt 1: Is kind: one: it is rude; two: it is rude (saw 'No idea.', 'Parcel?')"
+    )

@@ -1,7 +1,11 @@
 """`interlock bench faults`: what comes out wrong, what is said of it, and what it costs."""
 
+import asyncio
+from typing import Any, cast
+
 import pytest
 
+from interlock.bench import fault_campaign
 from interlock.bench.fault_campaign import (
     CampaignPlan,
     FaultRow,
@@ -13,8 +17,11 @@ from interlock.bench.fault_contenders import CONTENDERS, OURS
 from interlock.bench.fault_desk import FaultDesk
 from interlock.bench.fault_job import ANSWER, build_job
 from interlock.bench.fault_kinds import KINDS, MIX, NEEDS_EFFECT, FaultPlan, derive_mast_shares
+from interlock.bench.fault_run import FaultRun
 from interlock.bench.fault_worker import FaultyWorker
 from interlock.checkpoints import open_storage
+from interlock.contracts.errors import ContractError
+from interlock.contracts.storage import Storage
 from interlock.demo.retail_faults import CHAIN, ORIGINAL, run_retail_campaign
 from interlock.demo.retail_faults import OURS as SHOP
 from tests.integration.cli.shell import Shell, require_clean
@@ -103,6 +110,39 @@ async def test_figures_are_counted_from_the_journal() -> None:
             assert (done.end, done.attempts, done.escalations) == ("degraded", 48, 3)
             assert (done.done_steps, done.expected_steps, done.calls) == (0, 0, 0)
             assert (done.has_answer, done.is_right, done.is_silently_wrong) == (True, False, False)
+
+
+async def test_a_slow_machine_makes_no_faults(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An attempt that runs out of time and was not drawn to is not counted: its run is run anew."""
+    job = build_job(seed=5, steps=4)
+    booking = next(step for step in job.steps if step.books)
+    given: list[float] = []
+
+    async def contend(worker: FaultyWorker, storage: Storage, seconds: float) -> FaultRun:
+        given.append(seconds)
+        needed = {need: booking.derive_cell({}, receipt=None) for need in booking.needs}
+
+        async def book(step: str) -> str:
+            if seconds < enough:
+                await asyncio.Event().wait()
+            return worker.make_entry(step)
+
+        work = asyncio.create_task(worker.work(booking, needed, book=book))
+        await asyncio.wait([work], timeout=0.05)
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+        return await CONTENDERS[OURS](worker.start_anew(), storage, 60)
+
+    monkeypatch.setitem(cast("dict[str, Any]", fault_campaign.CONTENDERS), "slow", contend)
+    calm = FaultyWorker(job=job, plan=FaultPlan(seed=5, kind="hung", rate=0.0), run=0)
+    async with open_storage("memory://") as storage:
+        enough = 2
+        done = await fault_campaign._run_in_time("slow", calm, storage, 1)
+        assert (done.is_right, given) == (True, [1, 4])
+        enough = 99
+        with pytest.raises(ContractError, match="too busy to measure"):
+            await fault_campaign._run_in_time("slow", calm, storage, 2)
+    assert given == [1, 4, 2, 8, 32]
 
 
 def test_the_right_answer_is_known_without_running_anything() -> None:
