@@ -1,6 +1,6 @@
 """Workers and planners as the user declares them."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
@@ -13,7 +13,7 @@ from interlock.contracts.ids import StepId, WorkerName
 from interlock.contracts.limits import Breaker, Rate
 from interlock.contracts.outcome import StepOutcome
 from interlock.contracts.plain import Plain
-from interlock.contracts.plan import TaskGraph
+from interlock.contracts.plan import Step, TaskGraph
 from interlock.contracts.policy import PositiveCount
 
 Check: TypeAlias = Callable[[Plain, Brief], bool | Finding | Awaitable[bool | Finding]]
@@ -119,6 +119,28 @@ class Planner(Protocol):
 
     async def plan(self, request: PlanRequest) -> TaskGraph:
         """Return a task graph for the goal; it is validated whole before anything runs."""
+        ...
+
+
+@runtime_checkable
+class StreamingPlanner(Protocol):
+    """A planner that says its steps one by one, such as `ModelPlanner(stream=True)`.
+
+    Attributes:
+        stream: Whether it is to be asked so; if not, it is a planner like any other.
+    """
+
+    stream: bool
+
+    async def plan(self, request: PlanRequest) -> TaskGraph:
+        """Return a task graph for the goal; asked where nothing may start early."""
+        ...
+
+    def astream_plan(self, request: PlanRequest) -> AsyncIterator[Step | TaskGraph]:
+        """Yield steps, each once, and then the whole plan with these steps unchanged.
+
+        A step may start as soon as it and all that it needs have been yielded and validated.
+        """
         ...
 
 

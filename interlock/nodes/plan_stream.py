@@ -8,44 +8,25 @@ has begun, and asks the planner to go on from there.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from typing import Protocol, runtime_checkable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from interlock.contracts.errors import PlanError, PlanProblem
 from interlock.contracts.ids import StepId, ThreadId
 from interlock.contracts.plan import Step, TaskGraph
 from interlock.contracts.spending import Caller
 from interlock.contracts.storage import Storage
-from interlock.contracts.worker import PlannerLike, PlanRequest
+from interlock.contracts.worker import PlannerLike, PlanRequest, StreamingPlanner
 from interlock.nodes.run_state import RunState
 
 Check = Callable[[TaskGraph], Awaitable[None]]
 """Returns if a plan may run; raises PlanError."""
 
 
-@runtime_checkable
-class StreamingPlanner(Protocol):
-    """A planner that says its steps one by one, such as `ModelPlanner(stream=True)`.
-
-    Attributes:
-        stream: Whether it is to be asked so.
-    """
-
-    stream: bool
-
-    async def plan(self, request: PlanRequest) -> TaskGraph:
-        """Return a task graph for the goal."""
-        ...
-
-    def astream_plan(self, request: PlanRequest) -> AsyncIterator[Step | TaskGraph]:
-        """Yield steps, each once, and then the whole plan with these steps unchanged."""
-        ...
-
-
 def find_streaming(planner: PlannerLike) -> StreamingPlanner | None:
     """Return a planner that streams and is to; None if it is none or is not to."""
-    is_one = isinstance(planner, StreamingPlanner) and planner.stream is True
-    return planner if is_one and isinstance(planner, StreamingPlanner) else None
+    if isinstance(planner, StreamingPlanner) and planner.stream:
+        return planner
+    return None
 
 
 class PlanStream:

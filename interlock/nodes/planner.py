@@ -2,15 +2,16 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Final
 
 from langgraph.runtime import Runtime
 
 from interlock.contracts.errors import PermanentError
 from interlock.contracts.ids import ThreadId
+from interlock.contracts.limit_errors import BreakerOpenError
 from interlock.contracts.outcome import Usage
 from interlock.contracts.plan import TaskGraph
-from interlock.contracts.worker import PlanRequest
+from interlock.contracts.worker import PlanRequest, StreamingPlanner
 from interlock.nodes.budget_guard import BudgetGuard
 from interlock.nodes.gated_calls import build_budget_guard, gate_calls
 from interlock.nodes.live_run import LiveRun, forget_cancel
@@ -23,7 +24,6 @@ from interlock.nodes.plan_requests import build_request, name_version
 from interlock.nodes.plan_stream import (
     Check,
     PlanStream,
-    StreamingPlanner,
     find_streaming,
     name_planner,
     read_stream,
@@ -34,6 +34,9 @@ from interlock.nodes.rolling_plan import go_on, is_going_on
 from interlock.nodes.run_state import RunContext, RunState, as_plain, require_schema_version
 from interlock.nodes.team import Team
 from interlock.telemetry.events import PlanRefused
+
+_HOPELESS: Final = (PermanentError, BreakerOpenError)
+"""After these a planner is asked no more: its second ways are next."""
 
 PlannerNode = Callable[[RunState, Runtime[RunContext]], Awaitable[RunState]]
 
@@ -75,7 +78,7 @@ def build_planner_node(team: Team) -> PlannerNode:
                 raise
             tried.problems = word_problems(exc, whose="planner")
             refused = await _refuse(
-                team, state, runtime, tried=tried, is_hopeless=isinstance(exc, PermanentError)
+                team, state, runtime, tried=tried, is_hopeless=isinstance(exc, _HOPELESS)
             )
             spent = RunState(plan_usage=_count_usage(state, tried))
             return {**begun, **spent, **refused}

@@ -159,3 +159,35 @@ async def test_planners_are_guarded_as_workers_are() -> None:
             result = await asyncio.wait_for(desk.ainvoke("Test", thread_id="t"), 20)
         assert len(server.requests) == 2
     assert (result.status, "model/gpt-4.1-mini" in str(result.reason)) == ("failed", True)
+
+
+async def test_an_open_breaker_sends_a_planner_to_its_second_ways() -> None:
+    """A planner whose model is left alone is not asked again and again: its template runs at once."""
+
+    class Planning:
+        """A planner that asks a model."""
+
+        fallback = (il.use_plan(il.TaskGraph(goal="g", steps=[build_step("work")])),)
+        asked = 0
+
+        async def plan(self, request: il.PlanRequest) -> il.TaskGraph:
+            """Ask it."""
+            self.asked += 1
+            await model.ainvoke("plan")
+            raise AssertionError("it does not answer")
+
+    planner = Planning()
+    with OpenAIServer() as server:
+        server.script(fail(500), fail(500))
+        model = connect(server)
+        desk = build_desk(
+            {"work": Recorder("done")},
+            planner=planner,
+            models=BREAKER,
+            policy=il.RunPolicy(max_plan_attempts=9),
+        )
+        async with desk:
+            result = await desk.ainvoke("g", thread_id="t")
+        assert len(server.requests) == 2
+    assert (result.status, planner.asked) == ("completed", 3)
+    assert "BreakerOpenError" in result.notes[0]

@@ -84,11 +84,15 @@ class RandomPlanner:
             await asyncio.Event().wait()
         if request.previous is None:
             steps = self._draw_first()
+        elif request.trigger == "continue":
+            new = build_step(self._name(request), self.random.choice(MENDS))
+            steps = [*request.previous.steps, *self.random.sample([new], self.random.randint(0, 1))]
         else:
             steps = self._mend(request.previous, request)
-            if self.random.random() < 0.4:
-                steps = self._lie(steps, request)
-        return il.TaskGraph(goal=request.goal, steps=steps)
+        if request.previous is not None and self.random.random() < 0.4:
+            steps = self._lie(steps, request)
+        is_open = self.random.random() < 0.25
+        return il.TaskGraph(goal=request.goal, steps=steps, is_open=is_open)
 
     def _name(self, request: il.PlanRequest | None = None) -> str:
         self._count += 1

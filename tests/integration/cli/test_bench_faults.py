@@ -131,7 +131,7 @@ async def test_a_slow_machine_makes_no_faults(monkeypatch: pytest.MonkeyPatch) -
         await asyncio.wait([work], timeout=0.05)
         work.cancel()
         await asyncio.gather(work, return_exceptions=True)
-        return await CONTENDERS[OURS](worker.start_anew(), storage, 60)
+        return await CONTENDERS[OURS](worker.start_anew(), storage, 60 + seconds)
 
     monkeypatch.setitem(cast("dict[str, Any]", fault_campaign.CONTENDERS), "slow", contend)
     calm = FaultyWorker(job=job, plan=FaultPlan(seed=5, kind="hung", rate=0.0), run=0)
