@@ -89,7 +89,13 @@ from interlock.contracts.scratchpad_errors import ScratchpadFullError, Scratchpa
 from interlock.contracts.sealing_errors import SealedRowError, SealedStorageError
 from interlock.contracts.shared_context import Fact, SharedContext
 from interlock.contracts.storage import Storage
-from interlock.contracts.worker import Planner, PlanRequest, Worker, WorkerCard
+from interlock.contracts.worker import (
+    Planner,
+    PlanRequest,
+    StreamingPlanner,
+    Worker,
+    WorkerCard,
+)
 from interlock.models.model_judge import ModelJudge
 from interlock.models.model_planner import ModelPlanner
 from interlock.models.patient_calls import CallLimits
@@ -204,6 +210,7 @@ __all__ = [
     "StorageFullError",
     "StorageReadOnlyError",
     "StorageSchemaError",
+    "StreamingPlanner",
     "SystemClock",
     "TaskGraph",
     "ThreadBusyError",

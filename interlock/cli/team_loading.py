@@ -1,17 +1,11 @@
-"""A team from its name, `module:attribute`."""
+"""A team from its name, `module:attribute`, on the storage that the command line names."""
 
-import inspect
 import sys
-from collections.abc import Iterable
-from difflib import get_close_matches
-from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
-from traceback import extract_tb
 
 from interlock.cli.encryption_keys import read_encryption
-from interlock.contracts.errors import ConfigurationError, InterlockError
 from interlock.orchestrator import Orchestrator
+from interlock.orchestrator.named_teams import find_named_team
 
 
 def load_team(name: str, *, storage: str | None = None) -> Orchestrator:
@@ -24,14 +18,10 @@ def load_team(name: str, *, storage: str | None = None) -> Orchestrator:
     Raises:
         ConfigurationError: There is no such team; the message names what comes near.
     """
-    module_name, mark, path = name.partition(":")
-    if not mark or not module_name or not path:
-        raise ConfigurationError(
-            f"The team {name!r} is not named as module:attribute. Write, for example, app:desk "
-            "for the attribute `desk` of app.py in the current folder."
-        )
-    team = _build(name, _find(name, _import(module_name), path))
-    return _with_storage(team, storage)
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    return _with_storage(find_named_team(name), storage)
 
 
 def _with_storage(team: Orchestrator, storage: str | None) -> Orchestrator:
@@ -42,90 +32,3 @@ def _with_storage(team: Orchestrator, storage: str | None) -> Orchestrator:
     if storage is None and encryption is None:
         return team
     return team.copy_with(storage=storage, encryption=encryption)
-
-
-def _import(name: str) -> object:
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
-    try:
-        return import_module(name)
-    except InterlockError:
-        raise
-    except ModuleNotFoundError as exc:
-        missing = exc.name or name
-        if name != missing and not name.startswith(f"{missing}."):
-            raise ConfigurationError(
-                f"Module {name!r} needs the module {missing!r}, which is not installed here. "
-                f"Install it, or run interlock in the environment that has it."
-            ) from exc
-        known = [module.name for module in iter_modules([here])]
-        raise ConfigurationError(
-            f"There is no module {name!r} in {here} or among the installed packages. "
-            f"{_suggest(name, known, kind='Modules here')}"
-        ) from exc
-    except Exception as exc:
-        place = extract_tb(exc.__traceback__)[-1]
-        raise ConfigurationError(
-            f"Module {name!r} cannot be imported: {type(exc).__name__}: {exc} "
-            f"(in {place.filename}, line {place.lineno}). Correct it there."
-        ) from exc
-
-
-def _find(name: str, module: object, path: str) -> object:
-    found = module
-    for part in path.split("."):
-        if not hasattr(found, part):
-            teams = [key for key, item in vars(module).items() if isinstance(item, Orchestrator)]
-            public = [key for key in vars(module) if not key.startswith("_")]
-            near = get_close_matches(part, public, n=3, cutoff=0.5)
-            raise ConfigurationError(
-                f"The team {name!r} does not exist: {getattr(module, '__name__', module)} has no "
-                f"{part!r}. {_suggest(part, near or teams or public, kind='It has')}"
-            )
-        found = getattr(found, part)
-    return found
-
-
-def _build(name: str, found: object) -> Orchestrator:
-    if isinstance(found, Orchestrator):
-        return found
-    if not callable(found) or isinstance(found, type):
-        raise ConfigurationError(
-            f"{name!r} is {_word_kind(found)}, not a team. Name an il.Orchestrator, or a function "
-            "without arguments that returns one."
-        )
-    try:
-        built = found()
-    except InterlockError:
-        raise
-    except Exception as exc:
-        place = extract_tb(exc.__traceback__)[-1]
-        where = f" (in {place.filename}, line {place.lineno})"
-        raise ConfigurationError(
-            f"The function {name!r} did not build a team: {type(exc).__name__}: {exc}"
-            f"{where if place.filename != __file__ else ''}. It is called without arguments."
-        ) from exc
-    if isinstance(built, Orchestrator):
-        return built
-    if inspect.iscoroutine(built):
-        built.close()  # nobody will await it
-    raise ConfigurationError(
-        f"The function {name!r} returned {_word_kind(built)}, not a team. Return an "
-        "il.Orchestrator; build what it needs without awaiting."
-    )
-
-
-def _word_kind(value: object) -> str:
-    return (
-        f"the class {value.__name__!r}" if isinstance(value, type) else f"a {type(value).__name__}"
-    )
-
-
-def _suggest(name: str, known: Iterable[str], *, kind: str) -> str:
-    known = sorted(known)
-    near = get_close_matches(name, known, n=3, cutoff=0.5)
-    if near:
-        return f"Did you mean {' or '.join(repr(item) for item in near)}?"
-    shown = ", ".join(known[:12]) or "none"
-    return f"{kind}: {shown}{', ...' if len(known) > 12 else ''}."  # noqa: PLR2004

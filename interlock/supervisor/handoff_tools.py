@@ -217,8 +217,10 @@ def _join(prefix: str, agent: str) -> str:
 
 
 def _is_forwarding(tool: BaseTool) -> bool:
-    is_original = (tool.name, set(tool.get_input_schema().model_fields)) == _ORIGINAL_FORWARD
-    return is_original or bool((tool.metadata or {}).get(_FORWARD))
+    if (tool.metadata or {}).get(_FORWARD):
+        return True
+    name, arguments = _ORIGINAL_FORWARD
+    return tool.name == name and set(tool.args) == arguments
 
 
 def _read_destination(tool: BaseTool) -> str | None:

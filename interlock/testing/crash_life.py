@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,6 +32,7 @@ from interlock.contracts.storage import Storage
 from interlock.contracts.worker import Worker
 from interlock.nodes.team import TeamSpec, find_team_spec
 from interlock.orchestrator import Orchestrator
+from interlock.orchestrator.named_teams import find_named, find_named_team
 from interlock.telemetry.events import AttemptStarted, RunStopped
 from interlock.tools.declaration import is_async
 from interlock.tools.effect_scope import CURRENT_SCOPE
@@ -140,31 +140,8 @@ async def live(order: LifeOrder) -> None:
     (Path(order.notes) / "result.json").write_text(json.dumps(said))
 
 
-def load_attribute(name: str) -> Any:  # noqa: ANN401 - whatever the user names
-    """Return what `module:attribute` names.
-
-    Raises:
-        ConfigurationError: It is not named so, or not there.
-    """
-    module, mark, path = name.partition(":")
-    if not mark:
-        raise ConfigurationError(f"{name!r} is not named as module:attribute, such as app:desk.")
-    found: Any = import_module(module)
-    for part in path.split("."):
-        if not hasattr(found, part):
-            raise ConfigurationError(f"{name!r} does not exist: {found!r} has no {part!r}.")
-        found = getattr(found, part)
-    return found
-
-
 def _load_team(name: str) -> Orchestrator:
-    found = load_attribute(name)
-    team = found if isinstance(found, Orchestrator) else found()
-    if not isinstance(team, Orchestrator):
-        raise ConfigurationError(
-            f"{name!r} gave {type(team).__name__}, not a team. Name an il.Orchestrator, or a "
-            "function without arguments that returns one."
-        )
+    team = find_named_team(name)
     if team.encryption is not None:
         raise ConfigurationError(
             f"{name!r} is a team with encryption keys. The crash kit uses a storage of its own: "
@@ -259,7 +236,7 @@ async def _drive(
         result = await _watch_events(desk, notes, {"thread_id": thread_id})
     if order.answer is None:
         return result
-    answer: Callable[[Any], Answer | None] = load_attribute(order.answer)
+    answer: Callable[[Any], Answer | None] = find_named(order.answer, what="function")
     for _ in range(_MOST_ANSWERS):
         answers = {question.id: answer(question) for question in result.questions}
         given = {key: one for key, one in answers.items() if one is not None}
@@ -313,7 +290,7 @@ async def _sum_up(
     effects = await storage.ledger.apply(ListEffects(thread_id=thread_id))
     observed = None
     if order.observe is not None:
-        observed = load_attribute(order.observe)()
+        observed = find_named(order.observe, what="function")()
         observed = await observed if inspect.isawaitable(observed) else observed
     handoffs = await storage.load_handoffs(thread_id)
     return {

@@ -1,6 +1,7 @@
 """What a scripted OpenAI-compatible server can do with one request: answers and faults."""
 
 import json
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
@@ -23,6 +24,7 @@ class OpenAIReply:
             `garble` sends bytes there that are no JSON, `hang` sends nothing at all, `reset`
             breaks the connection at once.
         delay_seconds: Before the first byte.
+        held_until: Where it is set, only half is sent before the event is.
     """
 
     message: Mapping[str, Any] = field(default_factory=dict)
@@ -33,10 +35,15 @@ class OpenAIReply:
     headers: Mapping[str, str] = field(default_factory=dict)
     fault: WireFault = "none"
     delay_seconds: float = 0.0
+    held_until: threading.Event | None = None
 
     def late(self, seconds: float) -> "OpenAIReply":
         """Return the same reply, sent later."""
         return replace(self, delay_seconds=seconds)
+
+    def held(self, until: threading.Event) -> "OpenAIReply":
+        """Return the same reply, of which the second half is sent once an event is set."""
+        return replace(self, held_until=until)
 
     def broken(self, fault: WireFault) -> "OpenAIReply":
         """Return the same reply, spoilt on the wire."""

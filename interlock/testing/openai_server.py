@@ -198,6 +198,8 @@ async def _spoil(parts: list[bytes], reply: OpenAIReply) -> AsyncIterator[bytes]
     """Go through what is sent; a fault strikes in the middle."""
     for place, part in enumerate(parts):
         if place == max(len(parts) // 2, 1):
+            if reply.held_until is not None:
+                await asyncio.to_thread(reply.held_until.wait)
             if reply.fault == "cut":
                 return
             if reply.fault == "stall":

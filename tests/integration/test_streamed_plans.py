@@ -9,10 +9,11 @@ import pytest
 from langgraph.types import interrupt
 
 import interlock as il
-from interlock.telemetry.events import Event, PlanRefused
+from interlock.telemetry.events import Event, PlanRefused, RunStopped
 from interlock.testing import ManualClock
 from interlock.testing.manual_clock import NOON
 from tests.integration.teams import Recorder, build_desk, build_plan, build_step, locate
+from tests.integration.waiting import wait_until
 
 Part = il.Step | il.TaskGraph | BaseException | Callable[[], Awaitable[Any]]
 
@@ -22,7 +23,9 @@ class Streaming:
 
     stream = True
 
-    def __init__(self, *parts: Part, later: Sequence[Any] = (), fallback: Sequence[Any] = ()) -> None:
+    def __init__(
+        self, *parts: Part, later: Sequence[Any] = (), fallback: Sequence[Any] = ()
+    ) -> None:
         self.parts = parts
         self.later = list(later)
         self.fallback = tuple(fallback)
@@ -123,22 +126,32 @@ async def test_a_slow_step_does_not_hold_up_later_ones() -> None:
 
 
 async def test_how_much_earlier_steps_start() -> None:
-    """A plan of 10 s a step: the first starts after 10 s and not 30, the chain ends after 40."""
-    clock = ManualClock(auto=True)
+    """Three steps, said in 10 s and done in 10 s each: begun after 10, 20, 30 s, not 30, 40, 50."""
+    clock = ManualClock()
     starts: list[float] = []
+    busy: list[str] = []
 
-    async def work(_: il.Brief) -> str:
-        starts.append((clock.now() - NOON).total_seconds())
+    async def spend(name: str) -> None:
+        busy.append(name)
         await clock.sleep(10)
+        busy.remove(name)
+
+    async def work(brief: il.Brief) -> str:
+        starts.append((clock.now() - NOON).total_seconds())
+        await spend(brief.instruction)
         return "done"
 
     async def think() -> None:
-        await clock.sleep(10)
+        await spend("think")
 
     planner = Streaming(think, A, think, B, think, C, build_plan(A, B, C))
     agents = {"a": work, "b": work, "c": work}
     async with build_desk(agents, planner=planner, clock=clock) as desk:
-        assert (await desk.ainvoke("Test", thread_id="t")).status == "completed"
+        run = asyncio.ensure_future(desk.ainvoke("Test", thread_id="t"))
+        for now in (["think"], ["Do a", "think"], ["Do b", "think"], ["Do c"]):
+            await wait_until(lambda now=now: sorted(busy) == now)  # type: ignore[misc]
+            clock.advance(10)
+        assert (await run).status == "completed"
     assert starts == [10, 20, 30]
 
 
@@ -156,6 +169,10 @@ async def test_a_step_waits_until_all_that_it_needs_has_been_said() -> None:
     assert (result.status, order) == ("completed", ["Do a", "Do b", "Do c"])
 
 
+async def _ask() -> None:
+    interrupt("which?")
+
+
 BAD = build_step("b", worker="ghost")
 TAILS: dict[str, tuple[Sequence[Part], str]] = {
     "unknown worker": ((BAD, build_plan(A, BAD)), "ghost"),
@@ -166,12 +183,8 @@ TAILS: dict[str, tuple[Sequence[Part], str]] = {
     "dropped": ((build_plan(build_step("b")),), "'a' may have started"),
     "no end": ((), "ended without a whole plan"),
     "broke off": ((il.TransientError("line down"),), "line down"),
-    "a person asked": ((lambda: _ask(),), "GraphInterrupt"),
+    "a person asked": ((_ask,), "GraphInterrupt"),
 }
-
-
-async def _ask() -> None:
-    interrupt("which?")
 
 
 @pytest.mark.parametrize("tail", TAILS)
@@ -184,7 +197,9 @@ async def test_a_bad_rest_is_asked_for_again(tail: str) -> None:
     async with build_desk({"a": a, "b": b}, planner=planner) as desk:
         async for event in desk.astream("Test", thread_id="t"):
             events.append(event)
-        result = await desk.aresult("t")
+    stopped = events[-1]
+    assert isinstance(stopped, RunStopped)
+    result = stopped.result
     assert (result.status, sorted(result.outputs), a.calls) == ("completed", ["a", "b"], 1)
     request = planner.requests[-1]
     assert (request.reason, request.trigger) == ("invalid", "continue")
@@ -275,7 +290,7 @@ async def test_a_run_that_ends_in_the_middle_goes_on_from_what_was_said(tmp_path
     async with build_desk(agents, planner=planner, storage=locate(tmp_path)) as desk:
         run = asyncio.ensure_future(desk.ainvoke("Test", thread_id="t"))
         await b.running.wait()
-        while len((await desk.aresult("t")).outcomes) < 2:
+        while sum(h.kind == "output" for h in await desk.ahandoffs("t")) < 2:
             await asyncio.sleep(0)
         run.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -110,6 +110,7 @@ MODELS = [
     "Step",
     "StepOutcome",
     "Storage",
+    "StreamingPlanner",
     "SystemClock",
     "TaskGraph",
     "ThreadStatus",
