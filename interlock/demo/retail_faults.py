@@ -272,6 +272,8 @@ def _list_wrong(ticket: Ticket, answers: Mapping[str, Any]) -> list[str]:
 
 
 def _is_recorded(action: TicketAction, value: Any) -> bool:  # noqa: ANN401 - a worker's value
+    if not isinstance(value, Mapping) or not {"answer", "refused"} <= set(value):
+        return False  # prose, or cut off
     if action.obs_sha256 is None:
         return bool(value["refused"] == (action.error is not None))
     return hashlib.sha256(value["answer"].encode()).hexdigest() == action.obs_sha256
@@ -287,7 +289,7 @@ async def _judge_bare(case: RetailCase, run: Callable[..., Awaitable[BareEnd]]) 
     )
     done = await run(bare, calls, tries=TRIES)
     is_right = done.answers is not None and (
-        not _list_wrong(case.ticket, {s: _fill(v) for s, v in done.answers.items()})
+        not _list_wrong(case.ticket, done.answers)
         and case.shop.derive_hash() == case.ticket.final_db_sha256
     )
     return FaultRun(
@@ -305,9 +307,3 @@ async def _judge_bare(case: RetailCase, run: Callable[..., Awaitable[BareEnd]]) 
 
 def _count_doubles(shop: Shop) -> int:
     return sum(made - 1 for made in shop.count_receipts().values())
-
-
-def _fill(value: object) -> Mapping[str, Any]:
-    """Return an answer that may be garbage in the form of one."""
-    given: Mapping[str, Any] = value if isinstance(value, Mapping) else {}
-    return {"answer": given.get("answer", ""), "refused": given.get("refused", False)}

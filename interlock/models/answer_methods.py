@@ -6,7 +6,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage, HumanMessage
-from langchain_core.runnables import Runnable
+from langchain_core.runnables import Runnable, RunnableParallel, RunnableSequence
 from pydantic import BaseModel
 
 from interlock.models.answer_schema import name_schema, render_schema, render_schema_text
@@ -52,7 +52,8 @@ def bind_method(
         if method == "function_calling":
             return model.bind_tools([_describe_tool(schema)], tool_choice=name_schema(schema))
         if method == "json_mode":
-            return model.with_structured_output(None, method=method, include_raw=True)  # type: ignore[arg-type]
+            asked = model.with_structured_output(None, method=method, include_raw=True)  # type: ignore[arg-type]
+            return _leave_out_reader(asked)
         if method == "json_schema":
             return _bind_schema(model, schema)
     except _UNBINDABLE:
@@ -66,7 +67,18 @@ def _bind_schema(model: BaseChatModel, schema: type[BaseModel]) -> Runnable[Any,
     options: dict[str, Any] = {"method": "json_schema", "include_raw": True}
     if "strict" in inspect.signature(type(model).with_structured_output).parameters:
         options["strict"] = is_strict
-    return model.with_structured_output(named, **options)
+    return _leave_out_reader(model.with_structured_output(named, **options))
+
+
+def _leave_out_reader(asked: Runnable[Any, Any]) -> Runnable[Any, Any]:
+    """Return the model without LangChain's reader behind it, which holds a stream back to its end.
+
+    Where it is built in another way it stays as it is, and the message comes whole.
+    """
+    first = asked.first if isinstance(asked, RunnableSequence) else None
+    if isinstance(first, RunnableParallel) and first.steps__.keys() == {"raw"}:
+        return first.steps__["raw"]
+    return asked
 
 
 def _describe_tool(schema: type[BaseModel]) -> dict[str, Any]:

@@ -131,6 +131,15 @@ class Account:
                     return lack
         return None
 
+    def count_left(self, dimension: Dimension) -> int:
+        """Return what can be reserved of a dimension now; 0 where nothing is, or nothing bounds it."""
+        bounded = [
+            bound - level.get_spent(dimension) - level.held.get(dimension, 0)
+            for level in self.list_drawn(dimension)
+            if (bound := level.get_bound(dimension)) is not None
+        ]
+        return max(0, min(bounded, default=0))
+
     def reserve(self, amount: Amount) -> "Reservation":
         """Hold an amount here and above, which `find_lack` found to be there."""
         reservation = Reservation(self, amount)

@@ -6,7 +6,8 @@ used when it comes back.
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 
 from interlock.contracts.budget_errors import BudgetExhaustedError, UnpricedModelError
 from interlock.contracts.clock import Clock
@@ -21,6 +22,9 @@ from interlock.contracts.storage import Batch, Storage
 from interlock.nodes.account import Account, Lack, Reservation, word_amount
 from interlock.nodes.spending_book import Book
 
+_LOOK_SECONDS = 1.0
+"""How often who waits looks whether what is held is still awaited."""
+
 _TOKENS_A_MESSAGE = 16
 """What a provider may put around a message, at most."""
 
@@ -30,7 +34,9 @@ class _Pending:
     """A call that has been let in.
 
     Attributes:
-        amount: What it could use.
+        amount: What it could use; what it counts for if nobody hears what it used.
+        hold: What is held for it: all that is left, while nobody knows how long a model's answers
+            are, so that no other call goes out before the first has told.
         price: Of its model, if it is known.
         reservation: None while it waits for others to return theirs.
         is_recorded: Whether the call is written down.
@@ -38,6 +44,7 @@ class _Pending:
     """
 
     amount: Amount
+    hold: Amount
     price: Price | None
     reservation: Reservation | None = None
     is_recorded: bool = False
@@ -94,12 +101,13 @@ class BudgetGuard:
         price = find_by_model(self.prices, call.model)
         if price is None:
             self._refuse_unpriced(call.model)
-        pending = _Pending(self._bound_amount(call, price), price)
-        lack = self.account.find_lack(pending.amount)
+        amount = self._bound_amount(call, price)
+        pending = _Pending(amount, self._bound_hold(call, amount), price)
+        lack = self.account.find_lack(pending.hold)
         if lack is not None and not (lack.may_return and call.can_wait):
             raise self._word(lack, call)
         if lack is None:
-            pending.reservation = self.account.reserve(pending.amount)
+            pending.reservation = self.account.reserve(pending.hold)
         self._pending[call.id] = pending
         if not call.can_wait:
             self._record(call, pending)
@@ -114,16 +122,27 @@ class BudgetGuard:
         """
         pending = self._pending[call.id]
         while pending.reservation is None:
-            lack = self.account.find_lack(pending.amount)
+            pending.amount = self._bound_amount(call, pending.price)  # more may be known by now
+            pending.hold = self._bound_hold(call, pending.amount)
+            lack = self.account.find_lack(pending.hold)
             if lack is None:
-                pending.reservation = self.account.reserve(pending.amount)
+                pending.reservation = self.account.reserve(pending.hold)
             elif lack.may_return:
-                await lack.account.wait_for_return()
+                await self._wait_for_return(lack)
             else:
                 raise self._word(lack, call)
         self._record(call, pending)
         await self.storage.flush(self.thread_id)
         pending.is_out = True
+
+    async def _wait_for_return(self, lack: Lack) -> None:
+        """Return when something may have returned, also of calls whose end nobody tells."""
+        self.book.give_up_lost()
+        if lack.account.held.get(lack.dimension, 0) < lack.held:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LOOK_SECONDS):
+                await lack.account.wait_for_return()
 
     def close(self, call: ModelCall, result: CallResult) -> None:
         """Count what the call used."""
@@ -140,12 +159,8 @@ class BudgetGuard:
         pending.reservation.settle(
             used, tell=lambda amount: self.book.add_call(self.caller, amount, report=report)
         )
-        if result.error is None and result.input_tokens is not None:
-            self.book.get_habit(call.model).learn(
-                input_bytes=call.input_bytes,
-                input_tokens=result.input_tokens,
-                output_tokens=result.output_tokens or 0,
-            )
+        if result.error is None:
+            self._learn(call, result)
         if pending.is_recorded:
             self._post_end(call, used, result)
 
@@ -164,6 +179,17 @@ class BudgetGuard:
         self.account.spend(used)
         self._post_unseen(used, extra, place=seen.tokens)
 
+    def _learn(self, call: ModelCall, result: CallResult) -> None:
+        habit = self.book.get_habit(call.model)
+        if result.input_tokens is None:
+            habit.is_silent = True
+            return
+        habit.learn(
+            input_bytes=call.input_bytes,
+            input_tokens=result.input_tokens,
+            output_tokens=result.output_tokens or 0,
+        )
+
     def _refuse_unpriced(self, model: str) -> None:
         for level in self.account.list_levels():
             if level.budget.money is not None:
@@ -178,6 +204,13 @@ class BudgetGuard:
         back = habit.output_tokens if limit is None else limit
         money = 0 if price is None else price.count_bound(input_tokens=sent, output_tokens=back)
         return Amount(model_calls=1, tokens=sent + back, money=money)
+
+    def _bound_hold(self, call: ModelCall, amount: Amount) -> Amount:
+        """Return what is held for a call: its bound, or all that is left where it has none."""
+        if call.max_output_tokens is not None or self.book.get_habit(call.model).is_known:
+            return amount
+        left = {name: self.account.count_left(name) for name in ("tokens", "money")}
+        return replace(amount, **{name: max(getattr(amount, name), left[name]) for name in left})
 
     def _count_used(self, pending: _Pending, result: CallResult) -> Amount:
         """Return what counts for a call: what it reported, else what it reserved.

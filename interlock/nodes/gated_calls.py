@@ -64,6 +64,7 @@ def gate_calls(
     gate = ModelGate((*guard.beside, guard))
     scoped = open_gate(config or var_child_runnable_config.get() or {}, gate)
     token = var_child_runnable_config.set(scoped)
+    guard.book.gates.append(gate)
     try:
         yield scoped
     except asyncio.CancelledError:
@@ -75,6 +76,7 @@ def gate_calls(
         raise gate.refusal from None
     finally:
         var_child_runnable_config.reset(token)
+        guard.book.gates.remove(gate)
         gate.close()
         guard.is_over = True
         guard.storage_failure = gate.storage_failure

@@ -30,6 +30,7 @@ from langchain_core.runnables import RunnableConfig
 
 from interlock.contracts.errors import STORAGE_FAILURES, InterlockError
 from interlock.contracts.model_call import CallGuard, CallResult, ModelCall
+from interlock.nodes.awaited_calls import Owner, count_given_up, find_owner
 from interlock.nodes.whole_answers import WholeAnswers
 
 _MANAGER_LOGGER: Final = "langchain_core.callbacks.manager"
@@ -40,7 +41,16 @@ _PATIENCE: Final = 8
 
 @dataclass(slots=True)
 class _OpenCall:
+    """A call that is under way.
+
+    Attributes:
+        call: As guards see it.
+        guards: That have let it in.
+        owner: Who awaits it; None for a call in a thread, which always says how it ends.
+    """
+
     call: ModelCall
+    owner: Owner | None = None
     guards: list[CallGuard] = field(default_factory=list)
 
 
@@ -68,6 +78,7 @@ class ModelGate(BaseCallbackHandler):
         self._thread = threading.get_ident()
         self._task = asyncio.current_task()
         self._open: dict[UUID, _OpenCall] = {}
+        self._owners: dict[UUID, Owner | None] = {}
         self._begun: set[UUID] = set()
         self._refusals = 0
         self.refusal: InterlockError | None = None
@@ -83,7 +94,9 @@ class ModelGate(BaseCallbackHandler):
         **kwargs: Any,  # noqa: ANN401 - LangChain's
     ) -> None:
         """Ask the guards; raises what they raise."""
-        if not _is_awaited():
+        if _is_awaited():
+            self._owners[run_id] = find_owner(inspect.currentframe())
+        else:
             self._begin(run_id, self.describe_chat(run_id, serialized, messages, kwargs))
 
     def on_llm_start(
@@ -95,7 +108,9 @@ class ModelGate(BaseCallbackHandler):
         **kwargs: Any,  # noqa: ANN401 - LangChain's
     ) -> None:
         """Ask the guards; raises what they raise."""
-        if not _is_awaited():
+        if _is_awaited():
+            self._owners[run_id] = find_owner(inspect.currentframe())
+        else:
             self._begin(run_id, self.describe_text(run_id, serialized, prompts, kwargs))
 
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:  # noqa: ANN401
@@ -115,6 +130,17 @@ class ModelGate(BaseCallbackHandler):
         """Tell the guards that the calls still open were given up; their answers reach nobody."""
         for run_id in list(self._open):
             self._close(run_id, CallResult(error=asyncio.CancelledError("given up")))
+
+    def give_up_lost(self) -> None:
+        """Close the calls that nobody awaits any more: their tasks were cancelled, or left them."""
+        by_task: dict[asyncio.Task[Any], list[UUID]] = {}
+        for run_id, opened in self._open.items():
+            if opened.owner is not None:
+                by_task.setdefault(opened.owner.task, []).append(run_id)
+        for task, calls in by_task.items():
+            owners = [owner for one in calls if (owner := self._open[one].owner) is not None]
+            for run_id in calls[: count_given_up(task, owners)]:
+                self._close(run_id, CallResult(error=asyncio.CancelledError("given up")))
 
     def describe_chat(
         self,
@@ -161,7 +187,7 @@ class ModelGate(BaseCallbackHandler):
         waiting.result()
 
     def _enter(self, run_id: UUID, call: ModelCall) -> None:
-        self._open[run_id] = opened = _OpenCall(call)
+        self._open[run_id] = opened = _OpenCall(call, self._owners.pop(run_id, None))
         try:
             for guard in self._guards:
                 guard.open(call)

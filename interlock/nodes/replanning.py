@@ -216,6 +216,7 @@ def take_replan(state: RunState, before: TaskGraph, plan: TaskGraph) -> RunState
     left_out = LeftOut(before, plan, outcomes)
     return RunState(
         outcomes={step: state["outcomes"][step] for step in kept},
+        replan_seen=[step for step in state.get("replan_seen", ()) if step in kept],
         plan_spent=as_plain(spent),
         plan_gone=[*state.get("plan_gone", ()), *left_out.removed],
         plan_notes=[*state.get("plan_notes", ()), *left_out.list_notes()],

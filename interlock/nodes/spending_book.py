@@ -6,7 +6,7 @@ adds them up for the step, its team, the step above it and so on, so that asking
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from interlock.contracts.ids import StepId
 from interlock.contracts.outcome import Usage
@@ -32,6 +32,14 @@ def list_keys(path: str) -> Iterator[str]:
         yield path
 
 
+class Gate(Protocol):
+    """Where calls go out."""
+
+    def give_up_lost(self) -> None:
+        """Close the calls that nobody awaits any more."""
+        ...
+
+
 @dataclass(slots=True)
 class Habit:
     """What a model was seen to use; before that, what text cannot pass: a token a byte.
@@ -40,11 +48,18 @@ class Habit:
         output_tokens: The most in one call so far.
         input_millionths: The most input tokens for a million bytes so far; None if none was seen.
         input_beyond: How many more tokens than bytes a call had, at most: for what is not text.
+        is_silent: Whether it answers without a word about what it used.
     """
 
     output_tokens: int = 0
     input_millionths: int | None = None
     input_beyond: int = 0
+    is_silent: bool = False
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is known how long its answers are, or that it never will be."""
+        return self.output_tokens > 0 or self.is_silent
 
     def learn(self, *, input_bytes: int, input_tokens: int, output_tokens: int) -> None:
         """Take note of a call that reported what it used."""
@@ -70,6 +85,7 @@ class Book:
         charged: What was counted for it.
         running: Attempts that were counted and may be handed over once more.
         habits: By model.
+        gates: Through which calls go out now.
         is_loaded: Whether it holds what earlier processes used.
     """
 
@@ -78,7 +94,13 @@ class Book:
     charged: dict[_Key, Amount] = field(default_factory=dict)
     running: set[tuple[StepId, int]] = field(default_factory=set)
     habits: dict[str, Habit] = field(default_factory=dict)
+    gates: list[Gate] = field(default_factory=list)
     is_loaded: bool = False
+
+    def give_up_lost(self) -> None:
+        """Count the calls that nobody awaits any more, and return what is held for them."""
+        for gate in list(self.gates):
+            gate.give_up_lost()
 
     def load(self, spending: ThreadSpending) -> None:
         """Begin with what storage knows; once."""

@@ -22,7 +22,7 @@ ASSIGN: Final = "assign"
 _DESTINATION: Final = "__handoff_destination"
 """The metadata key by which langgraph-supervisor knows a handoff tool, so that its own serve here."""
 _FORWARD: Final = "interlock_forward"
-_ORIGINAL_FORWARD: Final = ("forward_message", {"from_agent", "state"})
+_ORIGINAL_FORWARD: Final = ("forward_message", {"from_agent"})
 """Name and arguments of langgraph-supervisor's forwarding tool, which has no metadata."""
 _UNTOLD: Final = "interlock_untold"
 _TASK_NAMES: Final = ("task", "task_description", "instruction", "description", "query", "input")

@@ -8,7 +8,8 @@ import random
 import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, TypeAlias, TypeVar
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.runnables import RunnableConfig
@@ -44,6 +45,30 @@ from interlock.tools.effect_scope import CURRENT_SCOPE
 ToolT = TypeVar("ToolT")
 
 _ROUNDING: Final = 1e-9
+
+
+_Attempt: TypeAlias = tuple[str, str, int]
+
+
+@dataclass(slots=True)
+class _Calls:
+    """Calls in one execution of an attempt, by model or tool, and by what they were sent.
+
+    Attributes:
+        execution: Which; None outside runs.
+        numbers: How often each was made so far.
+    """
+
+    execution: object
+    numbers: Counter[tuple[str, ...]] = field(default_factory=Counter[tuple[str, ...]])
+
+    def count(self, *names: str) -> tuple[int, int]:
+        """Count a call in; returns how often it was made before, and how often any like it."""
+        same, any_like_it = names, names[:-1]
+        before = self.numbers[same], self.numbers[any_like_it]
+        self.numbers[same] += 1
+        self.numbers[any_like_it] += 1
+        return before
 
 
 class FaultInjector:
@@ -93,7 +118,7 @@ class FaultInjector:
         }
         self._strikes = strikes
         self._injections: list[Injection] = []
-        self._calls: Counter[tuple[str, str, int, FaultTarget, str]] = Counter()
+        self._calls: dict[_Attempt, _Calls] = {}
         self._lock = threading.Lock()
 
     @property
@@ -199,23 +224,31 @@ class FaultInjector:
         )
         return given
 
-    def take_place(self, target: FaultTarget, name: str) -> Place:
-        """Return the place of the next call of a model or a tool where the caller stands."""
+    def take_place(self, target: FaultTarget, name: str, *, content: str) -> Place:
+        """Return the place of a call of a model or a tool where the caller stands.
+
+        Calls are told apart by what they were sent, so that it does not matter which of several at
+        the same time comes first. An attempt that is made once more begins to count anew.
+
+        Args:
+            target: What is called.
+            name: Of it.
+            content: What it was sent, as a word.
+        """
         here = _find_place(target)
-        key = (here.thread_id, here.step_id, here.attempt, target, name)
+        scope = CURRENT_SCOPE.get()
+        execution = None if scope is None else scope.execution
         with self._lock:
-            number = self._calls[key]
-            self._calls[key] += 1
-        return Place(
-            thread_id=here.thread_id,
-            step_id=here.step_id,
-            attempt=here.attempt,
-            target=target,
-            call=number,
-        )
+            key = (here.thread_id, here.step_id, here.attempt)
+            calls = self._calls.get(key)
+            if calls is None or calls.execution is not execution:
+                calls = self._calls[key] = _Calls(execution)
+            number, arrival = calls.count(target, name, content)
+        return replace(here, content=content, call=number, arrival=arrival)
 
     def _draw(self, place: Place, purpose: str) -> random.Random:
-        return random.Random(f"{self.seed}/{purpose}/{place!r}")  # noqa: S311 - no secret
+        where = f"{self.seed}/{purpose}/{place!r}{place.content}"
+        return random.Random(where)  # noqa: S311 - no secret
 
     def _note(self, injection: Injection) -> None:
         with self._lock:

@@ -20,6 +20,7 @@ from langchain_core.tools import BaseTool
 from interlock.contracts.clock import Clock
 from interlock.contracts.errors import ConfigurationError
 from interlock.testing.injected_faults import FaultKind, FaultTarget, Place
+from interlock.testing.sent_calls import name_sent
 
 _T = TypeVar("_T")
 _INSIDE: ContextVar[bool] = ContextVar("interlock_testing_faulty_call", default=False)
@@ -36,8 +37,8 @@ class Faults(Protocol):
         """Return what strikes at a place."""
         ...
 
-    def take_place(self, target: FaultTarget, name: str) -> Place:
-        """Return the place of the next call."""
+    def take_place(self, target: FaultTarget, name: str, *, content: str) -> Place:
+        """Return the place of a call that was sent something."""
         ...
 
     def fail_before(self, kind: FaultKind | None, place: Place, *, name: str) -> None:
@@ -123,7 +124,8 @@ def _make_async(
     async def call(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as the method
         if _INSIDE.get():
             return await method(*args, **kwargs)
-        place = faults.take_place(*target)
+        sent = name_sent(args, kwargs, is_model=target[0] == "model")
+        place = faults.take_place(*target, content=sent)
         kind = faults.choose(place)
         faults.fail_before(kind, place, name=target[1])
         if kind == "slow":
@@ -148,7 +150,8 @@ def _make_sync(
     def call(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as the method
         if _INSIDE.get():
             return method(*args, **kwargs)
-        place = faults.take_place(*target)
+        sent = name_sent(args, kwargs, is_model=target[0] == "model")
+        place = faults.take_place(*target, content=sent)
         kind = faults.choose(place)
         faults.fail_before(kind, place, name=target[1])
         _wait_if_slow(kind, faults)
@@ -176,7 +179,8 @@ def _make_stream(
         if _INSIDE.get():
             yield from method(*args, **kwargs)
             return
-        place = faults.take_place("model", name)
+        sent = name_sent(args, kwargs, is_model=True)
+        place = faults.take_place("model", name, content=sent)
         kind = faults.choose(place)
         faults.fail_before(kind, place, name=name)
         _wait_if_slow(kind, faults)
@@ -194,7 +198,8 @@ def _make_async_stream(
     @functools.wraps(method)
     async def stream(*args: Any, **kwargs: Any) -> AsyncIterator[ChatGenerationChunk]:  # noqa: ANN401
         chunks = method(*args, **kwargs)
-        place = None if _INSIDE.get() else faults.take_place("model", name)
+        sent = name_sent(args, kwargs, is_model=True)
+        place = None if _INSIDE.get() else faults.take_place("model", name, content=sent)
         kind = None if place is None else faults.choose(place)
         if place is None or kind is None:
             async for chunk in chunks:

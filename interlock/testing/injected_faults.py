@@ -1,6 +1,6 @@
 """What the fault injector injects: kinds, places, records, and the errors that it raises."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
 from interlock.contracts.errors import TransientError
@@ -30,14 +30,19 @@ class Place:
         step_id: The step, by path in nested teams; empty outside a run.
         attempt: From 1.
         target: What is wrapped.
-        call: Which call of the attempt, from 0; a worker is called once.
+        content: Of a model's or tool's call: what it was sent, as a word; empty for workers.
+        call: Which of the attempt's calls with this content, from 0.
+        arrival: Which call of the model or tool in the attempt, from 0. Where calls are made at the
+            same time, chance decides it: nothing is drawn from it.
     """
 
     thread_id: str
     step_id: str
     attempt: int = 1
     target: FaultTarget = "worker"
+    content: str = field(default="", repr=False)
     call: int = 0
+    arrival: int = field(default=0, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

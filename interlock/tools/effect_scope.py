@@ -221,6 +221,11 @@ class EffectScope:
         if self.is_over:
             raise AttemptOverError(tool=tool, step_id=self.step_id)
 
+    @property
+    def execution(self) -> object:
+        """What tells the executions of an attempt apart: one object for all the calls of one."""
+        return self._taken
+
     def lend(self, key: IdempotencyKey) -> "EffectScope":
         """Return the scope for the calls of a tool that is running: it may outlast the attempt.
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import interlock as il
+from interlock.nodes.run_state import RunState
 from tests.integration.mending import Mending, build_desk, echo, fail, replace_b, step
 
 
@@ -192,3 +193,28 @@ async def test_i06_a_drained_replan_goes_on_in_another_process(tmp_path: Path) -
         result = await desk.aresume("t")
     assert (result.status, ran) == ("completed", ["a", "b2", "c"])
     assert [request.reason for request in again.requests] == ["abandoned"]
+
+
+async def test_a_step_that_was_blocked_and_then_fails_is_told_too() -> None:
+    """What was told of it was that it could not start; that it has failed since is news."""
+    first = (step("b", worker="fail"), step("c", worker="fail", needs=["b"]))
+    planner = Mending(
+        lambda request: (step("b2"), step("c", worker="fail", needs=["b2"])),
+        lambda request: (step("b2"), step("c2", needs=["b2"])),
+        first=first,
+    )
+    async with build_desk(planner) as desk:
+        result = await desk.ainvoke("g", thread_id="t")
+    assert [request.reason for request in planner.requests] == ["first", "abandoned", "abandoned"]
+    assert (result.status, sorted(result.outputs)) == ("completed", ["b2", "c2"])
+
+
+async def test_a_run_begins_with_every_channel_at_its_first_value() -> None:
+    """Begun anew on one thread, as Studio does, a run inherits nothing of the one before."""
+    given = {"goal", "route", "sources", "spaces", "context_refs", "seed_version"}
+    config: Any = {"configurable": {"thread_id": "t"}}
+    async with build_desk(Mending(replace_b)) as desk:
+        await desk.ainvoke("g", thread_id="t")
+        history = [dict(one.values) async for one in desk.graph.aget_state_history(config)]
+    (begun,) = [values for values in history if values.get("plan_status") == "missing"][-1:]
+    assert RunState.__annotations__.keys() - begun.keys() <= given

@@ -1,7 +1,8 @@
 """I11: model calls are reserved before they go out; models themselves keep the count here."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -306,3 +307,89 @@ async def test_i11_over_five_resumes_no_more_is_spent_than_the_budget(
     assert result.status in {"failed", "degraded"}
     said = " ".join([*reasons, str(result.reason), *result.gaps])
     assert "budget of" in said, said
+
+
+async def test_i11_first_calls_of_a_model_go_out_one_at_a_time() -> None:
+    """While nobody knows how long its answers are, all that is left is held for the first."""
+    model = build_model("fine", tokens=510)
+    model.gate = asyncio.Event()
+
+    async def work(brief: il.Brief) -> int:
+        asked = [asyncio.ensure_future(model.ainvoke("hello")) for _ in range(5)]
+        await wait_until(lambda: bool(model.heard))
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert model.gate is not None
+        assert len(model.heard) == 1
+        model.gate.set()
+        answers = await asyncio.gather(*asked, return_exceptions=True)
+        return sum(isinstance(answer, AIMessage) for answer in answers)
+
+    policy = il.RunPolicy(budget=il.Budget(tokens=1600))
+    async with build_desk({"work": work}, policy=policy) as desk:
+        result = await desk.ainvoke("Test", thread_id="t")
+    assert result.outputs == {"work": 3}
+    assert model.spent == result.usage.tokens == 1530
+
+
+async def leave_by_cancel(model: CountingModel) -> None:
+    """Cancel a call's task."""
+    first = asyncio.ensure_future(model.ainvoke("hello"))
+    await wait_until(lambda: bool(model.heard))
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+
+
+async def leave_by_timeout(model: CountingModel) -> None:
+    """Leave a call, and stay in its task."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await model.ainvoke("hello")
+
+
+@pytest.mark.parametrize("leave", [leave_by_cancel, leave_by_timeout])
+@pytest.mark.parametrize("is_elsewhere", [False, True])
+async def test_i11_a_call_that_nobody_awaits_holds_nothing(leave: Any, is_elsewhere: bool) -> None:
+    """Others go on, though LangChain never tells how it ended; it counts for what was sent."""
+    model = build_model("fine", tokens=510)
+    model.gate = asyncio.Event()
+
+    async def work(brief: il.Brief) -> str:
+        await leave(model)
+        model.gate = None
+        call = model.ainvoke("hello")
+        answer = await (asyncio.gather(call) if is_elsewhere else call)
+        return str((answer[0] if is_elsewhere else answer).content)
+
+    policy = il.RunPolicy(budget=il.Budget(tokens=1600))
+    async with build_desk({"work": work}, policy=policy) as desk, asyncio.timeout(20):
+        result = await desk.ainvoke("Test", thread_id="t")
+        book = await desk._open_storage.load_spending("t")
+    assert (result.outputs, result.usage.tokens) == ({"work": "fine"}, 510)
+    assert sum(call.model_calls for call in book.calls) == 2
+
+
+async def test_i11_a_call_that_is_awaited_is_waited_for() -> None:
+    """One that takes its time is not taken for given up: within a generator, or beside others."""
+    model = build_model("fine", tokens=510)
+    model.gate = asyncio.Event()
+
+    async def ask() -> AsyncIterator[str]:
+        yield str((await model.ainvoke("hello")).content)
+
+    async def read() -> list[str]:
+        return [word async for word in ask()]
+
+    async def work(brief: il.Brief) -> int:
+        asked = [asyncio.ensure_future(read()), asyncio.ensure_future(model.ainvoke("hello"))]
+        await wait_until(lambda: bool(model.heard))
+        await asyncio.sleep(1.2)  # longer than who waits looks
+        assert len(model.heard) == 1
+        assert model.gate is not None
+        model.gate.set()
+        return len(await asyncio.gather(*asked))
+
+    policy = il.RunPolicy(budget=il.Budget(tokens=1600))
+    async with build_desk({"work": work}, policy=policy) as desk, asyncio.timeout(20):
+        result = await desk.ainvoke("Test", thread_id="t")
+    assert (result.outputs, result.usage.tokens) == ({"work": 2}, 1020)

@@ -20,7 +20,7 @@ REST = {"steps": [GOOD_PLAN["steps"][1]]}
 def build_desk(server: OpenAIServer, worker: Callable[[il.Brief], Any]) -> il.Orchestrator:
     """Return a team that starts steps while the server's model still plans."""
     limits = il.CallLimits(timeout=timedelta(seconds=60), clock=ManualClock())
-    planner = il.ModelPlanner(model=connect(server, timeout=20), limits=limits, stream=True)
+    planner = il.ModelPlanner(model=connect(server, timeout=20, stream_usage=True), limits=limits, stream=True)
     return il.Orchestrator(
         workers=[il.Worker(name="look_up", agent=worker, description="Finds orders")],
         planner=planner,
@@ -49,12 +49,10 @@ async def test_a_step_runs_before_the_last_byte_of_its_plan_is_sent() -> None:
         server.script(say(GOOD_PLAN, usage=(70, 30)).held(seen.running))
         async with build_desk(server, seen) as desk:
             result = await asyncio.wait_for(desk.ainvoke("Answer", thread_id="t"), 20)
-            book = await desk.aspending("t") if hasattr(desk, "aspending") else None
     assert (result.status, seen.did) == ("completed", ["Find order 17", "Tell the customer"])
     assert result.outputs["reply"]["given"] == {"order": "Find order 17"}
     assert len(server.requests) == 1
     assert (result.usage.input_tokens, result.usage.output_tokens) == (70, 30)
-    assert book is None or book
 
 
 @pytest.mark.parametrize("fault", ["cut", "garble", "finish"])
@@ -74,8 +72,8 @@ async def test_a_stream_that_breaks_off_is_gone_on_with(fault: Any) -> None:
     assert {"cut": "end never arrived", "garble": "", "finish": "reed"}[fault] in told
 
 
-async def test_a_cancelled_run_hangs_up() -> None:
-    """The connection on which the plan comes is closed, though the server has not sent the rest."""
+async def test_a_cancelled_run_does_not_wait_for_its_plan() -> None:
+    """It ends at once, though the server never sends the rest of the plan."""
     seen = Seen()
     never = threading.Event()
     with OpenAIServer() as server:

@@ -191,7 +191,7 @@ def test_the_command_prints_a_table_and_judges(shell: Shell) -> None:
 
 def test_the_desk_knows_a_wrong_answer_by_its_recorded_hash() -> None:
     """Of a ticket's recorded answers, another order's is refused; the two others take and report it."""
-    plan = CampaignPlan(runs=1, rates=[1.0], kinds=["other step", "lost answer"])
+    plan = CampaignPlan(runs=1, rates=[1.0], kinds=["other step", "lost answer", "cut off"])
     rows = run_retail_campaign(plan, most=1, tell=lambda *_: None)
     assert [row.right for row in rows if row.kind is None] == [1, 1, 1]
     ours = pick(rows, SHOP, "other step")
@@ -201,6 +201,7 @@ def test_the_desk_knows_a_wrong_answer_by_its_recorded_hash() -> None:
     for name in (ORIGINAL, CHAIN):
         other = pick(rows, name, "other step")
         assert (other.silently_wrong, other.completed) == (1, 1)
+        assert pick(rows, name, "cut off").silently_wrong == 1
         assert pick(rows, name, "lost answer").completed == 0
     attempts = {name: pick(rows, name, "lost answer").attempts for name in (ORIGINAL, CHAIN)}
     assert attempts[ORIGINAL] == attempts[CHAIN] > 1  # the same faults meet the same retries

@@ -9,7 +9,9 @@ from typing import Any, get_args
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from langchain_core.messages import HumanMessage
 from langchain_core.tools import tool
+from langgraph.types import interrupt
 
 import interlock as il
 from interlock.testing import (
@@ -141,7 +143,7 @@ async def test_any_other_team_meets_them_too() -> None:
 
 def test_models_keep_their_tools_and_schemas() -> None:
     """A faulty model is of its own class; a rate limit says how long to wait."""
-    injector = build_injector("rate_limit", strikes=lambda place: place.call == 0)
+    injector = build_injector("rate_limit", strikes=lambda place: place.arrival == 0)
     with ScriptedModel("fine") as model:
         faulty = injector.wrap_model(model)
         assert isinstance(faulty, ScriptedModel)
@@ -150,6 +152,66 @@ def test_models_keep_their_tools_and_schemas() -> None:
         assert (raised.value.status_code, raised.value.retry_after_seconds) == (429, 1.0)
         assert faulty.bind_tools([]).invoke("b").text == "fine"
     assert len(model.calls) == 1
+
+
+async def test_calls_at_the_same_time_have_faults_of_their_own() -> None:
+    """What strikes a call follows from what it is sent, not from which of several arrives first."""
+    texts = [f"question {number}" for number in range(40)]
+
+    async def ask_all(order: list[str]) -> dict[str, bool]:
+        injector = FaultInjector(seed=7, rates={"raise": 0.4})
+        model = injector.wrap_model(ScriptedModel().script("fine", times=None))
+        return {text: await fails(model, text) for text in order}
+
+    async def fails(model: Any, text: str) -> bool:
+        message = HumanMessage(
+            text, id=str(random.random())
+        )  # an id that is made up does not count
+        try:
+            await model.ainvoke([message])
+        except InjectedError:
+            return True
+        return False
+
+    there, back = await ask_all(texts), await ask_all(texts[::-1])
+    assert there == back
+    assert 6 <= sum(there.values()) <= 26  # 16 expected, three deviations are 9.3
+    twice = FaultInjector(seed=7, rates={"raise": 0.4})
+    model = twice.wrap_model(ScriptedModel().script("fine", times=None))
+    struck = [await fails(model, "the same") for _ in range(30)]
+    assert 0 < sum(struck) < 30  # a call that is repeated has a draw of its own
+
+
+@pytest.mark.parametrize("is_same_process", [True, False])
+async def test_an_attempt_made_once_more_meets_the_same_faults(is_same_process: bool) -> None:
+    """A worker that asks a person runs again: its calls count from 0, in either process."""
+    injector = FaultInjector(seed=1, rates={"raise": 0.5})
+
+    async def work(_: il.Brief) -> str:
+        failed = []
+        for text in "abcdefgh":
+            try:
+                await model.ainvoke(text)
+            except InjectedError:
+                failed.append(text)
+        heard.append("".join(failed))
+        return str(interrupt("Go on?"))
+
+    heard: list[str] = []
+    model = injector.wrap_model(ScriptedModel().script("fine", times=None))
+    async with il.open_storage("memory://") as storage:
+        async with build_desk({"w": work}, storage=storage) as desk:
+            waiting = await desk.ainvoke("Go", thread_id="t")
+        if not is_same_process:
+            model = FaultInjector(seed=1, rates={"raise": 0.5}).wrap_model(
+                ScriptedModel().script("fine", times=None)
+            )
+        async with build_desk({"w": work}, storage=storage) as desk:
+            answers = {str(waiting.questions[0].id): il.edit("yes")}
+            assert (await desk.aanswer("t", answers)).status == "completed"
+    first, second = heard
+    assert first == second
+    assert 0 < len(first) < 8
 
 
 def test_a_truncated_stream_just_ends() -> None:
