@@ -25,6 +25,19 @@ from interlock.nodes.spending_book import Book
 _LOOK_SECONDS = 1.0
 """How often who waits looks whether what is held is still awaited."""
 
+_LOST = (
+    "Timeout",
+    "ReadError",
+    "RemoteProtocolError",
+    "ConnectionReset",
+    "ServerDisconnected",
+    "IncompleteRead",
+    "LostAnswer",
+)
+"""In names of errors: the request was sent, and the answer did not arrive. As clients call them."""
+
+_MOST_CAUSES = 8
+
 _TOKENS_A_MESSAGE = 16
 """What a provider may put around a message, at most."""
 
@@ -298,8 +311,17 @@ class BudgetGuard:
 
 
 def _may_have_answered(error: BaseException) -> bool:
-    """Return whether a model may have answered, and be paid, although its call raised."""
+    """Return whether a model may have answered, and be paid, although its call raised.
+
+    It was given up, or its answer was lost on the way back; said by the error or by what caused it.
+    """
     given_up = (asyncio.CancelledError, TimeoutError, GeneratorExit, KeyboardInterrupt)
-    return isinstance(error, given_up) or any(
-        "Timeout" in kind.__name__ for kind in type(error).__mro__
-    )
+    seen: BaseException | None = error
+    for _ in range(_MOST_CAUSES):
+        if seen is None:
+            return False
+        names = [kind.__name__ for kind in type(seen).__mro__]
+        if isinstance(seen, given_up) or any(word in name for name in names for word in _LOST):
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False

@@ -78,3 +78,20 @@ def build_moody() -> il.Orchestrator:
 def build_broken() -> il.Orchestrator:
     """Fail before there is a team."""
     raise RuntimeError("no shop here")
+
+
+@il.idempotent(effect="write")
+async def refund_unseen(order_id: str) -> dict[str, str]:
+    """Refund behind a guard that cannot look whether a refund has taken place."""
+    pay(order_id)
+    return {"paid": order_id}
+
+
+async def work_unseen(_: il.Brief) -> list[str]:
+    """Refund several orders, one after the other."""
+    return [(await refund_unseen(order_id))["paid"] for order_id in ("17", "18", "19", "20")]
+
+
+def build_unseen() -> il.Orchestrator:
+    """Return the team that must ask a person after some of the kills."""
+    return build_team(work_unseen)

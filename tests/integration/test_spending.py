@@ -393,3 +393,32 @@ async def test_i11_a_call_that_is_awaited_is_waited_for() -> None:
     async with build_desk({"work": work}, policy=policy) as desk, asyncio.timeout(20):
         result = await desk.ainvoke("Test", thread_id="t")
     assert (result.outputs, result.usage.tokens) == ({"work": 2}, 1020)
+
+
+@pytest.mark.parametrize(
+    ("error", "tokens"),
+    [
+        (ConnectionResetError("by peer"), True),
+        (TimeoutError(), True),
+        (ConnectionRefusedError("nobody there"), False),
+        (ValueError("no such model"), False),
+    ],
+)
+async def test_i11_an_answer_that_was_lost_counts_for_what_was_reserved(
+    error: Exception, tokens: bool
+) -> None:
+    """It may have been paid; a call that never reached the model was not. Causes count, too."""
+
+    class Losing(CountingModel):
+        async def _agenerate(self, *args: Any, **kwargs: Any) -> ChatResult:
+            raise RuntimeError("the call failed") from error
+
+    model = Losing(said=AIMessage(""), heard=[])
+
+    async def work(brief: il.Brief) -> str:
+        return str((await model.bind(max_tokens=100).ainvoke("hello")).content)
+
+    async with build_desk({"work": work}) as desk:
+        await desk.ainvoke("Test", thread_id="t")
+        (call,) = (await desk._open_storage.load_spending("t")).calls
+    assert (call.tokens > 100) is tokens
