@@ -72,7 +72,9 @@ async def main() -> None:
     whole, streamed = [await measure(options, stream=stream) for stream in (False, True)]
     for name, (first, end) in (("whole", whole), ("streamed", streamed)):
         print(f"{name:>8}: first step after {first:.3f} s, end after {end:.3f} s")
-    print(f"   ratio: {whole[0] / streamed[0]:.1f} to the first step, {whole[1] / streamed[1]:.1f}")
+    print(
+        f"   ratio: {whole[0] / streamed[0]:.1f} to the first step, {whole[1] / streamed[1]:.1f} to the end"
+    )
 
 
 if __name__ == "__main__":

@@ -47,6 +47,15 @@ def test_a_team_that_keeps_its_promises_passes() -> None:
     assert not any(case.asked for case in report.cases)
 
 
+def test_an_effect_that_nobody_can_look_for_is_asked_about() -> None:
+    """Killed while such an effect is made, the run waits for a person: counted apart, no breach."""
+    report = crash_test(f"{TEAMS}:build_unseen", replace(PLAN, every=5, sides=("after",)))
+    report.require_clean()
+    asked = [case for case in report.cases if case.asked]
+    assert 0 < len(asked) < report.kills
+    assert f"{len(asked)} times a person was asked" in str(report)
+
+
 def test_outputs_that_change_are_told() -> None:
     """I6 is about the final state: another output is a broken promise."""
     plan = CrashPlan(goal="Refund", max_kills=1, sides=("before",))

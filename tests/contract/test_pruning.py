@@ -13,7 +13,8 @@ from typing_extensions import TypedDict
 import interlock as il
 from interlock.checkpoints import SqlStorage, pruning
 from interlock.contracts.effect_ledger import ForgetEffects, ListEffects
-from interlock.contracts.ids import ThreadId
+from interlock.contracts.ids import StepId, ThreadId
+from interlock.contracts.spending import Caller, CallRecord
 from interlock.contracts.storage import Batch
 from interlock.orchestrator.context_reading import load_thread_steps
 from tests.contract.conftest import NOON, CountingHook, ManualClock
@@ -322,6 +323,25 @@ async def test_ended_effects_are_forgotten_with_their_thread(
     report = await storage.prune(il.Retention())
     assert report.tables["effects"].rows == 1
     assert await storage.ledger.apply(ListEffects(thread_id=ThreadId("t"))) == []
+
+
+async def test_model_calls_go_with_the_journal_and_not_before(
+    storage: SqlStorage, ended: il.RunResult
+) -> None:
+    """What was spent is part of the record: it stays with it, and goes where that is to go."""
+    lease = await storage.acquire_lease(ThreadId("t"), ttl=timedelta(minutes=1))
+    caller = Caller(path=StepId("first"), superstep="s", attempt=1, role="worker", worker="w")
+    call = CallRecord(
+        id="c", thread_id=ThreadId("t"), caller=caller, model="m", tokens=9, started_at=NOON
+    )
+    await storage.commit(ThreadId("t"), Batch(calls=(call,)))
+    await storage.release_lease(lease)
+    kept = await storage.prune(il.Retention())
+    assert "model_calls" not in kept.tables or kept.tables["model_calls"].rows == 0
+    assert [one.record.id for one in await storage.load_model_calls(ThreadId("t"))] == ["c"]
+    gone = await storage.prune(il.Retention(journal=True))
+    assert gone.tables["model_calls"].rows == 1
+    assert await storage.load_model_calls(ThreadId("t")) == []
 
 
 async def test_more_checkpoints_can_be_kept_for_time_travel(

@@ -422,3 +422,53 @@ async def test_i11_an_answer_that_was_lost_counts_for_what_was_reserved(
         await desk.ainvoke("Test", thread_id="t")
         (call,) = (await desk._open_storage.load_spending("t")).calls
     assert (call.tokens > 100) is tokens
+
+
+@pytest.mark.parametrize("level", ["run", "step"])
+async def test_i11_little_time_degrades_before_the_wall(level: str) -> None:
+    """Once less than half of the wall time is left, a step with fallbacks takes them at once."""
+    clock = ManualClock()
+    budget = il.Budget(wall_time=timedelta(seconds=10), low=0.5)
+
+    async def slow(brief: il.Brief) -> str:
+        clock.advance(6)
+        raise ValueError("not yet")
+
+    second = Recorder("late")
+    step = build_step(
+        "a",
+        "slow",
+        retry=il.Retry(max_attempts=5, backoff=timedelta(0)),
+        fallback=[il.use_value("declared")],
+        budget=budget if level == "step" else None,
+    )
+    last = build_step("b", "second", needs=[il.Need(step="a", accept_degraded=True)])
+    policy = il.RunPolicy(budget=budget if level == "run" else il.Budget())
+    agents = {"slow": slow, "second": second}
+    async with build_desk(agents, step, last, policy=policy, clock=clock) as desk:
+        result = await desk.ainvoke("Test", thread_id="t")
+    assert (result.outcomes["a"].attempts, result.outputs["a"]) == (1, "declared")
+    assert (result.status, second.calls) == ("degraded", 1)
+    assert f"the {level}'s time is low" in " ".join(result.gaps)
+
+
+async def test_i11_a_fork_gets_nothing_back(tmp_path: Path) -> None:
+    """What the abandoned branch has used is used: the fork has what is left, and says so."""
+    model = build_model("fine")
+    steps = (build_step("a", "model"), build_step("b", "model", needs=["a"]))
+    policy = il.RunPolicy(budget=il.Budget(model_calls=3))
+    config: Any = {"configurable": {"thread_id": "t"}}
+    async with build_desk(
+        {"model": model}, *steps, policy=policy, storage=locate(tmp_path)
+    ) as desk:
+        await desk.ainvoke("Test", thread_id="t")
+        history = [one async for one in desk.graph.aget_state_history(config)]
+        before = next(one for one in history if one.next == ("dispatch",))
+    async with build_desk(
+        {"model": model}, *steps, policy=policy, storage=locate(tmp_path)
+    ) as desk:
+        fork = await desk.graph.aupdate_state(before.config, {"outcomes": {}}, as_node="planner")
+        forked = await desk.graph.ainvoke(None, fork, durability="sync")
+    assert len(model.heard) == 3
+    assert [forked["outcomes"][step]["status"] for step in ("a", "b")] == ["accepted", "failed"]
+    assert "budget of 3 model calls is used up" in forked["outcomes"]["b"]["reason"]

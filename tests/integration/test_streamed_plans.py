@@ -156,16 +156,19 @@ async def test_how_much_earlier_steps_start() -> None:
 
 
 async def test_a_step_waits_until_all_that_it_needs_has_been_said() -> None:
-    """One that is said before what it needs starts after it (I3)."""
+    """One that is said before what it needs starts after it (I3), and before the whole is said."""
     order: list[str] = []
+    last = asyncio.Event()
 
     async def note(brief: il.Brief) -> str:
         order.append(brief.instruction)
+        if brief.step_id == "c":
+            last.set()
         return "done"
 
-    planner = Streaming(B, C, A, build_plan(B, C, A))
+    planner = Streaming(B, C, A, last.wait, build_plan(B, C, A))
     async with build_desk({"a": note, "b": note, "c": note}, planner=planner) as desk:
-        result = await desk.ainvoke("Test", thread_id="t")
+        result = await asyncio.wait_for(desk.ainvoke("Test", thread_id="t"), 20)
     assert (result.status, order) == ("completed", ["Do a", "Do b", "Do c"])
 
 
@@ -282,8 +285,37 @@ async def test_a_cancel_closes_the_stream() -> None:
     assert (result.status, planner.is_closed, len(planner.requests)) == ("cancelled", True, 1)
 
 
-async def test_a_run_that_ends_in_the_middle_goes_on_from_what_was_said(tmp_path: Path) -> None:
-    """The caller gives up while two parts run; resumed, the planner goes on, and neither runs again."""
+@pytest.mark.parametrize("end", ["drained", "given up"])
+async def test_a_run_that_ends_in_the_middle_goes_on_from_what_was_said(
+    tmp_path: Path, end: str
+) -> None:
+    """Two parts have run; resumed elsewhere, the planner goes on, and neither runs again (I6)."""
+    a, b, c = Signalling(), Signalling(), Signalling()
+    planner = Streaming(A, a.running.wait, B, b.running.wait, asyncio.Event().wait)
+    agents = {"a": a, "b": b, "c": c}
+    async with build_desk(agents, planner=planner, storage=locate(tmp_path)) as desk:
+        run = asyncio.ensure_future(desk.ainvoke("Test", thread_id="t"))
+        await b.running.wait()
+        while sum(h.kind == "output" for h in await desk.ahandoffs("t")) < 2:
+            await asyncio.sleep(0)
+        if end == "drained":
+            desk.drain("restart")
+        else:
+            run.cancel()
+        with pytest.raises((asyncio.CancelledError, il.DrainedError)):
+            await asyncio.wait_for(run, 20)
+        assert planner.is_closed
+    again = Streaming(later=[lambda request: go_on(request, C)])
+    async with build_desk(agents, planner=again, storage=locate(tmp_path)) as desk:
+        result = await asyncio.wait_for(desk.aresume("t"), 20)
+    assert (result.status, sorted(result.outputs)) == ("completed", ["a", "b", "c"])
+    assert (a.calls, b.calls, c.calls) == (1, 1, 1)
+    (request,) = again.requests
+    assert (request.trigger, sorted(request.outcomes)) == ("continue", ["a", "b"])
+
+
+async def test_a_person_edits_all_that_was_said(tmp_path: Path) -> None:
+    """Where a plan broke off in its middle, an edit cannot lose a step that was said and has run."""
     a, b, c = Signalling(), Signalling(), Signalling()
     planner = Streaming(A, a.running.wait, B, b.running.wait, asyncio.Event().wait)
     agents = {"a": a, "b": b, "c": c}
@@ -293,16 +325,13 @@ async def test_a_run_that_ends_in_the_middle_goes_on_from_what_was_said(tmp_path
         while sum(h.kind == "output" for h in await desk.ahandoffs("t")) < 2:
             await asyncio.sleep(0)
         run.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await run
-        assert planner.is_closed
-    again = Streaming(later=[lambda request: go_on(request, C)])
-    async with build_desk(agents, planner=again, storage=locate(tmp_path)) as desk:
+        await asyncio.gather(run, return_exceptions=True)
+        with pytest.raises(il.PlanError, match="'b' is finished and accepted"):
+            await desk.aedit_plan("t", build_plan(A, build_step("c")))
+        edited = await desk.aedit_plan("t", build_plan(A, B, C))
         result = await asyncio.wait_for(desk.aresume("t"), 20)
     assert (result.status, sorted(result.outputs)) == ("completed", ["a", "b", "c"])
-    assert (a.calls, b.calls, c.calls) == (1, 1, 1)
-    (request,) = again.requests
-    assert (request.trigger, sorted(request.outcomes)) == ("continue", ["a", "b"])
+    assert (a.calls, b.calls, c.calls, edited.version) == (1, 1, 1, 3)
 
 
 async def test_a_worker_may_ask_while_the_plan_streams() -> None:

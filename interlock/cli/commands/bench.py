@@ -115,6 +115,71 @@ def effects(
 
 @app.command(
     epilog=show_examples(
+        "interlock bench calls",
+        "interlock bench calls --calls 1000 --rounds 5 --json > calls.json",
+        "interlock bench calls --storage sqlite --storage postgresql://user@host/database",
+    )
+)
+def calls(
+    *,
+    calls: Annotated[
+        int, typer.Option("--calls", metavar="N", min=1, help="Calls of each contender.")
+    ] = 200,
+    storages: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--storage",
+            metavar="memory|sqlite|URL",
+            help="Where: memory, sqlite, for a file that is thrown away, or a postgresql:// URL, "
+            "where schemas are made and dropped. Repeat it; memory and sqlite if left out.",
+            show_default=False,
+        ),
+    ] = None,
+    at_once: Annotated[
+        int,
+        typer.Option(
+            "--at-once",
+            metavar="N",
+            min=2,
+            help="Besides one after another: how many calls are under way at the same time.",
+        ),
+    ] = 16,
+    model_ms: Annotated[
+        float, typer.Option("--model-ms", metavar="N", min=0, help="How long the model takes.")
+    ] = 20.0,
+    rounds: Annotated[
+        int,
+        typer.Option(
+            "--rounds",
+            metavar="N",
+            min=1,
+            help="How often each contender makes the calls, taking turns; medians count.",
+        ),
+    ] = 3,
+    as_json: JsonOption = False,
+) -> None:
+    """Call one model in a plain LangGraph node, as @task, and in a step with a budget.
+
+    What it costs that each call is reserved for and written down before it goes out.
+    """
+    from interlock.cli.call_measuring import show_call_bench
+    from interlock.cli.failures import leave_with
+
+    leave_with(
+        lambda output: show_call_bench(
+            output,
+            storages=storages or ["memory", "sqlite"],
+            calls=calls,
+            at_once=at_once,
+            model_ms=model_ms,
+            rounds=rounds,
+        ),
+        as_json=as_json,
+    )
+
+
+@app.command(
+    epilog=show_examples(
         "interlock bench storage",
         "interlock bench storage --steps 100,1000 --rounds 5 --json > storage.json",
         "interlock bench storage --storage sqlite --storage postgresql://user@host/database",
