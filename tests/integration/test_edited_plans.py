@@ -44,6 +44,15 @@ class Office:
         self.done.append(brief.step_id)
         return {"said": interrupt("Which one?")}
 
+    async def cut_off(self, desk: il.Orchestrator) -> None:
+        """Run until work has begun that never ends, and cut it off, as a kill does."""
+        run = asyncio.create_task(desk.ainvoke("g", thread_id="t"))
+        await self.has_begun.wait()
+        with pytest.raises(il.ThreadBusyError):
+            await desk.aedit_plan("t", MENDED)
+        run.cancel()
+        await asyncio.gather(run, return_exceptions=True)
+
     def build_desk(
         self, *steps: il.Step, storage: str = "memory://", **policy: Any
     ) -> il.Orchestrator:
@@ -93,12 +102,7 @@ async def test_a_run_that_was_cut_off_goes_on_with_a_persons_plan(tmp_path: Path
     office = Office()
     first = (step("a"), step("b", needs=["a"], worker="hang"), step("c", needs=["b"]))
     async with office.build_desk(*first, storage=locate(tmp_path)) as desk:
-        run = asyncio.create_task(desk.ainvoke("g", thread_id="t"))
-        await office.has_begun.wait()
-        with pytest.raises(il.ThreadBusyError):
-            await desk.aedit_plan("t", edited(*first))
-        run.cancel()
-        await asyncio.gather(run, return_exceptions=True)
+        await office.cut_off(desk)
     plan = edited(*first[:2], step("c", needs=["b"], instruction="Do more"), step("d"))
     async with office.build_desk(*first, storage=locate(tmp_path)) as desk:
         await desk.aedit_plan("t", plan)
@@ -128,10 +132,7 @@ async def test_a_plan_that_was_still_being_written_is_edited_as_far_as_it_came(
     workers = [il.Worker(name=name, agent=getattr(office, name)) for name in ("echo", "hang")]
     desk = il.Orchestrator(workers=workers, planner=Slow(), storage=locate(tmp_path))
     async with desk:
-        run = asyncio.create_task(desk.ainvoke("g", thread_id="t"))
-        await office.has_begun.wait()
-        run.cancel()
-        await asyncio.gather(run, return_exceptions=True)
+        await office.cut_off(desk)
         with pytest.raises(il.PlanError, match="'a' is finished and accepted"):
             await desk.aedit_plan("t", edited(step("z")))
         await desk.aedit_plan("t", edited(step("a"), step("z", needs=["a"])))
@@ -228,10 +229,7 @@ async def test_effects_of_a_step_under_way_hold_it(tmp_path: Path) -> None:
         storage=locate(tmp_path),
     )
     async with desk:
-        run = asyncio.create_task(desk.ainvoke("g", thread_id="t"))
-        await office.has_begun.wait()
-        run.cancel()
-        await asyncio.gather(run, return_exceptions=True)
+        await office.cut_off(desk)
         with pytest.raises(il.PlanError, match="'a' is under way and has made effects that stand"):
             await desk.aedit_plan("t", edited(step("z")))
         await desk.aedit_plan("t", edited(*first, step("z")))
@@ -262,10 +260,7 @@ async def test_a_step_whose_team_is_under_way_is_not_begun_anew(tmp_path: Path) 
         storage=locate(tmp_path),
     )
     async with desk:
-        run = asyncio.create_task(desk.ainvoke("g", thread_id="t"))
-        await office.has_begun.wait()
-        run.cancel()
-        await asyncio.gather(run, return_exceptions=True)
+        await office.cut_off(desk)
         with pytest.raises(il.PlanError, match="what its team has finished would be done again"):
             await desk.aedit_plan("t", edited(step("a", worker="team"), step("z")))
         await desk.aedit_plan("t", edited(step("z")))
