@@ -2,15 +2,20 @@
 
 import json
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from interlock.contracts.plain import Plain, thaw
 
 _QUOTATION_MARKS: Final = "\"'` \u201c\u201d\u2018\u2019"
-_LEAST_BYTES: Final = 4
-"""A lone word that is shorter tells one text from another only by accident: `the`, `is`. Where a
-letter is a word of its own, it has three bytes in UTF-8."""
+_ENOUGH_LETTERS: Final = 6
+"""A quote of fewer tells a longer text from another only by accident: in every language the words
+that occur everywhere are short. Where a letter is a syllable or a word, it counts as three."""
+
+_LEAST_LETTERS: Final = 4
+_LEAST_SHARE: Final = 6
+"""In a short text a shorter quote is a good part of what is said: at least a sixth."""
 
 
 class QuotableText:
@@ -25,27 +30,37 @@ class QuotableText:
     def holds(self, quote: str) -> bool:
         """Return whether a quote occurs as whole words and says something.
 
-        Names of fields count only beside what they hold; a lone short word only where it is all
-        that was said, or has a digit.
+        Names of fields count only beside what they hold; a few letters only where they are all
+        that was said or a good part of it, or with a digit.
         """
         folded = _fold(quote).strip(_QUOTATION_MARKS)
         if not re.search(r"\w", folded):
             return False
-        if any(_occurs(folded, part) for part in self._said):
+        if self._list_holders(folded):
             return self._says_something(folded)
         if not any(_occurs(folded, part) for part in self._whole):
             return False
-        return any(_occurs(word, part) for word in _list_words(folded) for part in self._said)
+        said = [word for word in re.findall(r"\w+", folded) if self._list_holders(word)]
+        is_long = sum(map(_count_letters, said)) >= _ENOUGH_LETTERS
+        return is_long or any(self._says_something(word) for word in said)
 
     def has(self, quote: str) -> bool:
         """Return whether a quote occurs at all."""
         folded = _fold(quote).strip(_QUOTATION_MARKS)
         return any(_occurs(folded, part) for part in (*self._said, *self._whole))
 
+    def _list_holders(self, folded: str) -> list[str]:
+        return [part for part in self._said if _occurs(folded, part)]
+
     def _says_something(self, folded: str) -> bool:
-        words = _list_words(folded)
-        is_long = len(words) > 1 or len(words[0].encode()) >= _LEAST_BYTES
-        return is_long or any(one.isdigit() for one in folded) or folded in self._said
+        letters = _count_letters(folded)
+        if letters >= _ENOUGH_LETTERS or any(one.isdigit() for one in folded):
+            return True
+        return any(
+            folded == part
+            or (letters >= _LEAST_LETTERS and letters * _LEAST_SHARE >= _count_letters(part))
+            for part in self._list_holders(folded)
+        )
 
 
 def _occurs(folded: str, part: str) -> bool:
@@ -53,8 +68,9 @@ def _occurs(folded: str, part: str) -> bool:
     return words.search(part) is not None
 
 
-def _list_words(folded: str) -> list[str]:
-    return re.findall(r"\w+", folded)
+def _count_letters(folded: str) -> int:
+    letters = re.findall(r"\w", folded)
+    return sum(3 if unicodedata.east_asian_width(one) in "WF" else 1 for one in letters)
 
 
 def _fold(text: str) -> str:

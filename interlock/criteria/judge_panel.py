@@ -24,6 +24,7 @@ from interlock.criteria.outside_signals import is_from_outside
 from interlock.criteria.side_by_side import run_side_by_side
 
 _WORDS_CHARS = 2000
+_SHOWN_CHARS = 200
 _MOST_QUOTES = 20
 
 
@@ -136,13 +137,17 @@ def _read(answer: object, quotable: QuotableText) -> _Heard:
             f"returned {word_value(answer)}; it must return a Judgement or a bool"
         )
     reason = clean_words(answer.reason, _WORDS_CHARS)
-    quotes = [clean_words(quote, _WORDS_CHARS) for quote in answer.evidence[:_MOST_QUOTES]]
-    held = tuple(quote for quote in quotes if quotable.holds(quote))
-    unsaid = tuple(quote for quote in quotes if quote not in held)
+    quotes = list(dict.fromkeys(answer.evidence[:_MOST_QUOTES]))
+    found = [quote for quote in quotes if quotable.holds(quote)]
+    missed = [quote for quote in quotes if quote not in found]
+    held, unsaid = (
+        tuple(clean_words(quote, _WORDS_CHARS) for quote in some) for some in (found, missed)
+    )
     if unsaid and not held:
-        words = f"its evidence {unsaid[0]!r} occurs neither in the output nor in the inputs"
-        if quotable.has(unsaid[0]):
-            words = f"its evidence {unsaid[0]!r} says nothing of its own"
+        shown = repr(clean_words(missed[0], _SHOWN_CHARS))
+        words = f"its evidence {shown} occurs neither in the output nor in the inputs"
+        if quotable.has(missed[0]):
+            words = f"its evidence {shown} says nothing of its own"
         return _Heard.nothing(f"{words} (it said: {answer.verdict})", unsaid)
     return _Heard(Judgement(verdict=answer.verdict, reason=reason, evidence=held), unsaid)
 

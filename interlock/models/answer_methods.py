@@ -76,7 +76,7 @@ def _leave_out_reader(asked: Runnable[Any, Any]) -> Runnable[Any, Any]:
     Where it is built in another way it stays as it is, and the message comes whole.
     """
     first = asked.first if isinstance(asked, RunnableSequence) else None
-    if isinstance(first, RunnableParallel) and first.steps__.keys() == {"raw"}:
+    if isinstance(first, RunnableParallel) and list(first.steps__) == ["raw"]:
         return first.steps__["raw"]
     return asked
 

@@ -37,6 +37,8 @@ from interlock.nodes.team import Team
 from interlock.telemetry.events import AttemptRefused, HandoffRecorded
 
 _FEEDBACK_CHARS: Final = 1000
+_ASKED_CHARS: Final = 300
+_SEEN_CHARS: Final = 400
 
 
 def build_review_node(team: Team) -> Callable[[StepState], Awaitable[StepState]]:
@@ -199,11 +201,17 @@ def word_finding(finding: Finding) -> str:
     message = finding.message
     if message and finding.criterion.startswith(message):
         message = "it is not so"  # the plan's own message is in the criterion's words already
-    words = f"{finding.criterion}: {message}" if finding.criterion else message
+    asked = _cut(finding.criterion, _ASKED_CHARS)  # the brief has it whole
+    words = f"{asked}: {message}" if asked else message
     seen = finding.evidence
     if (quotes := list_quotes(seen)) is not None:  # the reasons are in the message already
         seen = ", ".join(repr(quote) for quote in quotes) or None
-    return words if seen is None else f"{words} (saw {seen})"[:_FEEDBACK_CHARS]
+    shown = "" if seen is None else f" (saw {_cut(str(seen), _SEEN_CHARS)})"
+    return _cut(words, _FEEDBACK_CHARS - len(shown)) + shown
+
+
+def _cut(words: str, limit: int) -> str:
+    return words if len(words) <= limit else f"{words[: limit - 4]} ..."
 
 
 def _decide_on_error(

@@ -271,6 +271,7 @@ SAID = {
     "tries": 3,
     "note": "ok",
     "words": "\u4efb\u52a1\u6210\u529f",
+    "long": "We looked at this with the depot, and that parcel cannot be found; 2 of 9 are paid for.",
 }
 
 
@@ -285,6 +286,14 @@ SAID = {
         ('"tries": 3', True),
         ("\u6210\u529f", True),
         ("\u6210", False),
+        ("cannot be found", True),
+        ("2 of", True),
+        ("are paid", True),
+        ("this", False),  # short words of a longer text, alone or together
+        ("we", False),
+        ("for", False),
+        ('"long": "We', False),
+        ('"note": "ok"', True),
         ("is", False),
         ("ide", False),
         ("a", False),
@@ -345,3 +354,36 @@ async def test_feedback_says_a_failed_rubric_once() -> None:
     assert line == (
         "Attempt 1: Is kind: one: it is rude; two: it is rude (saw 'No idea.', 'Parcel?')"
     )
+
+
+async def test_feedback_of_judges_who_say_much_is_cut_and_keeps_their_quotes() -> None:
+    """However long reasons and quotes are, a line of feedback is short and shows both."""
+    briefs: list[il.Brief] = []
+    text = "No idea. " + "Ask somebody else about it. " * 100
+
+    async def work(brief: il.Brief) -> dict[str, str]:
+        briefs.append(brief)
+        return {"text": text}
+
+    for quotes in ((), ("No idea.",), (text[3 : 9 + 28 * 90],)):
+        judge = say("long", "fail", *quotes, reason="it is rude; " * 400)
+        step = il.Step(
+            id="a",
+            worker="work",
+            instruction="Reply",
+            criteria=[il.rubric("Is kind " + "and polite " * 90)],
+            retry=il.Retry(max_attempts=2),
+        )
+        desk = il.Orchestrator(
+            workers=[il.Worker(name="work", agent=work)],
+            planner=il.TaskGraph(goal="g", steps=[step]),
+            judges=[judge],
+            storage="memory://",
+        )
+        async with desk:
+            await desk.ainvoke("g", thread_id="t")
+        (line,) = briefs[-1].feedback
+        assert len(line) <= 1020
+        assert line.startswith("Attempt 1: Is kind and polite ")
+        assert "...: long: it is rude; " in line
+        assert ("(saw '" in line) == bool(quotes)

@@ -20,7 +20,9 @@ REST = {"steps": [GOOD_PLAN["steps"][1]]}
 def build_desk(server: OpenAIServer, worker: Callable[[il.Brief], Any]) -> il.Orchestrator:
     """Return a team that starts steps while the server's model still plans."""
     limits = il.CallLimits(timeout=timedelta(seconds=60), clock=ManualClock())
-    planner = il.ModelPlanner(model=connect(server, timeout=20, stream_usage=True), limits=limits, stream=True)
+    planner = il.ModelPlanner(
+        model=connect(server, timeout=20, stream_usage=True), limits=limits, stream=True
+    )
     return il.Orchestrator(
         workers=[il.Worker(name="look_up", agent=worker, description="Finds orders")],
         planner=planner,

@@ -83,7 +83,7 @@ def test_figures_of_calls_that_no_book_has_seen_are_refused(
 
     async def pass_by(plan: ModelCallPlan, call: object) -> Elapsed:
         for _ in range(plan.calls):
-            await plan.model._agenerate([])  # noqa: SLF001 - past every callback
+            await plan.model._agenerate([])
         return Stopwatch().read()
 
     monkeypatch.setattr(call_contenders, "_time_calls", pass_by)

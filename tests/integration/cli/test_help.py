@@ -25,6 +25,7 @@ COMMANDS = (
     "schema",
     "crash-test",
     "bench makespan",
+    "bench calls",
     "bench storage",
     "bench faults",
 )
