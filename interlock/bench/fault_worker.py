@@ -89,15 +89,18 @@ class FaultyWorker:
             ConnectionError: Drawn: the worker, its provider or its tool failed.
         """
         self.attempts[step.id] += 1
-        kind = self.plan.draw(
-            run=self.run, step=step.id, attempt=self.attempts[step.id], has_effect=step.books
-        )
+        kind = self._draw(step, self.attempts[step.id])
+        if self.attempts[step.id] > 1 and self._draw(step, self.attempts[step.id] - 1) is None:
+            self.overdue += 1  # the last attempt was cut off after all was done
         await _fail_early(kind)
         try:
             return await self._do(step, inputs, book, kind)
         except asyncio.CancelledError:
             self.overdue += 1
             raise
+
+    def _draw(self, step: JobStep, attempt: int) -> FaultKind | None:
+        return self.plan.draw(run=self.run, step=step.id, attempt=attempt, has_effect=step.books)
 
     async def _do(
         self, step: JobStep, inputs: Mapping[str, Any], book: Book, kind: FaultKind | None

@@ -72,6 +72,7 @@ class Finding(FrozenModel):
         evidence: What was seen: the values or the place that decided it. Of a rubric: each judge's
             verdict, reason and quotes.
         asks_person: Whether it did not pass because only a person can decide it.
+        undecided: Whether a rubric's declared default holds, since its judges came to nothing.
     """
 
     criterion: str = ""
@@ -79,6 +80,7 @@ class Finding(FrozenModel):
     message: str = ""
     evidence: Plain = None
     asks_person: bool = False
+    undecided: bool = False
 
 
 def expr(expression: str, *, message: str | None = None) -> ExpressionCriterion:

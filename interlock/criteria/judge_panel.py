@@ -26,6 +26,7 @@ from interlock.criteria.side_by_side import run_side_by_side
 _WORDS_CHARS = 2000
 _SHOWN_CHARS = 200
 _MOST_QUOTES = 20
+_MEANS = {"pass": "passes", "ask": "is for a person", "fail": "fails"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +138,7 @@ def _read(answer: object, quotable: QuotableText) -> _Heard:
             f"returned {word_value(answer)}; it must return a Judgement or a bool"
         )
     reason = clean_words(answer.reason, _WORDS_CHARS)
-    quotes = list(dict.fromkeys(answer.evidence[:_MOST_QUOTES]))
+    quotes = list(dict.fromkeys(one for one in answer.evidence[:_MOST_QUOTES] if one.strip()))
     found = [quote for quote in quotes if quotable.holds(quote)]
     missed = [quote for quote in quotes if quote not in found]
     held, unsaid = (
@@ -193,22 +194,14 @@ def _word_reasons(judgements: Mapping[str, Judgement], verdict: str) -> str:
 
 
 def _apply_default(criterion: RubricCriterion, words: str, *, evidence: Plain) -> Finding:
-    match criterion.undecided:
-        case "pass":
-            return Finding(
-                passed=True, message=f"{words}. Undecided passes, as declared", evidence=evidence
-            )
-        case "ask":
-            return Finding(
-                passed=False,
-                message=f"{words}. Undecided is for a person, as declared",
-                evidence=evidence,
-                asks_person=True,
-            )
-        case "fail":
-            return Finding(
-                passed=False, message=f"{words}. Undecided fails, as declared", evidence=evidence
-            )
+    means, default = _MEANS[criterion.undecided], criterion.undecided
+    return Finding(
+        passed=default == "pass",
+        message=f"{words}. Undecided {means}, as declared",
+        evidence=evidence,
+        asks_person=default == "ask",
+        undecided=True,
+    )
 
 
 def name_judges(judges: Sequence[JudgeLike]) -> list[tuple[str, JudgeLike]]:

@@ -144,7 +144,7 @@ def build_step_graph(
     _add_routes(graph, REVIEW, [PROMOTE, BRIEF, FALLBACK, PARK, DEGRADE])
     _add_routes(graph, FALLBACK, [BRIEF, PARK, DEGRADE])
     # The route that led to it stands, unless what the step publishes was refused.
-    _add_routes(graph, PROMOTE, [BRIEF, FALLBACK, PARK], last=PROMOTE)
+    _add_routes(graph, PROMOTE, [BRIEF, FALLBACK, PARK, DEGRADE], last=PROMOTE)
     for last in (PARK, DEGRADE):
         graph.add_edge(last, END)
     return graph.compile(name="step")

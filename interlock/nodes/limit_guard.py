@@ -4,13 +4,15 @@ One caller's attempt has one. It stands beside the guard of budgets in the gate.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from interlock.contracts.clock import Clock
 from interlock.contracts.errors import InterlockError, TransientError
 from interlock.contracts.ids import ThreadId
+from interlock.contracts.limit_errors import BreakerOpenError
 from interlock.contracts.limits import (
     Limit,
     LimitLedger,
@@ -19,7 +21,7 @@ from interlock.contracts.limits import (
     Turn,
     find_model_limit,
 )
-from interlock.contracts.model_call import CallResult, ModelCall
+from interlock.contracts.model_call import CallGuard, CallResult, ModelCall
 from interlock.contracts.storage import Storage
 from interlock.nodes.breaker_notice import build_notice
 from interlock.nodes.team import Team
@@ -35,6 +37,7 @@ class LimitGuard:
         clock: Time.
         notice: Told if a breaker changes.
         latest: When the attempt has to be over; a turn after it is of no use.
+        refusal: What an open breaker refused a call with, the last one; None if none did.
     """
 
     limits: Mapping[str, ModelLimits]
@@ -42,6 +45,7 @@ class LimitGuard:
     clock: Clock
     notice: Notice
     latest: datetime | None = None
+    refusal: BreakerOpenError | None = None
     _turns: dict[str, Turn] = field(default_factory=dict)
 
     def open(self, call: ModelCall) -> None:
@@ -55,7 +59,8 @@ class LimitGuard:
         if limit is None or call.can_wait:
             return
         now = self.clock.now()
-        self._turns[call.id] = self.ledger.ask_blocking(limit, latest=now, notice=self.notice)
+        with self._noting_refusal():
+            self._turns[call.id] = self.ledger.ask_blocking(limit, latest=now, notice=self.notice)
 
     async def wait(self, call: ModelCall) -> None:
         """Return once it is the call's turn.
@@ -67,7 +72,10 @@ class LimitGuard:
         limit = self._find(call)
         while limit is not None:
             before = self._turns.get(call.id)
-            turn = await self.ledger.ask(limit, turn=before, latest=self.latest, notice=self.notice)
+            with self._noting_refusal():
+                turn = await self.ledger.ask(
+                    limit, turn=before, latest=self.latest, notice=self.notice
+                )
             self._turns[call.id] = turn
             seconds = (turn.starts_at - self.clock.now()).total_seconds()
             if seconds <= 0:
@@ -83,6 +91,14 @@ class LimitGuard:
         if isinstance(error, InterlockError) and not isinstance(error, TransientError):
             error = asyncio.CancelledError()
         self.ledger.tell_soon(turn, error, notice=self.notice)
+
+    @contextmanager
+    def _noting_refusal(self) -> Iterator[None]:
+        try:
+            yield
+        except BreakerOpenError as exc:
+            self.refusal = exc
+            raise
 
     def _find(self, call: ModelCall) -> Limit | None:
         return find_model_limit(self.limits, call.model)
@@ -111,3 +127,9 @@ def list_limit_guards(
             latest=latest,
         ),
     )
+
+
+def find_reopening(guards: Sequence[CallGuard]) -> datetime | None:
+    """Return when a breaker that has refused a call lets one through again; None if none has."""
+    refusals = [one.refusal for one in guards if isinstance(one, LimitGuard)]
+    return max((one.until for one in refusals if one is not None), default=None)

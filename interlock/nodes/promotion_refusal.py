@@ -6,6 +6,7 @@ nothing about it, and the worker does its step again on a new snapshot: a decisi
 that no longer holds is never kept (no write skew).
 """
 
+import asyncio
 from collections.abc import Sequence
 from typing import Final
 
@@ -14,6 +15,7 @@ from interlock.contracts.criteria import ExpressionCriterion, Finding
 from interlock.contracts.handoff import VerdictAction
 from interlock.contracts.plan import Step
 from interlock.criteria import list_paths
+from interlock.nodes.live_run import forget_cancel
 from interlock.nodes.promoting import judge_on_new_facts, look_again
 from interlock.nodes.step_review import (
     ask_criteria,
@@ -21,6 +23,7 @@ from interlock.nodes.step_review import (
     count_judges,
     dump_verdict,
     record_refusal,
+    settle_cancelled,
     word_finding,
 )
 from interlock.nodes.step_run import StepRun
@@ -58,6 +61,8 @@ async def take_refusal(
     is_written = any(problem.kind == "conflict" for problem in error.problems)
     if not is_written and may_offer_again and _is_looked_at(run.step, changed):
         reviewed, counted = await _review_again(team, renewed, run)
+        if reviewed is None:
+            return _settle_cut_off(team, {**renewed, **counted}, run)
         failed = [finding for finding in reviewed if not finding.passed]
         if not failed:
             verdict = dump_verdict("accept", reviewed)
@@ -70,11 +75,28 @@ async def take_refusal(
 
 async def _review_again(
     team: Team, state: StepState, run: StepRun
-) -> tuple[Sequence[Finding], StepState]:
-    """Return the findings on an output that was reviewed before, and the step's cost with theirs."""
+) -> tuple[Sequence[Finding] | None, StepState]:
+    """Return the findings on an output that was reviewed before, and the step's cost with theirs.
+
+    There are no findings if the run was cancelled meanwhile.
+    """
     guard = await build_judges_guard(team, state, run)
-    findings = await ask_criteria(team, state, run, output=state["output"] or {}, guard=guard)
+    findings: Sequence[Finding] | None = None
+    try:
+        findings = await ask_criteria(team, state, run, output=state["output"] or {}, guard=guard)
+    except asyncio.CancelledError:
+        if run.live.cancel_reason is None:
+            raise
+        forget_cancel()
     return findings, count_judges(state, run, guard.usage)
+
+
+def _settle_cut_off(team: Team, state: StepState, run: StepRun) -> StepState:
+    """Return the way of an attempt whose run was cancelled while it was looked at again."""
+    update = settle_cancelled(str(run.live.cancel_reason), error=None)
+    record_refusal(team, {**state, **update}, run)
+    counted = StepState(usage=state["usage"], judged=state["judged"])
+    return {**update, **counted, "assignment": state["assignment"]}
 
 
 def _list_findings(error: PromotionRefusedError) -> list[Finding]:

@@ -6,7 +6,7 @@ decision to the state; the conditional edge behind it only looks the decision up
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from interlock.contracts.criteria import Finding
@@ -24,6 +24,7 @@ from interlock.contracts.spending import Caller
 from interlock.contracts.storage import Batch
 from interlock.nodes.budget_guard import BudgetGuard
 from interlock.nodes.gated_calls import build_budget_guard, gate_calls
+from interlock.nodes.limit_guard import find_reopening
 from interlock.nodes.live_run import forget_cancel
 from interlock.nodes.output_handoff import record_output
 from interlock.nodes.run_state import as_plain
@@ -62,7 +63,8 @@ def build_review_node(team: Team) -> Callable[[StepState], Awaitable[StepState]]
         else:
             try:
                 findings = await ask_criteria(team, state, run, output=output, guard=judge)
-                update = _decide_on_findings(state, run, findings)
+                reopening = find_reopening(judge.beside)
+                update = _decide_on_findings(state, run, findings, reopening=reopening)
                 if update["route"] == PROMOTE:
                     asked = await ask_about_orphans(team, state, run)
                     if asked is not None:
@@ -71,7 +73,7 @@ def build_review_node(team: Team) -> Callable[[StepState], Awaitable[StepState]]
                 if run.live.cancel_reason is None:
                     raise
                 forget_cancel()
-                update = _settle_cancelled(run.live.cancel_reason, error=None)
+                update = settle_cancelled(run.live.cancel_reason, error=None)
         update = {**update, **count_judges(state, run, judge.usage)}
         update["usage"] = _add_worker(update["usage"], output)
         if update["route"] != PROMOTE:
@@ -174,26 +176,51 @@ def _add_worker(usage: dict[str, Plain], output: dict[str, Plain]) -> dict[str, 
     return as_plain(spent)
 
 
-def _decide_on_findings(state: StepState, run: StepRun, findings: Sequence[Finding]) -> StepState:
+def _decide_on_findings(
+    state: StepState, run: StepRun, findings: Sequence[Finding], *, reopening: datetime | None
+) -> StepState:
+    """Return the way of an output.
+
+    Args:
+        state: The step's.
+        run: The step.
+        findings: On the output.
+        reopening: When judges may be asked again whose model a breaker kept from answering.
+    """
     failed = [finding for finding in findings if not finding.passed]
     if not failed:
         return StepState(route=PROMOTE, verdict=dump_verdict("accept", findings))
     words = [word_finding(finding) for finding in failed]
     reason = "; ".join(words)
-    output = state["output"] or {}
-    if output.get("by_person"):
+    if (state["output"] or {}).get("by_person"):
         verdict = dump_verdict("park", findings, reason=f"the edited output was refused: {reason}")
         question = {"kind": "output", "reason": verdict["reason"]}
         return StepState(route=PARK, verdict=verdict, question=question)
     if all(finding.asks_person for finding in failed):
         verdict = dump_verdict("park", findings, reason=reason)
         return StepState(route=PARK, verdict=verdict, question={"kind": "output", "reason": reason})
+    if not any(finding.undecided for finding in failed):
+        reopening = None
+    way = _choose_way(state, run, reopening=reopening)
+    action: VerdictAction = "retry"
+    if way["route"] == FALLBACK:
+        action = run.name_last_resort(state["chain"])
     feedback = [f"Attempt {state['attempt']}: {line}" for line in words]
-    if state["worker_attempts"] < run.retry.max_attempts:
-        verdict = dump_verdict("retry", findings, reason=reason)
-        return StepState(route=BRIEF, verdict=verdict, feedback=feedback)
-    verdict = dump_verdict(run.name_last_resort(state["chain"]), findings, reason=reason)
-    return StepState(route=FALLBACK, verdict=verdict, feedback=feedback)
+    verdict = dump_verdict(action, findings, reason=reason)
+    return {**way, **StepState(verdict=verdict, feedback=feedback)}
+
+
+def _choose_way(state: StepState, run: StepRun, *, reopening: datetime | None) -> StepState:
+    """Return whether a refused step is done again, and when.
+
+    While nobody can judge it, doing it again only costs: its fallbacks are next, or else a wait.
+    """
+    has_attempts = state["worker_attempts"] < run.retry.max_attempts
+    if not has_attempts or (reopening and run.name_last_resort(state["chain"]) == "fallback"):
+        return StepState(route=FALLBACK)
+    if reopening is None:
+        return StepState(route=BRIEF)
+    return StepState(route=BRIEF, wait_until=reopening.isoformat())
 
 
 def word_finding(finding: Finding) -> str:
@@ -220,7 +247,7 @@ def _decide_on_error(
     kind, message = str(error["type"]), str(error["message"])
     reason = message if message.startswith(f"{kind}(") else f"{kind}: {message}"
     if run.live.cancel_reason is not None:
-        return _settle_cancelled(run.live.cancel_reason, error=error["type"])
+        return settle_cancelled(run.live.cancel_reason, error=error["type"])
     feedback = [f"Attempt {state['attempt']} failed: {reason}"]
     if not error["is_permanent"] and state["worker_attempts"] < run.retry.max_attempts:
         seconds = _derive_wait_seconds(state, run, error)
@@ -236,7 +263,8 @@ def _decide_on_error(
     return StepState(route=FALLBACK, verdict=verdict, feedback=feedback)
 
 
-def _settle_cancelled(reason: str, *, error: str | None) -> StepState:
+def settle_cancelled(reason: str, *, error: str | None) -> StepState:
+    """Return the way of a step whose run was cancelled; an error is what its attempt ended with."""
     settlement = {"status": "cancelled", "reason": reason}
     verdict = dump_verdict("fail", (), reason=reason, error=error)
     return StepState(route=DEGRADE, verdict=verdict, settlement=settlement)

@@ -387,3 +387,13 @@ async def test_feedback_of_judges_who_say_much_is_cut_and_keeps_their_quotes() -
         assert line.startswith("Attempt 1: Is kind and polite ")
         assert "...: long: it is rude; " in line
         assert ("(saw '" in line) == bool(quotes)
+
+
+async def test_an_empty_quote_is_no_quote() -> None:
+    """A model that fills its list with nothing has quoted nothing, and no lie either."""
+    desk = build_desk(say("one", "pass", "", " "), rubric=il.rubric("Is kind"))
+    async with desk:
+        result = await desk.ainvoke("g", thread_id="t")
+    (finding,) = result.outcomes["reply"].findings
+    assert (result.status, finding.passed, finding.undecided) == ("completed", True, False)
+    assert finding.evidence == [{"judge": "one", "verdict": "pass", "reason": "", "evidence": []}]
