@@ -13,7 +13,7 @@ from tests.integration.cli.shell import Shell, require_clean
 from tests.postgres.postgres_server import PostgresServer
 
 NAMES = ["LangGraph node", "LangGraph @task", "interlock step"]
-FEW = ("bench", "calls", "--calls", "6", "--at-once", "3", "--rounds", "2")
+FEW = ("bench", "calls", "--calls", "6", "--at-once", "3", "--rounds", "1")
 
 
 def _measure_few() -> list[bench.CallRow]:
@@ -41,9 +41,10 @@ def test_programs_get_a_row_for_each_contender_on_each_storage(shell: Shell) -> 
         if row["contender"] == "LangGraph node":
             assert row["added_ms"] == {"median": 0, "low": 0, "high": 0}
             assert row["of_plain"] == {"median": 1, "low": 1, "high": 1}
-    assert len(re.findall(r"^  round [12]/2  .* s$", done.err, re.MULTILINE)) == 24
+    assert len(re.findall(r"^  (?:memory|sqlite)  .* s$", done.err, re.MULTILINE)) == 12
 
 
+@pytest.mark.slow
 def test_people_get_a_table_that_fits_a_terminal(shell: Shell) -> None:
     """The table explains itself in 80 columns, and nothing but it goes to stdout."""
     done = shell.run(*FEW, "--model-ms", "0", "--storage", "memory")
