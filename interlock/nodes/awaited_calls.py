@@ -5,8 +5,11 @@ task is in the middle of can be seen in its coroutines.
 """
 
 import asyncio
+import sys
+import threading
+import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import CodeType, CoroutineType, FrameType
 from typing import Any, Final
 
@@ -19,6 +22,18 @@ _WHOLE: Final[frozenset[CodeType]] = frozenset(
 
 _FUTURE: Final = "FutureIter"
 """What a coroutine awaits that awaits a future; anything else, such as a generator, hides more."""
+
+_LOOK_SECONDS: Final = 0.25
+"""How often a thread that waits for the event loop looks whether that still turns."""
+
+_STUCK_SECONDS: Final = 3.0
+"""How long a loop may stand still that waits for other threads."""
+
+_BUSY_SECONDS: Final = 60.0
+"""How long it may stand still in whatever else."""
+
+_WAITING: Final = ("threading", "queue", "concurrent.futures")
+"""Modules in which a thread waits for others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,3 +88,35 @@ def _count_awaited(task: "asyncio.Task[Any]") -> int | None:
         awaited = awaited.cr_await
     is_seen = awaited is None or type(awaited).__name__ == _FUTURE
     return count if is_seen else None
+
+
+@dataclass(slots=True)
+class LoopWatch:
+    """Watches, from another thread, whether an event loop still turns.
+
+    Attributes:
+        loop: That is watched.
+        thread: Its thread's identifier.
+        interval: How often to look, in seconds.
+    """
+
+    loop: asyncio.AbstractEventLoop
+    thread: int
+    interval: float = _LOOK_SECONDS
+    _turned: threading.Event = field(default_factory=threading.Event)
+    _asked_at: float | None = None
+
+    def is_stuck(self) -> bool:
+        """Return whether the loop stands still for so long that it may be for ever."""
+        if self._asked_at is None or self._turned.is_set():
+            self._turned.clear()
+            self._asked_at = time.monotonic()
+            self.loop.call_soon_threadsafe(self._turned.set)
+            return False
+        still = time.monotonic() - self._asked_at
+        return still > (_STUCK_SECONDS if self._waits_for_threads() else _BUSY_SECONDS)
+
+    def _waits_for_threads(self) -> bool:
+        frame = sys._current_frames().get(self.thread)  # noqa: SLF001 - documented for this use
+        name = "" if frame is None else str(frame.f_globals.get("__name__", ""))
+        return name.startswith(_WAITING)

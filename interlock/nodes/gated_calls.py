@@ -5,19 +5,31 @@ LangChain does.
 """
 
 import asyncio
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Final, TypeAlias
 
+from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import var_child_runnable_config
+from langchain_core.tracers.context import register_configure_hook
 
 from interlock.contracts.spending import Caller
 from interlock.nodes.account import Account
 from interlock.nodes.budget_guard import BudgetGuard
 from interlock.nodes.limit_guard import list_limit_guards
 from interlock.nodes.live_run import LiveRun
-from interlock.nodes.model_gate import ModelGate, open_gate
+from interlock.nodes.model_gate import ModelGate, build_handlers, open_gate
 from interlock.nodes.team import Team
+
+_Place: TypeAlias = tuple[ContextVar[BaseCallbackHandler | None], ...]
+
+_PLACES: Final[list[_Place]] = []
+"""Where LangChain finds the gates that bind a caller: the outermost, the one within it ..."""
+
+_PLACES_LOCK: Final = threading.Lock()
 
 
 async def build_budget_guard(
@@ -62,11 +74,13 @@ def gate_calls(
         InterlockError: The block went on calling although it was refused, and was cut off.
     """
     gate = ModelGate((*guard.beside, guard))
-    scoped = open_gate(config or var_child_runnable_config.get() or {}, gate)
+    handlers = build_handlers(gate)
+    scoped = open_gate(config or var_child_runnable_config.get() or {}, handlers)
     token = var_child_runnable_config.set(scoped)
     guard.book.gates.append(gate)
     try:
-        yield scoped
+        with _bind_callers(handlers):
+            yield scoped
     except asyncio.CancelledError:
         task = asyncio.current_task()
         if not gate.is_cut_off or gate.refusal is None or task is None:
@@ -80,3 +94,31 @@ def gate_calls(
         gate.close()
         guard.is_over = True
         guard.storage_failure = gate.storage_failure
+
+
+@contextmanager
+def _bind_callers(handlers: Sequence[BaseCallbackHandler]) -> Iterator[None]:
+    """Have whoever calls a model in this context pass the handlers, whatever its config says.
+
+    A config with callbacks of its own takes the place of the one that it would inherit.
+    """
+    place = _find_place(len(handlers))
+    tokens = [var.set(handler) for var, handler in zip(place, handlers, strict=True)]
+    try:
+        yield
+    finally:
+        for var, token in zip(place, tokens, strict=True):
+            var.reset(token)
+
+
+def _find_place(size: int) -> _Place:
+    """Return a place that no gate around this one has; LangChain is told of new ones."""
+    with _PLACES_LOCK:
+        for place in _PLACES:
+            if place[0].get() is None:
+                return place
+        made: _Place = tuple(ContextVar(f"interlock_gate_{n}", default=None) for n in range(size))
+        for var in made:
+            register_configure_hook(var, inheritable=True)
+        _PLACES.append(made)
+        return made

@@ -13,10 +13,11 @@ import asyncio
 import inspect
 import logging
 import threading
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from concurrent.futures import wait as wait_for_futures
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 from uuid import UUID
 
 from langchain_core.callbacks import (
@@ -28,15 +29,33 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, LLMResult
 from langchain_core.runnables import RunnableConfig
 
-from interlock.contracts.errors import STORAGE_FAILURES, InterlockError
+from interlock.contracts.errors import STORAGE_FAILURES, InterlockError, TransientError
 from interlock.contracts.model_call import CallGuard, CallResult, ModelCall
-from interlock.nodes.awaited_calls import Owner, count_given_up, find_owner
+from interlock.nodes.awaited_calls import LoopWatch, Owner, count_given_up, find_owner
 from interlock.nodes.whole_answers import WholeAnswers
 
 _MANAGER_LOGGER: Final = "langchain_core.callbacks.manager"
 _HALVES: Final = frozenset({"ModelGate", "_AwaitedCalls", "WholeAnswers"})
 _PATIENCE: Final = 8
 """Refusals after which a caller that goes on all the same is cut off."""
+
+_MOST_TOKENS: Final = 2**40
+"""What no call can use; a model that reports more is not believed."""
+
+_IMAGE_TOKENS: Final = 50_000
+"""What an image is at most, however many bytes it has; no provider is known to count more."""
+
+_LIMITS: Final = (
+    "max_completion_tokens",
+    "max_tokens",
+    "max_output_tokens",
+    "max_new_tokens",
+    "maxTokens",
+    "maxOutputTokens",
+    "num_predict",
+)
+_INNER_PARAMS: Final = ("options", "model_kwargs", "generation_config", "inferenceConfig")
+_COPIES: Final = ("n", "best_of", "candidate_count")
 
 
 @dataclass(slots=True)
@@ -170,7 +189,7 @@ class ModelGate(BaseCallbackHandler):
         if threading.get_ident() == self._thread:
             self._enter(run_id, replace(call, can_wait=False))
         else:
-            self._wait_elsewhere(self._enter_and_wait(run_id, call))
+            self._wait_elsewhere(run_id, call)
 
     async def begin_awaited(self, run_id: UUID, call: ModelCall) -> None:
         """Ask the guards of a call that is awaited, in whatever loop; raises what they raise."""
@@ -179,12 +198,47 @@ class ModelGate(BaseCallbackHandler):
         if threading.get_ident() == self._thread:
             await self._enter_and_wait(run_id, call)
             return
-        work = self._enter_and_wait(run_id, call)
-        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
+        gone, waiting = self._send_over(run_id, call)
+        watch = LoopWatch(self._loop, self._thread)
+        mirror = asyncio.wrap_future(waiting)
+        while not (await asyncio.wait({mirror}, timeout=watch.interval))[0]:
+            if watch.is_stuck():
+                self._turn_away(run_id, call, gone, waiting)
+        await mirror
 
-    def _wait_elsewhere(self, work: Coroutine[Any, Any, None]) -> None:
-        waiting: Future[None] = asyncio.run_coroutine_threadsafe(work, self._loop)
+    def _wait_elsewhere(self, run_id: UUID, call: ModelCall) -> None:
+        gone, waiting = self._send_over(run_id, call)
+        watch = LoopWatch(self._loop, self._thread)
+        while not wait_for_futures({waiting}, timeout=watch.interval).done:
+            if watch.is_stuck():
+                self._turn_away(run_id, call, gone, waiting)
         waiting.result()
+
+    def _send_over(self, run_id: UUID, call: ModelCall) -> tuple[threading.Event, Future[None]]:
+        """Have the loop ask the guards, unless the caller is gone by then."""
+        gone = threading.Event()
+
+        async def enter() -> None:
+            if not gone.is_set():
+                await self._enter_and_wait(run_id, call)
+            if gone.is_set():
+                self._close(run_id, _build_turned_away())
+
+        return gone, asyncio.run_coroutine_threadsafe(enter(), self._loop)
+
+    def _turn_away(
+        self, run_id: UUID, call: ModelCall, gone: threading.Event, waiting: Future[None]
+    ) -> NoReturn:
+        """Refuse a call of a thread that the event loop waits for: it would never be let in."""
+        gone.set()
+        waiting.cancel()
+        self._loop.call_soon_threadsafe(self._close, run_id, _build_turned_away())
+        self.refusal = TransientError(
+            f"{call.model!r} was called in a thread while the event loop stood still, as if it "
+            "waited for that thread. Await the call (ainvoke, abatch), or make the worker a sync "
+            "function, which runs in a thread of its own."
+        )
+        raise self.refusal
 
     def _enter(self, run_id: UUID, call: ModelCall) -> None:
         self._open[run_id] = opened = _OpenCall(call, self._owners.pop(run_id, None))
@@ -280,9 +334,13 @@ class _AwaitedCalls(AsyncCallbackHandler):
         await self._gate.begin_awaited(run_id, call)
 
 
-def open_gate(config: RunnableConfig, gate: ModelGate) -> RunnableConfig:
-    """Return a config below which every model call passes the gate."""
-    handlers: tuple[BaseCallbackHandler, ...] = (gate, _AwaitedCalls(gate), WholeAnswers())
+def build_handlers(gate: ModelGate) -> tuple[BaseCallbackHandler, ...]:
+    """Return what a model call has to pass: the two halves of the gate, and what its end must."""
+    return gate, _AwaitedCalls(gate), WholeAnswers()
+
+
+def open_gate(config: RunnableConfig, handlers: Sequence[BaseCallbackHandler]) -> RunnableConfig:
+    """Return a config below which every model call passes the handlers of a gate."""
     logging.getLogger(_MANAGER_LOGGER).addFilter(_is_no_refusal)
     scoped: RunnableConfig = {**config}
     callbacks = config.get("callbacks")
@@ -294,6 +352,12 @@ def open_gate(config: RunnableConfig, gate: ModelGate) -> RunnableConfig:
     else:
         scoped["callbacks"] = [*(callbacks or ()), *handlers]
     return scoped
+
+
+def _build_turned_away() -> CallResult:
+    """Return how a call ended that was never made; it says nothing about its model."""
+    error = asyncio.CancelledError("turned away")
+    return CallResult(input_tokens=0, output_tokens=0, error=error)
 
 
 def _is_no_refusal(record: logging.LogRecord) -> bool:
@@ -348,24 +412,38 @@ def name_model(serialized: Mapping[str, Any] | None, details: Mapping[str, Any])
 
 
 def read_usage(response: LLMResult) -> CallResult:
-    """Return the tokens that a model's answer reports; None where it reports none."""
+    """Return the tokens that a model's answer reports; None where it reports none to believe.
+
+    An answer from LangChain's cache used none: it marks them by a cost of 0.
+    """
     reported = [
-        generation.message.usage_metadata
+        _read_metadata(generation.message.usage_metadata)
         for turn in response.generations
         for generation in turn
         if isinstance(generation, ChatGeneration)
         and isinstance(generation.message, AIMessage)
         and generation.message.usage_metadata is not None
     ]
-    if not reported:
+    whole = [one for one in reported if one is not None]
+    if not whole or len(whole) < len(reported):
         return CallResult()
-    return CallResult(
-        input_tokens=sum(usage["input_tokens"] for usage in reported),
-        output_tokens=sum(usage["output_tokens"] for usage in reported),
-        cached_input_tokens=sum(
-            usage.get("input_token_details", {}).get("cache_read", 0) for usage in reported
-        ),
-    )
+    sent, given, cached = (sum(counts) for counts in zip(*whole, strict=True))
+    return CallResult(input_tokens=sent, output_tokens=given, cached_input_tokens=cached)
+
+
+def _read_metadata(usage: object) -> tuple[int, int, int] | None:
+    """Return tokens sent, given back and read from the provider's cache; None if it is no count."""
+    if not isinstance(usage, Mapping):
+        return None
+    cost = usage.get("total_cost")
+    if isinstance(cost, int) and cost == 0:
+        return 0, 0, 0
+    sent, given = _count(usage.get("input_tokens")), _count(usage.get("output_tokens"))
+    if sent is None or given is None:
+        return None
+    details = usage.get("input_token_details")
+    cached = _count(details.get("cache_read")) if isinstance(details, Mapping) else None
+    return sent, given, min(cached or 0, sent)
 
 
 def _read_attached(error: BaseException) -> CallResult:
@@ -374,20 +452,43 @@ def _read_attached(error: BaseException) -> CallResult:
     OpenAI's does so with structured output that hit its limit: it came, and it costs.
     """
     usage = getattr(getattr(error, "completion", None), "usage", None)
-    sent, given = (getattr(usage, name, None) for name in ("prompt_tokens", "completion_tokens"))
-    if not isinstance(sent, int) or not isinstance(given, int):
+    sent = _count(getattr(usage, "prompt_tokens", None))
+    given = _count(getattr(usage, "completion_tokens", None))
+    if sent is None or given is None:
         return CallResult()
     return CallResult(input_tokens=sent, output_tokens=given)
 
 
+def _count(value: object) -> int | None:
+    """Return a value that can be a number of tokens, else None."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if 0 <= value <= _MOST_TOKENS else None
+
+
 def _count_bytes(message: BaseMessage) -> int:
-    content = message.content if isinstance(message.content, str) else str(message.content)
     calls = str(message.tool_calls) if isinstance(message, AIMessage) and message.tool_calls else ""
-    return len(content.encode(errors="replace")) + len(calls.encode(errors="replace"))
+    content = message.content if isinstance(message.content, list) else [message.content]
+    return sum(_count_block(block) for block in content) + len(calls.encode(errors="replace"))
+
+
+def _count_block(block: object) -> int:
+    size = len(str(block).encode(errors="replace"))
+    kind = block.get("type") if isinstance(block, Mapping) else None
+    return min(size, _IMAGE_TOKENS) if kind in {"image", "image_url", "input_image"} else size
 
 
 def _find_limit(params: Mapping[str, Any]) -> int | None:
-    for name in ("max_completion_tokens", "max_tokens", "max_output_tokens"):
-        if isinstance(params.get(name), int):
-            return int(params[name])
-    return None
+    """Return how many tokens may come back, of all answers that are asked for together."""
+    found = list(_list_limits(params))
+    copies = [params[name] for name in _COPIES if isinstance(params.get(name), int)]
+    return max(found) * max(1, *copies, 1) if found else None
+
+
+def _list_limits(params: Mapping[str, Any]) -> Iterator[int]:
+    for inner in (params, *(params.get(name) for name in _INNER_PARAMS)):
+        if isinstance(inner, Mapping):
+            for name in _LIMITS:
+                limit = inner.get(name)
+                if isinstance(limit, int) and limit > 0:  # Ollama's -1 is no limit
+                    yield limit
