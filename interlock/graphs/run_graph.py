@@ -17,7 +17,7 @@ from interlock.nodes.escalate import build_escalate_node
 from interlock.nodes.finish import build_finish_node
 from interlock.nodes.intake import build_intake_node
 from interlock.nodes.planner import build_planner_node
-from interlock.nodes.run_state import (
+from interlock.nodes.run.run_state import (
     RUN_ROUTES,
     NestedRunInput,
     RunContext,
@@ -25,8 +25,8 @@ from interlock.nodes.run_state import (
     RunState,
     SpacedRunInput,
 )
+from interlock.nodes.run.team import Team, TeamSpec
 from interlock.nodes.supervisor import build_supervisor_node
-from interlock.nodes.team import Team, TeamSpec
 
 
 class RunGraph(StateGraph[RunState, RunContext, RunInput, RunState]):

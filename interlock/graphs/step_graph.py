@@ -23,29 +23,30 @@ from interlock.contracts.errors import ConfigurationError
 from interlock.contracts.fallback import UseWorker
 from interlock.contracts.plan import Step
 from interlock.contracts.worker import Worker
-from interlock.nodes.agent_call import (
+from interlock.nodes.dispatch import AnyGraph
+from interlock.nodes.run.team import Team, TeamSpec, find_team_spec
+from interlock.nodes.steps.agent_call import (
     AgentResult,
     build_function_call,
     read_graph_output,
     read_team_output,
     shape_graph_input,
 )
-from interlock.nodes.dispatch import AnyGraph
-from interlock.nodes.promoting import list_sources
-from interlock.nodes.step_brief import build_brief_node
-from interlock.nodes.step_channels import (
+from interlock.nodes.steps.promoting import list_sources
+from interlock.nodes.steps.step_brief import build_brief_node
+from interlock.nodes.steps.step_channels import (
     StepChannels,
     on_channels,
     pack_update,
     unpack_state,
 )
-from interlock.nodes.step_degrade import build_degrade_node
-from interlock.nodes.step_fallback import build_fallback_node
-from interlock.nodes.step_park import build_park_node
-from interlock.nodes.step_promote import build_promote_node
-from interlock.nodes.step_review import build_review_node
-from interlock.nodes.step_run import StepRun, get_step_run
-from interlock.nodes.step_state import (
+from interlock.nodes.steps.step_degrade import build_degrade_node
+from interlock.nodes.steps.step_fallback import build_fallback_node
+from interlock.nodes.steps.step_park import build_park_node
+from interlock.nodes.steps.step_promote import build_promote_node
+from interlock.nodes.steps.step_review import build_review_node
+from interlock.nodes.steps.step_run import StepRun, get_step_run
+from interlock.nodes.steps.step_state import (
     BRIEF,
     DEGRADE,
     FALLBACK,
@@ -56,8 +57,7 @@ from interlock.nodes.step_state import (
     StepState,
     derive_trigger,
 )
-from interlock.nodes.team import Team, TeamSpec, find_team_spec
-from interlock.nodes.worker_node import build_worker_runner
+from interlock.nodes.steps.worker_node import build_worker_runner
 
 _RESERVED: Final = (
     *STEP_NODES,

@@ -31,25 +31,25 @@ from interlock.contracts.plan_order import (
     derive_topological_order,
 )
 from interlock.contracts.storage import Storage
-from interlock.nodes.assignment import MissingInputError, build_assignment, find_unmet_need
-from interlock.nodes.board import Board, SuspendedError
-from interlock.nodes.kept_values import KeptValues
-from interlock.nodes.live_run import LiveRun
-from interlock.nodes.place import Place
-from interlock.nodes.plan_proposal import name_owner
-from interlock.nodes.plan_stream import load_parts
-from interlock.nodes.run_facts import RunFacts
-from interlock.nodes.run_state import RunContext, RunState, as_plain, require_schema_version
-from interlock.nodes.settlement import settle_step
-from interlock.nodes.slots import Slot
-from interlock.nodes.spent import Spent, count_spent
-from interlock.nodes.step_config import lend_config
-from interlock.nodes.step_effects import EffectReport, settle_cut_off
-from interlock.nodes.step_notes import StepNotes
-from interlock.nodes.step_run import CURRENT_STEP, StepRun
-from interlock.nodes.step_state import BRIEF, derive_trigger
-from interlock.nodes.streamed_plan import end_stream, journal_part
-from interlock.nodes.team import Team
+from interlock.nodes.planning.plan_proposal import name_owner
+from interlock.nodes.planning.streamed_plan import end_stream, journal_part
+from interlock.nodes.run.assignment import MissingInputError, build_assignment, find_unmet_need
+from interlock.nodes.run.board import Board, SuspendedError
+from interlock.nodes.run.kept_values import KeptValues
+from interlock.nodes.run.live_run import LiveRun
+from interlock.nodes.run.place import Place
+from interlock.nodes.run.plan_stream import load_parts
+from interlock.nodes.run.run_facts import RunFacts
+from interlock.nodes.run.run_state import RunContext, RunState, as_plain, require_schema_version
+from interlock.nodes.run.settlement import settle_step
+from interlock.nodes.run.slots import Slot
+from interlock.nodes.run.spent import Spent, count_spent
+from interlock.nodes.run.team import Team
+from interlock.nodes.steps.step_config import lend_config
+from interlock.nodes.steps.step_effects import EffectReport, settle_cut_off
+from interlock.nodes.steps.step_notes import StepNotes
+from interlock.nodes.steps.step_run import CURRENT_STEP, StepRun
+from interlock.nodes.steps.step_state import BRIEF, derive_trigger
 from interlock.tools.effect_scope import CURRENT_SCOPE
 
 _MIN_WINDOW = 256

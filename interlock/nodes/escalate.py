@@ -14,13 +14,13 @@ from interlock.contracts.errors import AnswerError
 from interlock.contracts.ids import QuestionId, StepId, ThreadId
 from interlock.contracts.question import Answer, Question
 from interlock.contracts.storage import Batch
-from interlock.nodes.answer_handoff import record_answer
-from interlock.nodes.answer_shapes import build_request, find_answer_problem, parse_answers
-from interlock.nodes.forked_questions import renew_taken_questions
-from interlock.nodes.place import Place, get_superstep, get_thread_id
-from interlock.nodes.plan_answers import answer_plan
-from interlock.nodes.run_state import RunContext, RunState, as_plain, require_schema_version
-from interlock.nodes.team import Team
+from interlock.nodes.planning.plan_answers import answer_plan
+from interlock.nodes.run.answer_handoff import record_answer
+from interlock.nodes.run.answer_shapes import build_request, find_answer_problem, parse_answers
+from interlock.nodes.run.forked_questions import renew_taken_questions
+from interlock.nodes.run.place import Place, get_superstep, get_thread_id
+from interlock.nodes.run.run_state import RunContext, RunState, as_plain, require_schema_version
+from interlock.nodes.run.team import Team
 from interlock.telemetry.events import HandoffRecorded
 
 EscalateNode = Callable[[RunState, Runtime[RunContext]], Awaitable[RunState]]

@@ -12,11 +12,11 @@ from interlock.contracts.outcome import RunResult, StepOutcome, Usage
 from interlock.contracts.plain import Plain
 from interlock.contracts.plan import TaskGraph
 from interlock.contracts.storage import Batch, RunUpdate, Storage
-from interlock.nodes.place import get_thread_id
-from interlock.nodes.plan_outcomes import parse_outcomes
-from interlock.nodes.resting import load_resting
-from interlock.nodes.run_state import RunContext, RunState, as_plain, require_schema_version
-from interlock.nodes.team import Team
+from interlock.nodes.planning.plan_outcomes import parse_outcomes
+from interlock.nodes.run.place import get_thread_id
+from interlock.nodes.run.resting import load_resting
+from interlock.nodes.run.run_state import RunContext, RunState, as_plain, require_schema_version
+from interlock.nodes.run.team import Team
 
 FinishNode = Callable[[RunState, Runtime[RunContext]], Awaitable[RunState]]
 

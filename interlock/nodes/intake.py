@@ -8,18 +8,18 @@ from langgraph.runtime import Runtime
 from interlock.contracts.big_values import is_big
 from interlock.contracts.errors import ConfigurationError
 from interlock.contracts.plain import Plain, parse_plain
-from interlock.nodes.declared_facts import (
+from interlock.nodes.dispatch import refuse_max_concurrency
+from interlock.nodes.run.declared_facts import (
     refuse_reserved_id,
     refuse_unknown_spaces,
     require_declared,
     require_own,
     require_spaces,
 )
-from interlock.nodes.dispatch import refuse_max_concurrency
-from interlock.nodes.kept_values import KeptValues, fold_values
-from interlock.nodes.place import get_thread_id
-from interlock.nodes.run_state import SCHEMA_VERSION, RunContext, RunState
-from interlock.nodes.team import Team
+from interlock.nodes.run.kept_values import KeptValues, fold_values
+from interlock.nodes.run.place import get_thread_id
+from interlock.nodes.run.run_state import SCHEMA_VERSION, RunContext, RunState
+from interlock.nodes.run.team import Team
 
 IntakeNode = Callable[[RunState, RunnableConfig, Runtime[RunContext]], Awaitable[RunState]]
 

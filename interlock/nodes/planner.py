@@ -12,27 +12,27 @@ from interlock.contracts.limit_errors import BreakerOpenError
 from interlock.contracts.outcome import Usage
 from interlock.contracts.plan import TaskGraph
 from interlock.contracts.worker import PlanRequest, StreamingPlanner
-from interlock.nodes.budget_guard import BudgetGuard
-from interlock.nodes.gated_calls import build_budget_guard, gate_calls
-from interlock.nodes.live_run import LiveRun, forget_cancel
-from interlock.nodes.place import get_superstep, get_thread_id
-from interlock.nodes.plan_asking import ask_planner, describe_planner
-from interlock.nodes.plan_checks import validate_next_plan
-from interlock.nodes.plan_fallback import PlanTry, end_planning, fall_back, is_given_up
-from interlock.nodes.plan_proposal import name_owner, propose_plan
-from interlock.nodes.plan_requests import build_request, name_version
-from interlock.nodes.plan_stream import (
+from interlock.nodes.calls.budget_guard import BudgetGuard
+from interlock.nodes.calls.gated_calls import build_budget_guard, gate_calls
+from interlock.nodes.planning.plan_asking import ask_planner, describe_planner
+from interlock.nodes.planning.plan_checks import validate_next_plan
+from interlock.nodes.planning.plan_fallback import PlanTry, end_planning, fall_back, is_given_up
+from interlock.nodes.planning.plan_proposal import name_owner, propose_plan
+from interlock.nodes.planning.plan_requests import build_request, name_version
+from interlock.nodes.planning.planner_errors import is_from_outside, word_problems
+from interlock.nodes.planning.replanning import begin_replan, is_replan_due
+from interlock.nodes.planning.rolling_plan import go_on, is_going_on
+from interlock.nodes.run.live_run import LiveRun, forget_cancel
+from interlock.nodes.run.place import get_superstep, get_thread_id
+from interlock.nodes.run.plan_stream import (
     Check,
     PlanStream,
     find_streaming,
     name_planner,
     read_stream,
 )
-from interlock.nodes.planner_errors import is_from_outside, word_problems
-from interlock.nodes.replanning import begin_replan, is_replan_due
-from interlock.nodes.rolling_plan import go_on, is_going_on
-from interlock.nodes.run_state import RunContext, RunState, as_plain, require_schema_version
-from interlock.nodes.team import Team
+from interlock.nodes.run.run_state import RunContext, RunState, as_plain, require_schema_version
+from interlock.nodes.run.team import Team
 from interlock.telemetry.events import PlanRefused
 
 _HOPELESS: Final = (PermanentError, BreakerOpenError)

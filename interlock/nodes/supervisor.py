@@ -13,12 +13,12 @@ from interlock.contracts.errors import ConfigurationError, ContractError
 from interlock.contracts.ids import WorkerName
 from interlock.contracts.outcome import TERMINAL_STEP_STATUSES
 from interlock.contracts.plan import TaskGraph
-from interlock.nodes.place import get_thread_id
-from interlock.nodes.replan_asked import take_request
-from interlock.nodes.replanning import is_replan_due
-from interlock.nodes.rolling_plan import is_going_on
-from interlock.nodes.run_state import RunContext, RunRoute, RunState, require_schema_version
-from interlock.nodes.team import Team
+from interlock.nodes.planning.replan_asked import take_request
+from interlock.nodes.planning.replanning import is_replan_due
+from interlock.nodes.planning.rolling_plan import is_going_on
+from interlock.nodes.run.place import get_thread_id
+from interlock.nodes.run.run_state import RunContext, RunRoute, RunState, require_schema_version
+from interlock.nodes.run.team import Team
 
 SupervisorNode = Callable[[RunState, Runtime[RunContext]], Awaitable[RunState]]
 

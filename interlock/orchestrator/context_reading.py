@@ -27,9 +27,9 @@ from interlock.contracts.shared_context import (
 )
 from interlock.contracts.storage import Storage
 from interlock.criteria import CriteriaEngine
-from interlock.nodes.promotion_rules import Offer
-from interlock.nodes.resting import list_readers, load_resting
-from interlock.nodes.run_state import RunState
+from interlock.nodes.run.resting import list_readers, load_resting
+from interlock.nodes.run.run_state import RunState
+from interlock.nodes.steps.promotion_rules import Offer
 from interlock.orchestrator.nested_paths import require_team_path
 from interlock.orchestrator.thread_reading import load_recorded_plan, read_outcomes
 

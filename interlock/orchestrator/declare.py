@@ -19,7 +19,7 @@ from interlock.contracts.worker import Check, PlannerLike, Worker
 from interlock.criteria.json_schemas import find_schema_problem
 from interlock.criteria.judge_panel import name_judges
 from interlock.graphs.run_graph import RunGraph, build_graph
-from interlock.nodes.team import Team, TeamSpec
+from interlock.nodes.run.team import Team, TeamSpec
 from interlock.orchestrator.context_declaration import require_context
 from interlock.orchestrator.lazy_storage import LazyStorage
 

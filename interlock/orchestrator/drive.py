@@ -27,16 +27,16 @@ from interlock.contracts.question import Answer, Question
 from interlock.contracts.run_record import RunRecord
 from interlock.contracts.safe_words import word_value
 from interlock.contracts.storage import Batch, RunUpdate, Storage
-from interlock.nodes.answer_handoff import record_answer
-from interlock.nodes.answer_shapes import is_request
-from interlock.nodes.asked_questions import put_questions
 from interlock.nodes.finish import build_result
-from interlock.nodes.kept_values import KeptValues, fold_values
-from interlock.nodes.live_run import LiveRun
-from interlock.nodes.place import Place
-from interlock.nodes.run_state import RunState, as_plain
-from interlock.nodes.team import Team
-from interlock.nodes.worker_questions import derive_resume_value, list_questions
+from interlock.nodes.run.answer_handoff import record_answer
+from interlock.nodes.run.answer_shapes import is_request
+from interlock.nodes.run.asked_questions import put_questions
+from interlock.nodes.run.kept_values import KeptValues, fold_values
+from interlock.nodes.run.live_run import LiveRun
+from interlock.nodes.run.place import Place
+from interlock.nodes.run.run_state import RunState, as_plain
+from interlock.nodes.run.team import Team
+from interlock.nodes.steps.worker_questions import derive_resume_value, list_questions
 from interlock.orchestrator.lease_keeper import LeaseKeeper
 from interlock.orchestrator.run_request import SEED_VERSION, select_own
 from interlock.telemetry.events import HandoffRecorded, RunStarted

@@ -26,10 +26,10 @@ from interlock.contracts.shared_context import SharedContext
 from interlock.contracts.storage import Storage
 from interlock.contracts.worker import PlannerLike, Worker
 from interlock.graphs.run_graph import build_graph
-from interlock.nodes.answer_shapes import find_answer_problem
-from interlock.nodes.plan_checks import validate_plan
-from interlock.nodes.run_state import StoredRunInput
-from interlock.nodes.team import Team, TeamSpec
+from interlock.nodes.planning.plan_checks import validate_plan
+from interlock.nodes.run.answer_shapes import find_answer_problem
+from interlock.nodes.run.run_state import StoredRunInput
+from interlock.nodes.run.team import Team, TeamSpec
 from interlock.orchestrator.declare import DEFAULT_STORAGE, Checks, build_spec
 from interlock.orchestrator.drive import (
     Drive,

@@ -6,7 +6,7 @@ from typing import Any
 from interlock.contracts.errors import ConfigurationError
 from interlock.contracts.ids import StepId, ThreadId, WorkerName
 from interlock.contracts.storage import Storage
-from interlock.nodes.team import Team, TeamSpec, find_team_spec
+from interlock.nodes.run.team import Team, TeamSpec, find_team_spec
 
 
 async def find_team_at(

@@ -11,12 +11,12 @@ from interlock.contracts.outcome import TERMINAL_RUN_STATUSES
 from interlock.contracts.plan import TaskGraph
 from interlock.contracts.run_record import RunRecord
 from interlock.contracts.storage import Batch, Storage
-from interlock.nodes.place import Place
-from interlock.nodes.plan_checks import validate_next_plan
-from interlock.nodes.plan_editing import Standstill, merge_outcomes, take_edit
-from interlock.nodes.plan_stream import load_parts
-from interlock.nodes.run_state import RunState, as_plain
-from interlock.nodes.team import Team
+from interlock.nodes.planning.plan_checks import validate_next_plan
+from interlock.nodes.planning.plan_editing import Standstill, merge_outcomes, take_edit
+from interlock.nodes.run.place import Place
+from interlock.nodes.run.plan_stream import load_parts
+from interlock.nodes.run.run_state import RunState, as_plain
+from interlock.nodes.run.team import Team
 from interlock.orchestrator.drive import RunGraphCompiled, build_config
 
 _PLANNER = "planner"

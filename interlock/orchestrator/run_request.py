@@ -15,14 +15,14 @@ from interlock.contracts.shared_context import (
     name_own_space,
     name_shared_space,
 )
-from interlock.nodes.declared_facts import (
+from interlock.nodes.run.declared_facts import (
     refuse_reserved_id,
     refuse_unknown_spaces,
     require_declared,
     require_spaces,
 )
-from interlock.nodes.promotion_rules import Offer
-from interlock.nodes.team import Team
+from interlock.nodes.run.team import Team
+from interlock.nodes.steps.promotion_rules import Offer
 
 SEED_VERSION: Final = 1
 """The version of a thread's own space that holds what its run was started with."""

@@ -8,8 +8,8 @@ from interlock.contracts.context_records import FactRecord
 from interlock.contracts.errors import ConfigurationError
 from interlock.contracts.plan import TaskGraph
 from interlock.contracts.retention import PruneReport, Retention
-from interlock.nodes.plan_checks import validate_plan
-from interlock.nodes.team import Team
+from interlock.nodes.planning.plan_checks import validate_plan
+from interlock.nodes.run.team import Team
 from interlock.orchestrator.context_reading import (
     build_correction,
     correct_fact,

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from interlock.contracts.plain import Plain, thaw
 from interlock.contracts.question import Answer, Question, edit
-from interlock.nodes.answer_shapes import build_request, parse_answers
+from interlock.nodes.run.answer_shapes import build_request, parse_answers
 
 
 def choose_questions(questions: Sequence[Question]) -> list[Question]:

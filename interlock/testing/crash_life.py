@@ -30,7 +30,7 @@ from interlock.contracts.question import Answer
 from interlock.contracts.spending import sum_usage
 from interlock.contracts.storage import Storage
 from interlock.contracts.worker import Worker
-from interlock.nodes.team import TeamSpec, find_team_spec
+from interlock.nodes.run.team import TeamSpec, find_team_spec
 from interlock.orchestrator import Orchestrator
 from interlock.orchestrator.named_teams import find_named, find_named_team
 from interlock.telemetry.events import AttemptStarted, RunStopped

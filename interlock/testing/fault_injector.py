@@ -21,13 +21,13 @@ from interlock.contracts.clock import Clock, SystemClock
 from interlock.contracts.errors import ConfigurationError, PlainValueError
 from interlock.contracts.plain import Plain, parse_plain
 from interlock.contracts.worker import Worker
-from interlock.nodes.agent_call import (
+from interlock.nodes.run.team import find_team_spec
+from interlock.nodes.steps.agent_call import (
     AgentResult,
     build_function_call,
     read_graph_output,
     shape_graph_input,
 )
-from interlock.nodes.team import find_team_spec
 from interlock.testing.faulty_calls import make_faulty_model, make_faulty_tool
 from interlock.testing.injected_faults import (
     FAULT_KINDS,

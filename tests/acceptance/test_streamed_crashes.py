@@ -17,4 +17,6 @@ def test_a_streamed_plan_survives_a_kill_at_every_write(kills: int | None) -> No
     report = crash_test(TEAM, plan)
     report.require_clean()
     assert report.status == "completed"
-    assert report.kills >= 0.9 * len(report.cases) >= 5  # commits group differently from life to life
+    assert (
+        report.kills >= 0.9 * len(report.cases) >= 5
+    )  # commits group differently from life to life

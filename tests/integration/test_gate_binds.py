@@ -14,7 +14,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 import interlock as il
 from interlock.contracts.ids import ThreadId
 from interlock.contracts.spending import StoredCall
-from interlock.nodes import awaited_calls
+from interlock.nodes.calls import awaited_calls
 from tests.integration.teams import build_desk, build_step
 from tests.integration.test_spending import CountingModel, build_model, read_reason
 

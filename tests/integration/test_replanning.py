@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import interlock as il
-from interlock.nodes.run_state import RunState
+from interlock.nodes.run.run_state import RunState
 from tests.integration.mending import Mending, build_desk, echo, fail, replace_b, step
 
 

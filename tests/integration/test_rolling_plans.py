@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import interlock as il
-from interlock.nodes import rolling_plan
+from interlock.nodes.planning import rolling_plan
 
 
 async def echo(brief: il.Brief) -> dict[str, object]:

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 import interlock as il
-from interlock.nodes.run_facts import ContextSlice, RunFacts
+from interlock.nodes.run.run_facts import ContextSlice, RunFacts
 from tests.integration.shared_contexts import (
     CUSTOMER,
     Held,

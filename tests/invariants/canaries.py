@@ -11,7 +11,7 @@ from langgraph.checkpoint.base import empty_checkpoint
 from langgraph.config import get_config, get_store
 from langgraph.runtime import get_runtime
 
-from interlock.nodes.scoped_saver import ForeignNamespaceError
+from interlock.nodes.steps.scoped_saver import ForeignNamespaceError
 from tests.invariants.reachable import find_texts
 
 CANARY = re.compile(r"canary-[a-z]+-[a-z]+")

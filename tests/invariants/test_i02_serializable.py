@@ -16,7 +16,7 @@ from interlock.contracts.outcome import StepOutcome
 from interlock.contracts.promotion import Promotion
 from interlock.contracts.storage import Batch
 from interlock.criteria import CriteriaEngine
-from interlock.nodes.promotion_rules import Offer
+from interlock.nodes.steps.promotion_rules import Offer
 from interlock.testing import ManualClock
 from tests.invariants.example_settings import draw_examples
 

@@ -9,8 +9,8 @@ from interlock.contracts.ids import StepId
 from interlock.contracts.outcome import Usage
 from interlock.contracts.policy import Budget
 from interlock.contracts.spending import DIMENSIONS, Amount, Caller
-from interlock.nodes.account import Account, Reservation
-from interlock.nodes.spending_book import Book, list_keys
+from interlock.nodes.run.account import Account, Reservation
+from interlock.nodes.run.spending_book import Book, list_keys
 
 PATHS = ("a", "b", "a/c", "a/d", "a/c/e")
 BOUND = st.none() | st.integers(1, 60)

@@ -140,14 +140,19 @@ def test_every_promise_has_a_test_and_a_keeper() -> None:
 
 
 def test_every_room_is_in_the_layers() -> None:
-    """A new room does not escape the rule that imports go down."""
-    (layers,) = [
-        contract["layers"]
+    """A new room, and one within the nodes, does not escape the rule that imports go down."""
+    layers = {
+        tuple(contract.get("containers", ())): contract["layers"]
         for contract in SETTINGS["tool"]["importlinter"]["contracts"]
         if contract["type"] == "layers"
-    ]
-    listed = {
-        room.strip().removeprefix("interlock.") for line in layers for room in line.split("|")
     }
-    rooms = {path.name for path in PACKAGE.iterdir() if (path / "__init__.py").is_file()}
-    assert listed == rooms
+    assert layers.keys() == {(), ("interlock.nodes",)}
+    for (container, lines), folder in zip(
+        layers.items(), (PACKAGE, PACKAGE / "nodes"), strict=True
+    ):
+        assert (folder == PACKAGE) is (container == ())
+        listed = {
+            room.strip().removeprefix("interlock.") for line in lines for room in line.split("|")
+        }
+        rooms = {path.name for path in folder.iterdir() if (path / "__init__.py").is_file()}
+        assert listed == rooms

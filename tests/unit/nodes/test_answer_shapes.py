@@ -11,7 +11,7 @@ from langchain.agents.middleware.human_in_the_loop import (
 from pydantic import TypeAdapter
 
 import interlock as il
-from interlock.nodes.answer_shapes import (
+from interlock.nodes.run.answer_shapes import (
     build_request,
     find_answer_problem,
     is_request,

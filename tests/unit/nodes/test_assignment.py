@@ -8,9 +8,9 @@ import pytest
 import interlock as il
 from interlock.contracts.ids import StepId, ThreadId
 from interlock.contracts.shared_context import OPEN_CONTEXT
-from interlock.nodes.assignment import MissingInputError, build_assignment, find_unmet_need
-from interlock.nodes.kept_values import KeptValues
-from interlock.nodes.run_facts import RunFacts
+from interlock.nodes.run.assignment import MissingInputError, build_assignment, find_unmet_need
+from interlock.nodes.run.kept_values import KeptValues
+from interlock.nodes.run.run_facts import RunFacts
 from tests.integration.teams import build_step
 
 SETTLED: Mapping[str, Any] = {

@@ -7,7 +7,7 @@ import pytest
 
 import interlock as il
 from interlock.contracts.ids import StepId
-from interlock.nodes.board import Board, SuspendedError
+from interlock.nodes.run.board import Board, SuspendedError
 from tests.integration.teams import build_step
 
 

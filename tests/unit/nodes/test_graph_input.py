@@ -11,7 +11,7 @@ import interlock as il
 from interlock.contracts.brief import Scratchpad
 from interlock.contracts.ids import StepId
 from interlock.contracts.plain import freeze
-from interlock.nodes.agent_call import shape_graph_input
+from interlock.nodes.steps.agent_call import shape_graph_input
 
 BRIEF = il.Brief(
     step_id=StepId("s"),

@@ -10,7 +10,7 @@ import interlock as il
 from interlock.contracts.context_errors import PromotionRefusedError
 from interlock.contracts.context_records import ContextVersion, FactRecord
 from interlock.criteria import CriteriaEngine
-from interlock.nodes.promotion_rules import Offer
+from interlock.nodes.steps.promotion_rules import Offer
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 SPACE = "space/customer/c-42"

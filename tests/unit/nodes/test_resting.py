@@ -7,7 +7,7 @@ import pytest
 
 import interlock as il
 from interlock.contracts.context_records import FactRef
-from interlock.nodes.resting import derive_sources, find_resting
+from interlock.nodes.run.resting import derive_sources, find_resting
 from tests.integration.teams import build_step
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

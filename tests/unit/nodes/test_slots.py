@@ -16,8 +16,8 @@ from hypothesis.stateful import (
 )
 
 from interlock.contracts.ids import WorkerName
-from interlock.nodes.board import SuspendedError
-from interlock.nodes.slots import RunSlots, Slot, WorkerSlots
+from interlock.nodes.run.board import SuspendedError
+from interlock.nodes.run.slots import RunSlots, Slot, WorkerSlots
 
 WORKERS = [WorkerName(name) for name in "abc"]
 

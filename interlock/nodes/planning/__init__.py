@@ -1,0 +1,1 @@
+"""Plans: asked, checked, proposed to people, continued and replanned."""
