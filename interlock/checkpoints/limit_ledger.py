@@ -76,7 +76,7 @@ class _Asked:
             admission = admit(known, self.limit.breaker, probe=name, now=self.now)
             if admission.refused_until is not None:
                 return _Reply(error=self._refuse(known, admission.refused_until))
-            admitted, probe = admission.after, name if admission.is_probe else None
+            admitted, probe = admission.after, admission.probe
         start = find_start(admitted, self.limit.rate, now=self.now)
         if self.latest is not None and start > max(self.latest, self.now):
             return _Reply(error=self._turn_away(start))

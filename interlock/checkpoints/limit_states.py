@@ -67,12 +67,12 @@ class Admission(NamedTuple):
 
     Attributes:
         after: What is known from then on.
-        is_probe: Whether the call is a probe.
+        probe: What the call is called as a probe, and of which half-open time; None if it is none.
         refused_until: When to come back, if it is not let through.
     """
 
     after: LimitState
-    is_probe: bool = False
+    probe: str | None = None
     refused_until: int | None = None
 
 
@@ -97,12 +97,24 @@ def admit(known: LimitState, breaker: Breaker, *, probe: str, now: int) -> Admis
     if len(out) + known.passed >= breaker.probes and out:
         return Admission(known, refused_until=min(out.values()))
     ends = now + breaker.cool_down // _MICROSECOND
-    return Admission(replace(known, probes={**out, probe: ends}), is_probe=True)
+    name = f"{known.since}:{probe}"
+    return Admission(replace(known, probes={**out, name: ends}), probe=name)
+
+
+def _is_of_this_time(known: LimitState, probe: str | None) -> bool:
+    """Return whether a call is a probe of the half-open time that is now, also without its place."""
+    if known.state != "half_open" or probe is None:
+        return False
+    return probe in known.probes or probe.startswith(f"{known.since}:")
 
 
 def count_success(known: LimitState, breaker: Breaker, *, probe: str, now: int) -> LimitState:
-    """Return what is known after a probe has succeeded; one that lost its place counts for nothing."""
-    if known.state != "half_open" or probe not in known.probes:
+    """Return what is known after a probe has succeeded.
+
+    One that took so long that it lost its place counts all the same, as long as the breaker is
+    half-open since it went out: a healthy side may be slow.
+    """
+    if not _is_of_this_time(known, probe):
         return known
     left = {name: ends for name, ends in known.probes.items() if name != probe}
     passed = known.passed + 1
@@ -116,8 +128,8 @@ def count_failure(
 ) -> LimitState:
     """Return what is known after a call has failed.
 
-    Where the breaker is not closed, only a probe that holds its place says something new: the
-    others went out before it opened.
+    Where the breaker is not closed, only a probe of the present half-open time says something new:
+    the others went out before it opened.
     """
     if known.state == "closed":
         begun = now - breaker.window // _MICROSECOND
@@ -126,7 +138,7 @@ def count_failure(
         if known.since == 0:
             failed = replace(failed, since=now)
         return _open(failed, breaker, now=now) if len(recent) >= breaker.failures else failed
-    if known.state == "half_open" and probe in known.probes:
+    if _is_of_this_time(known, probe):
         failed = replace(known, failures=(now,), last_failure=what)
         return _open(failed, breaker, now=now)
     return known

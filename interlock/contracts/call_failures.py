@@ -1,6 +1,7 @@
 """Which exceptions a breaker counts: what says something of the other side, not of the caller."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any, Final
 
 from interlock.contracts.errors import PermanentError
@@ -11,6 +12,9 @@ from interlock.contracts.model_errors import ModelAnswerError
 _COUNTED_STATUSES: Final = frozenset({408, 429})
 _FIRST_CLIENT_ERROR: Final = 400
 _FIRST_SERVER_ERROR: Final = 500
+_STATUSES: Final = range(100, 600)
+"""What can be a status: other codes, of processes or of databases, are none."""
+
 _ELSEWHERE: Final = (
     asyncio.CancelledError,
     KeyboardInterrupt,
@@ -42,15 +46,19 @@ def counts_as_failure(error: BaseException, breaker: Breaker) -> bool:
 def find_status(error: BaseException) -> int | None:
     """Return the HTTP status that an exception carries, of whatever client library."""
     response: Any = getattr(error, "response", None)
-    for source, name in (
-        (error, "status_code"),
-        (response, "status_code"),
-        (error, "status"),
-        (response, "status"),
-    ):
-        status = getattr(source, name, None)
-        if isinstance(status, int) and not isinstance(status, bool):
-            return status
+    statuses = [
+        getattr(error, "status_code", None),
+        getattr(response, "status_code", None),
+        getattr(error, "status", None),
+        getattr(response, "status", None),
+        getattr(error, "code", None),  # google-api-core and google-genai
+    ]
+    if isinstance(response, Mapping):  # botocore
+        about = response.get("ResponseMetadata")
+        statuses.append(about.get("HTTPStatusCode") if isinstance(about, Mapping) else None)
+    for status in statuses:
+        if isinstance(status, int) and not isinstance(status, bool) and status in _STATUSES:
+            return int(status)
     return None
 
 

@@ -1,8 +1,11 @@
 """What another side asks us to wait: the `Retry-After` header of RFC 9110, section 10.2.3."""
 
 import math
+from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
+
+from interlock.contracts.clock import SystemClock
 
 LONGEST_SECONDS: Final = 86_400.0
 """A day: whoever asks for more gets no more."""
@@ -13,20 +16,46 @@ def find_retry_after(exc: BaseException) -> float | None:
     own = getattr(exc, "retry_after_seconds", None)
     if isinstance(own, (int, float)):
         return _bound(float(own))
-    headers = getattr(getattr(exc, "response", None), "headers", None)
-    return None if headers is None else parse_retry_after(headers)
+    for headers in _list_headers(exc):
+        found = parse_retry_after(headers)
+        if found is not None:
+            return found
+    return None
+
+
+def _list_headers(exc: BaseException) -> Iterator[Any]:
+    """Go through where client libraries keep an answer's headers: httpx, aiohttp, botocore."""
+    response = getattr(exc, "response", None)
+    yield getattr(response, "headers", None)
+    yield getattr(exc, "headers", None)
+    if isinstance(response, Mapping):
+        about = response.get("ResponseMetadata")
+        yield about.get("HTTPHeaders") if isinstance(about, Mapping) else None
 
 
 def parse_retry_after(headers: Any) -> float | None:  # noqa: ANN401 - any client library's mapping
     """Return how many seconds to wait, or None if the headers do not say it.
 
-    An HTTP date is read against the response's own `Date`, so that clocks need not agree.
+    `Retry-After-Ms`, which some model services send, is more exact and goes first. An HTTP date is
+    read against the response's own `Date`, so that clocks need not agree, and without one against
+    this machine's. Headers of any other shape say nothing.
     """
-    value = headers.get("retry-after")
+    milliseconds = _parse_seconds(_find_header(headers, "retry-after-ms"))
+    if milliseconds is not None:
+        return _bound(milliseconds / 1000)
+    value = _find_header(headers, "retry-after")
     if value is None:
         return None
     seconds = _parse_seconds(value)
     return _bound(_parse_date(value, headers) if seconds is None else seconds)
+
+
+def _find_header(headers: Any, name: str) -> Any:  # noqa: ANN401 - as above
+    """Return a header's value, whatever the case of its name; None if it is not there."""
+    try:
+        return next((headers[key] for key in headers if str(key).lower() == name), None)
+    except (TypeError, LookupError, AttributeError):
+        return None
 
 
 def _bound(seconds: float | None) -> float | None:
@@ -45,7 +74,9 @@ def _parse_seconds(value: Any) -> float | None:  # noqa: ANN401 - whatever a cli
 
 def _parse_date(value: Any, headers: Any) -> float | None:  # noqa: ANN401 - as above
     try:
-        until, since = (parsedate_to_datetime(str(text)) for text in (value, headers.get("date")))
+        until = parsedate_to_datetime(str(value))
+        said = _find_header(headers, "date")
+        since = SystemClock().now() if said is None else parsedate_to_datetime(str(said))
         return (until - since).total_seconds()
     except (TypeError, ValueError):
         return None

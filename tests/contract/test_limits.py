@@ -152,19 +152,49 @@ async def test_a_probe_that_fails_opens_it_again(storage: SqlStorage, clock: Man
 async def test_a_prober_that_dies_blocks_nobody_for_long(
     storage: SqlStorage, clock: ManualClock
 ) -> None:
-    """A probe that never comes back loses its place; what it says afterwards changes nothing."""
+    """A probe that never comes back loses its place, and the next one decides."""
     await fail(storage)
     clock.advance(30)
-    lost = await storage.limits.ask(LIMIT)
+    await storage.limits.ask(LIMIT)
     clock.advance(29)
     with pytest.raises(BreakerOpenError) as refused:
         await storage.limits.ask(LIMIT)
     assert refused.value.until == NOON + timedelta(seconds=60)
     clock.advance(1)
     second = await storage.limits.ask(LIMIT)
-    await storage.limits.tell(lost, None)
     assert await list_states(storage) == {"worker/mailer": "half_open"}
     await storage.limits.tell(second, None)
+    assert await list_states(storage) == {"worker/mailer": "closed"}
+
+
+@pytest.mark.parametrize(("error", "state"), [(None, "closed"), (ConnectionError(), "open")])
+async def test_a_probe_that_takes_longer_than_the_cool_down_counts(
+    storage: SqlStorage, clock: ManualClock, error: Exception | None, state: str
+) -> None:
+    """Its place goes to others meanwhile; a slow side that is well, or is not, is seen all the same."""
+    await fail(storage)
+    clock.advance(30)
+    slow = await storage.limits.ask(LIMIT)
+    clock.advance(30)
+    assert (await storage.limits.ask(LIMIT)).probe is not None
+    await storage.limits.tell(slow, error)
+    assert await list_states(storage) == {"worker/mailer": state}
+
+
+async def test_a_probe_of_an_earlier_time_says_nothing(
+    storage: SqlStorage, clock: ManualClock
+) -> None:
+    """Another probe has failed since: what the slow one says is of before that."""
+    await fail(storage)
+    clock.advance(30)
+    slow = await storage.limits.ask(LIMIT)
+    clock.advance(30)
+    await storage.limits.tell(await storage.limits.ask(LIMIT), ConnectionError())
+    clock.advance(30)
+    probe = await storage.limits.ask(LIMIT)
+    await storage.limits.tell(slow, None)
+    assert await list_states(storage) == {"worker/mailer": "half_open"}
+    await storage.limits.tell(probe, None)
     assert await list_states(storage) == {"worker/mailer": "closed"}
 
 
