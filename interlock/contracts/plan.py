@@ -4,6 +4,7 @@ A plan is data: it is written by a person or a model, validated whole, stored in
 the run's state and shown in Studio. `plan_validation` says what is wrong with one.
 """
 
+import operator
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -92,12 +93,14 @@ class TaskGraph(FrozenModel):
         version: Counts the plans of one run, from 1.
         is_open: Whether more steps may follow: once these have settled, the planner is asked
             again. It returns a plan with all these steps unchanged and new ones, or closes it.
+        planner_notes: What the planner keeps with it for the next time; no worker is shown it.
     """
 
     goal: str
     steps: tuple[Step, ...]
     version: Annotated[int, Field(ge=1)] = 1
     is_open: bool = False
+    planner_notes: Annotated[dict[str, Any], Field(exclude_if=operator.not_)] = {}
 
     def index_steps(self) -> Mapping[StepId, Step]:
         """Return the steps by id."""

@@ -32,6 +32,8 @@ from interlock.supervisor.turn import Turn, TurnRunner
 ChatGraph = StateGraph[Any, Any, Any, Any]
 _BEGIN: Final = "begin_turn"
 _ASK: Final = "ask_person"
+_CHECKPOINTER: Final = "__pregel_checkpointer"
+"""Where LangGraph's config tells a node of the checkpointer; it has no public name for it."""
 
 
 class ChatState(TypedDict):
@@ -137,6 +139,8 @@ def _build_turn_node(spec: ChatSpec) -> RunnableLambda[TurnState, dict[str, Any]
         answers = state.get("turn_answers", {})
         turn = Turn(
             thread_id=state["turn_thread"],
+            place=_name_place(state["turn_thread"], config),
+            is_resumable=bool(config.get("configurable", {}).get(_CHECKPOINTER)),
             chat=state["messages"],
             answers={key: Answer.model_validate(answers[key]) for key in answers},
             config=config,
@@ -152,6 +156,13 @@ def _build_turn_node(spec: ChatSpec) -> RunnableLambda[TurnState, dict[str, Any]
         return _end(spec, plan, result)
 
     return RunnableLambda(run, afunc=arun, name=spec.narrator.name)
+
+
+def _name_place(turn_thread: str, config: RunnableConfig) -> str:
+    """Return which conversation a turn is of: by thread, and by where in the caller's graph."""
+    parent, _, _ = turn_thread.rpartition("/turn-")
+    above, _, _ = config.get("configurable", {}).get("checkpoint_ns", "").rpartition("|")
+    return f"{parent}|{above}"
 
 
 def _wait(result: RunResult) -> dict[str, Any]:

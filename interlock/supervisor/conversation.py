@@ -31,13 +31,23 @@ def list_turns(plan: TaskGraph) -> list[list[Step]]:
     return [list(turn) for _, turn in groupby(steps, key=lambda s: order_step(s.id)[0])]
 
 
+def note_said(notes: Mapping[str, Any], *, turn: int, content: str | list[Any]) -> dict[str, Any]:
+    """Return a plan's notes with what the model said beside the calls of a turn, if anything."""
+    return {**notes, f"t{turn}": content} if content else dict(notes)
+
+
+def _find_said(plan: TaskGraph, turn: Sequence[Step]) -> Any:  # noqa: ANN401 - a message's content
+    return plan.planner_notes.get(f"t{order_step(turn[0].id)[0]}", "")
+
+
 def build_transcript(
     plan: TaskGraph, outcomes: Mapping[StepId, StepOutcome], *, toolbox: Toolbox
 ) -> list[BaseMessage]:
     """Return what the model is told of a run so far: its calls, and what each came to."""
     messages: list[BaseMessage] = []
     for turn in list_turns(plan):
-        messages.append(AIMessage("", tool_calls=[build_call(step, toolbox) for step in turn]))
+        calls = [build_call(step, toolbox) for step in turn]
+        messages.append(AIMessage(_find_said(plan, turn), tool_calls=calls))
         for step in turn:
             text = word_outcome(outcomes.get(step.id))
             messages.append(
@@ -108,15 +118,18 @@ class Narrator:
     def tell(self, plan: TaskGraph | None, result: RunResult) -> list[BaseMessage]:
         """Return a run's messages, each with an id of its own that a repetition gives again."""
         messages: list[BaseMessage] = []
-        for turn in list_turns(plan) if plan is not None else ():
-            messages += self._tell_turn(turn, result)
+        if plan is not None:
+            for turn in list_turns(plan):
+                messages += self._tell_turn(turn, result, said=_find_said(plan, turn))
         messages.append(AIMessage(self._word_end(result), name=self.name))
         return [
             message.model_copy(update={"id": f"{result.thread_id}/{number}"})
             for number, message in enumerate(messages, start=1)
         ]
 
-    def _tell_turn(self, turn: Sequence[Step], result: RunResult) -> list[BaseMessage]:
+    def _tell_turn(
+        self, turn: Sequence[Step], result: RunResult, *, said: str | list[Any]
+    ) -> list[BaseMessage]:
         told = [step for step in turn if self._is_told(step)]
         prefix = result.thread_id
         calls = [build_call(step, self.toolbox) for step in told]
@@ -124,7 +137,7 @@ class Narrator:
             call["id"] = derive_id("call", prefix, call["id"] or "")
         messages: list[BaseMessage] = []
         if calls:
-            messages.append(AIMessage("", name=self.name, tool_calls=calls))
+            messages.append(AIMessage(content=said, name=self.name, tool_calls=calls))
         for step, call in zip(told, calls, strict=True):
             text = (
                 word_outcome(result.outcomes.get(step.id))

@@ -15,6 +15,7 @@ from interlock.contracts.errors import PlanError, PlanProblem
 from interlock.contracts.fallback import skip
 from interlock.contracts.ids import StepId, WorkerName
 from interlock.contracts.outcome import StepOutcome
+from interlock.contracts.plain import parse_plain, thaw
 from interlock.contracts.plan import Need, Step
 from interlock.supervisor.handoff_tools import ASSIGN, Toolbox, read_task
 
@@ -24,6 +25,8 @@ ANSWER: Final = StepId("answer")
 ANSWER_WORKER: Final = WorkerName("supervisor_answer")
 ACTION_WORKER: Final = WorkerName("supervisor_tools")
 _GAP_CHARS: Final = 200
+_SAID_BLOCKS: Final = frozenset({"text", "reasoning", "thinking", "redacted_thinking"})
+"""Blocks that are kept beside a call; the call itself is told by its step, under the step's id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,11 +35,13 @@ class Decision:
 
     Attributes:
         steps: New ones, in the order of the calls.
+        said: What the model said beside them: text, or blocks of text and reasoning.
         answer: The text that ends the run; None while it goes on.
         forwarded: The step whose text is that answer instead.
     """
 
     steps: tuple[Step, ...] = ()
+    said: str | list[Any] = ""
     answer: str | None = None
     forwarded: StepId | None = None
 
@@ -88,7 +93,7 @@ class DecisionReader:
         if problems:
             raise PlanError(problems)
         if steps:  # a result is forwarded once nothing is left to do
-            return Decision(steps=tuple(steps))
+            return Decision(steps=tuple(steps), said=_read_said(message))
         if forwarded is not None:
             return Decision(forwarded=forwarded)
         if not message.text.strip():
@@ -163,6 +168,19 @@ def order_step(step_id: str) -> tuple[int, int]:
         return (2**62, 0)
     turn, _, number = step_id.removeprefix("t").partition("_")
     return (int(turn), int(number))
+
+
+def _read_said(message: AIMessage) -> str | list[Any]:
+    """Return what a message says beside its calls, fit to be kept; empty if that is nothing."""
+    if isinstance(message.content, str):
+        return message.content if message.content.strip() else ""
+    kept = [
+        block
+        for block in message.content
+        if isinstance(block, str) or block.get("type") in _SAID_BLOCKS
+    ]
+    plain: Any = thaw(parse_plain(kept))
+    return plain or ""
 
 
 def _build_action(step_id: StepId, name: str, arguments: Mapping[str, Any]) -> Step:

@@ -19,7 +19,7 @@ from interlock.contracts.plain import parse_plain
 from interlock.contracts.plan import Need, Step, TaskGraph
 from interlock.contracts.thread_call import call_user
 from interlock.contracts.worker import PlanRequest
-from interlock.supervisor.conversation import build_transcript, list_turns
+from interlock.supervisor.conversation import build_transcript, list_turns, note_said
 from interlock.supervisor.decision import (
     ANSWER,
     ANSWER_WORKER,
@@ -76,13 +76,16 @@ class Router:
         """
         messages = await self._build_messages(request)
         message = await self._ask(messages, results=list_results(request.outcomes))
-        before = request.previous.steps if request.previous is not None and request.outcomes else ()
+        done = request.previous if request.outcomes else None
+        before, said = (done.steps, done.planner_notes) if done is not None else ((), {})
         turn = len(list_turns(TaskGraph(goal="", steps=before))) + 1
         decision = self._reader.read(message, turn=turn, outcomes=request.outcomes)
         if decision.steps:
-            return TaskGraph(goal=request.goal, steps=(*before, *decision.steps), is_open=True)
+            steps = (*before, *decision.steps)
+            notes = note_said(said, turn=turn, content=decision.said)
+            return TaskGraph(goal=request.goal, steps=steps, is_open=True, planner_notes=notes)
         answer = await self._build_answer(decision, [*messages, message], before)
-        return TaskGraph(goal=request.goal, steps=(*before, answer))
+        return TaskGraph(goal=request.goal, steps=(*before, answer), planner_notes=said)
 
     async def _build_messages(self, request: PlanRequest) -> list[BaseMessage]:
         said = _mark_names(self._chat) if self._spec.has_inline_names else list(self._chat)

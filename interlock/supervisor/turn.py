@@ -4,15 +4,15 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final, cast
+from typing import Any, cast
 
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import BaseMessage, ToolCall, ToolMessage
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import var_child_runnable_config
 from langchain_core.tools import BaseTool
 from langgraph.store.base import BaseStore
 
-from interlock.checkpoints import SqlStorage, open_storage
+from interlock.checkpoints import open_storage
 from interlock.contracts.brief import Brief
 from interlock.contracts.clock import Clock
 from interlock.contracts.criteria import Criterion
@@ -33,9 +33,8 @@ from interlock.supervisor.conversation import list_human_text
 from interlock.supervisor.decision import ACTION_WORKER, ANSWER_WORKER, DecisionReader
 from interlock.supervisor.handoff_tools import Toolbox
 from interlock.supervisor.router import Router, RouterSpec
+from interlock.supervisor.turn_memories import IN_MEMORY, TurnMemories, TurnMemory
 from interlock.telemetry.events import Event, RunStopped
-
-_IN_MEMORY: Final = "memory://"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +68,8 @@ class Turn:
 
     Attributes:
         thread_id: The run's own thread.
+        place: The conversation: a later turn in the same place supersedes this one.
+        is_resumable: Whether a later call can go on with it, by a checkpointer.
         chat: The conversation so far.
         answers: What a person decided, by question id.
         config: The node's config; its callbacks see all that the run does.
@@ -78,6 +79,8 @@ class Turn:
     """
 
     thread_id: str
+    place: str
+    is_resumable: bool
     chat: Sequence[BaseMessage]
     answers: Mapping[str, Answer]
     config: RunnableConfig
@@ -88,14 +91,18 @@ class Turn:
 
 @dataclass(slots=True)
 class TurnRunner:
-    """Runs turns; without a storage, it keeps each turn in memory until the turn has ended."""
+    """Runs turns; without a storage, it keeps each turn in memory while it can be gone on with."""
 
     team: TeamDeclaration
-    _memories: dict[str, SqlStorage] = field(default_factory=dict[str, SqlStorage], init=False)
+    _memories: TurnMemories = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Have no turn in memory yet."""
+        self._memories = TurnMemories(self.team.clock)
 
     async def run(self, turn: Turn) -> tuple[RunResult, TaskGraph | None]:
         """Start a turn's run, or go on with it, and return its result and its plan."""
-        async with self._open_storage(turn.thread_id) as storage:
+        async with self._open_storage(turn) as (storage, memory):
             around = Surroundings(
                 storage=storage,
                 configurable=_read_own(turn.config),
@@ -111,8 +118,8 @@ class TurnRunner:
             finally:
                 var_child_runnable_config.reset(apart)
                 SURROUNDINGS.reset(surrounded)
-        if ended[0].status != "waiting" and turn.thread_id in self._memories:
-            await self._memories.pop(turn.thread_id).aclose()
+            if memory is not None:
+                memory.is_over = ended[0].status != "waiting"
         return ended
 
     async def _drive(self, turn: Turn, storage: Storage) -> tuple[RunResult, TaskGraph | None]:
@@ -125,26 +132,22 @@ class TurnRunner:
         return result, None if plan is None else TaskGraph.model_validate(plan)
 
     @asynccontextmanager
-    async def _open_storage(self, thread_id: str) -> AsyncIterator[Storage]:
+    async def _open_storage(self, turn: Turn) -> AsyncIterator[tuple[Storage, TurnMemory | None]]:
         declared = self.team.storage
         if declared is None and (around := SURROUNDINGS.get(Surroundings()).storage) is not None:
-            yield around
-        elif declared is None or declared == _IN_MEMORY:
-            yield await self._open_memory(thread_id)
+            yield around, None
+        elif declared is None or declared == IN_MEMORY:
+            async with self._memories.lend(
+                turn.thread_id, place=turn.place, is_resumable=turn.is_resumable
+            ) as memory:
+                yield memory.storage, memory
         elif isinstance(declared, str):
             async with open_storage(
                 declared, clock=self.team.clock, encryption=self.team.encryption
             ) as storage:
-                yield storage
+                yield storage, None
         else:
-            yield declared
-
-    async def _open_memory(self, thread_id: str) -> Storage:
-        if thread_id not in self._memories:
-            opened = SqlStorage(_IN_MEMORY, clock=self.team.clock)
-            await opened.connect()
-            self._memories[thread_id] = opened
-        return self._memories[thread_id]
+            yield declared, None
 
     def _build(self, turn: Turn, storage: Storage) -> Orchestrator:
         team = self.team
@@ -213,11 +216,15 @@ def _build_tool_worker(tools: Mapping[str, BaseTool]) -> list[Worker]:
     """Return the worker that carries out the supervisor's own tool calls, if it has tools."""
 
     async def act(brief: Brief) -> dict[str, Plain]:
+        name = str(brief.inputs["tool"])
         arguments: Any = thaw(brief.inputs["arguments"])
-        return {"text": _word(await tools[str(brief.inputs["tool"])].ainvoke(arguments))}
+        # A whole call, not its arguments alone: a tool may ask for the id (InjectedToolCallId).
+        call = ToolCall(name=name, args=arguments, id=brief.step_id, type="tool_call")
+        return {"text": _word(await tools[name].ainvoke(call))}
 
     return [Worker(name=ACTION_WORKER, agent=act, tools=tuple(tools.values()))] if tools else []
 
 
-def _word(value: object) -> str:
+def _word(answer: object) -> str:
+    value = answer.content if isinstance(answer, ToolMessage) else answer
     return value if isinstance(value, str) else json.dumps(parse_plain(value), ensure_ascii=False)

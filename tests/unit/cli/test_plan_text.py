@@ -66,6 +66,7 @@ PLANS = st.builds(
     steps=st.lists(STEPS, max_size=3),
     version=st.integers(1, 3),
     is_open=st.booleans(),
+    planner_notes=st.dictionaries(TEXT, PLAIN, max_size=1),
 )
 
 
