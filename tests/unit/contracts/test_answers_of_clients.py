@@ -49,9 +49,6 @@ def test_the_status_is_found(error: Exception, status: int | None) -> None:
     assert counts_as_failure(error, il.Breaker()) is not is_callers
 
 
-NOW = datetime.now(UTC)
-
-
 @pytest.mark.parametrize(
     ("error", "seconds"),
     [
@@ -76,8 +73,9 @@ def test_how_long_to_wait_is_found(error: Exception, seconds: float | None) -> N
 
 def test_a_date_is_read_against_the_answers_own_or_this_machines_clock() -> None:
     """Clocks need not agree where the answer says its own time."""
-    later = format_datetime(NOW + timedelta(seconds=60), usegmt=True)
-    own = format_datetime(NOW + timedelta(seconds=50), usegmt=True)
+    now = datetime.now(UTC)
+    later = format_datetime(now + timedelta(seconds=60), usegmt=True)
+    own = format_datetime(now + timedelta(seconds=50), usegmt=True)
     assert find_retry_after(fail_with(headers={"Retry-After": later, "Date": own})) == 10
     waited = find_retry_after(fail_with(headers={"Retry-After": later}))
     assert waited is not None
