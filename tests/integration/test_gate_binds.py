@@ -2,9 +2,11 @@
 
 import asyncio
 import contextvars
+import inspect
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 from langchain_core.caches import InMemoryCache
@@ -15,6 +17,7 @@ import interlock as il
 from interlock.contracts.ids import ThreadId
 from interlock.contracts.spending import StoredCall
 from interlock.nodes.calls import awaited_calls
+from interlock.nodes.calls.model_gate import ModelGate
 from tests.integration.teams import build_desk, build_step
 from tests.integration.test_spending import CountingModel, build_model, read_reason
 
@@ -229,3 +232,17 @@ async def test_i11_an_answer_from_langchains_cache_uses_no_tokens() -> None:
     async with build_desk({"ask": worker}, build_step("ask")) as desk:
         result = await desk.ainvoke("Test", thread_id="t")
     assert (len(model.heard), result.usage.tokens) == (1, 1000)
+
+
+async def test_what_tasks_of_another_loop_do_is_not_guessed() -> None:
+    """A task that runs elsewhere cannot be looked into: its call is never taken for given up."""
+    gate = ModelGate(())
+    here, there = uuid4(), uuid4()
+
+    async def note(call: UUID) -> None:
+        gate._note_owner(call, inspect.currentframe())
+
+    await note(here)
+    await asyncio.to_thread(lambda: asyncio.run(note(there)))
+    assert gate._owners[here] is not None
+    assert gate._owners[there] is None

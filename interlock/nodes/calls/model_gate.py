@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import wait as wait_for_futures
 from dataclasses import dataclass, field, replace
+from types import FrameType
 from typing import Any, Final, NoReturn
 from uuid import UUID
 
@@ -114,7 +115,7 @@ class ModelGate(BaseCallbackHandler):
     ) -> None:
         """Ask the guards; raises what they raise."""
         if _is_awaited():
-            self._owners[run_id] = find_owner(inspect.currentframe())
+            self._note_owner(run_id, inspect.currentframe())
         else:
             self._begin(run_id, self.describe_chat(run_id, serialized, messages, kwargs))
 
@@ -128,7 +129,7 @@ class ModelGate(BaseCallbackHandler):
     ) -> None:
         """Ask the guards; raises what they raise."""
         if _is_awaited():
-            self._owners[run_id] = find_owner(inspect.currentframe())
+            self._note_owner(run_id, inspect.currentframe())
         else:
             self._begin(run_id, self.describe_text(run_id, serialized, prompts, kwargs))
 
@@ -183,6 +184,11 @@ class ModelGate(BaseCallbackHandler):
         """Return a call of a model that completes text as guards see it."""
         size = sum(len(prompt.encode(errors="replace")) for prompt in prompts)
         return _describe(run_id, serialized, details, size=size, count=len(prompts))
+
+    def _note_owner(self, run_id: UUID, frame: FrameType | None) -> None:
+        """Remember who awaits a call; of another loop's tasks it cannot be told what they do."""
+        is_here = threading.get_ident() == self._thread
+        self._owners[run_id] = find_owner(frame) if is_here else None
 
     def _begin(self, run_id: UUID, call: ModelCall) -> None:
         self._begun.add(run_id)
