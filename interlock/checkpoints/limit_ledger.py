@@ -31,6 +31,7 @@ from interlock.checkpoints.limit_states import (
 )
 from interlock.contracts.call_failures import counts_as_failure, find_status, name_failure
 from interlock.contracts.clock import Clock
+from interlock.contracts.errors import STORAGE_FAILURES
 from interlock.contracts.flights import Flights
 from interlock.contracts.limit_errors import BreakerOpenError, RateLimitedError
 from interlock.contracts.limits import BreakerChange, Limit, LimitRecord, Notice, Turn
@@ -55,7 +56,7 @@ class _Asked:
     Attributes:
         limit: Of what is to be called.
         turn: That was waited for.
-        now: When it is asked.
+        now: When it is decided.
         latest: A turn after it is of no use.
     """
 
@@ -140,12 +141,12 @@ class SqlLimitLedger:
             RateLimitedError: There is no turn up to `latest`.
         """
         await self._settle(limit.name)
-        asked = self._build(limit, turn=turn, latest=latest)
+        look, take = self._derive_asking(limit, turn=turn, latest=latest)
         reply = None
         if limit.rate is None or turn is not None:
-            reply = await self._database.read(lambda one: asked.decide(one, can_write=False))
+            reply = await self._database.read(look)
         if reply is None:
-            reply = await self._database.write(_derive(asked), lane=_name_lane(limit.name))
+            reply = await self._database.write(take, lane=_name_lane(limit.name))
         return _take(reply, notice)
 
     def ask_blocking(
@@ -157,12 +158,12 @@ class SqlLimitLedger:
         notice: Notice | None = None,
     ) -> Turn:
         """Do as `ask` does, blocking the calling thread."""
-        asked = self._build(limit, turn=turn, latest=latest)
+        look, take = self._derive_asking(limit, turn=turn, latest=latest)
         reply = None
         if limit.rate is None or turn is not None:
-            reply = self._database.read_blocking(lambda one: asked.decide(one, can_write=False))
+            reply = self._database.read_blocking(look)
         if reply is None:
-            reply = self._database.write_blocking(_derive(asked), lane=_name_lane(limit.name))
+            reply = self._database.write_blocking(take, lane=_name_lane(limit.name))
         return _take(reply, notice)
 
     async def tell(
@@ -195,13 +196,32 @@ class SqlLimitLedger:
         task.add_done_callback(telling.discard)
         self._flights.add(task)
 
-    def _build(self, limit: Limit, *, turn: Turn | None, latest: datetime | None) -> _Asked:
-        return _Asked(
-            limit=limit,
-            turn=turn,
-            now=dump_instant(self._clock.now()),
-            latest=None if latest is None else dump_instant(latest),
-        )
+    def _derive_asking(
+        self, limit: Limit, *, turn: Turn | None, latest: datetime | None
+    ) -> tuple[Operation[_Reply | None], Operation[_Reply]]:
+        """Return how to look for a turn without taking it, and how to take it.
+
+        The clock is read when it is decided: whoever waited for a busy storage would be given a
+        turn that has long begun, at once with all others who waited.
+        """
+
+        def build() -> _Asked:
+            return _Asked(
+                limit=limit,
+                turn=turn,
+                now=dump_instant(self._clock.now()),
+                latest=None if latest is None else dump_instant(latest),
+            )
+
+        def look(connection: Connection) -> _Reply | None:
+            return build().decide(connection, can_write=False)
+
+        def take(connection: Connection) -> _Reply:
+            reply = build().decide(connection, can_write=True)
+            assert reply is not None  # noqa: S101 - where it can write, it decides
+            return reply
+
+        return look, take
 
     def _derive_telling(self, turn: Turn, error: BaseException | None) -> Operation[_Reply] | None:
         """Return what is to be written about how a call came back, or None if it is nothing."""
@@ -259,15 +279,6 @@ def _name_lane(name: str) -> str:
     return f"limit/{name}"
 
 
-def _derive(asked: _Asked) -> Operation[_Reply]:
-    def operation(connection: Connection) -> _Reply:
-        reply = asked.decide(connection, can_write=True)
-        assert reply is not None  # noqa: S101 - where it can write, it decides
-        return reply
-
-    return operation
-
-
 def _take(reply: _Reply, notice: Notice | None) -> Turn:
     """Tell how the breaker has changed, and return the turn or raise why there is none."""
     if reply.change is not None and notice is not None:
@@ -280,8 +291,8 @@ def _take(reply: _Reply, notice: Notice | None) -> Turn:
 
 def _is_over(error: BaseException | None) -> bool:
     """Return whether a call came back: with an answer, or with an error that blames the caller."""
-    if isinstance(error, (BreakerOpenError, RateLimitedError)):
-        return False  # it did not go out: something that it needs turned it away
+    if isinstance(error, (BreakerOpenError, RateLimitedError, *STORAGE_FAILURES)):
+        return False  # something of ours turned it away, or failed around it
     return error is None or isinstance(error, Exception)
 
 

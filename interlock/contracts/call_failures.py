@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, Final
 
-from interlock.contracts.errors import PermanentError
+from interlock.contracts.errors import STORAGE_FAILURES, PermanentError
 from interlock.contracts.limit_errors import BreakerOpenError, RateLimitedError
 from interlock.contracts.limits import Breaker
 from interlock.contracts.model_errors import ModelAnswerError
@@ -23,12 +23,13 @@ _ELSEWHERE: Final = (
     BreakerOpenError,
     RateLimitedError,
     ModelAnswerError,
+    *STORAGE_FAILURES,
     NotImplementedError,
     ImportError,
     NameError,
     SyntaxError,
 )
-"""The caller's own doing, or that of somebody who has been counted already."""
+"""The caller's own doing, our storage's, or that of somebody who has been counted already."""
 
 
 def counts_as_failure(error: BaseException, breaker: Breaker) -> bool:

@@ -4,8 +4,9 @@ Client libraries are optional, and behind LangChain any of them may raise. So fa
 by what they carry (a status, a code, headers) and by the names of their classes, never by text.
 """
 
-from typing import Any, Final
+from typing import Final
 
+from interlock.contracts.call_failures import find_status
 from interlock.contracts.errors import InterlockError
 from interlock.contracts.model_errors import (
     CallFault,
@@ -59,17 +60,6 @@ def explain_failure(error: Exception, *, model: str) -> Exception:
         status=status,
         retry_after_seconds=find_retry_after(error),
     )
-
-
-def find_status(error: BaseException) -> int | None:
-    """Return the HTTP status that an error carries, or None."""
-    response = getattr(error, "response", None)
-    for holder in (error, response):
-        for name in ("status_code", "code", "status"):
-            status: Any = getattr(holder, name, None)
-            if isinstance(status, int) and not isinstance(status, bool):
-                return status
-    return None
 
 
 def _find_request_fault(

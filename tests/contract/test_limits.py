@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -13,7 +14,8 @@ from typing import Any
 import pytest
 
 from interlock.checkpoints import SqlStorage, open_storage
-from interlock.contracts.errors import PermanentError
+from interlock.checkpoints.connection import Connection
+from interlock.contracts.errors import PermanentError, StorageBusyError, StorageError
 from interlock.contracts.limit_errors import BreakerOpenError, RateLimitedError
 from interlock.contracts.limits import Breaker, BreakerChange, Limit, Rate, Turn
 from tests.contract.conftest import NOON, ManualClock
@@ -374,3 +376,74 @@ async def test_a_breaker_that_another_process_opened_is_open_here(lasting_url: s
         with pytest.raises(BreakerOpenError) as refused:
             await storage.limits.ask(LIMIT)
     assert refused.value.last_failure == "TimeoutError"
+
+
+@asynccontextmanager
+async def keep_busy(storage: SqlStorage, name: str) -> AsyncIterator[None]:
+    """Keep whoever writes to a name waiting, as a busy database does."""
+    begun, over = threading.Event(), threading.Event()
+
+    def operation(_: Connection) -> None:
+        begun.set()
+        over.wait(10)
+
+    held = asyncio.create_task(storage._database.write(operation, lane=f"limit/{name}"))
+    await asyncio.to_thread(begun.wait, 10)
+    try:
+        yield
+    finally:
+        over.set()
+        await held
+
+
+async def ask_while_busy(
+    storage: SqlStorage, clock: ManualClock, limit: Limit, *, seconds: float, count: int
+) -> list[Turn]:
+    """Return the turns of callers who have waited so long for the storage itself."""
+    async with keep_busy(storage, limit.name):
+        asking = [asyncio.create_task(storage.limits.ask(limit)) for _ in range(count)]
+        await asyncio.sleep(0)  # all of them are in its queue
+        clock.advance(seconds)
+    return list(await asyncio.gather(*asking))
+
+
+async def test_turns_given_by_a_busy_storage_do_not_pile_up(
+    storage: SqlStorage, clock: ManualClock
+) -> None:
+    """Callers who waited for the storage get turns from then on, not turns that have all begun."""
+    limit = Limit(name="x", rate=Rate(calls=1, per=timedelta(seconds=2)))
+    turns = await ask_while_busy(storage, clock, limit, seconds=20, count=4)
+    seconds = [(turn.starts_at - clock.now()).total_seconds() for turn in turns]
+    assert sorted(seconds) == [0, 2, 4, 6]
+
+
+async def test_a_probe_that_waited_for_the_storage_holds_its_place_whole(
+    storage: SqlStorage, clock: ManualClock
+) -> None:
+    """Its cool-down begins when it is let through, or there would be a probe too many at once."""
+    limit = Limit(name="y", breaker=BREAKER, rate=Rate(calls=100, per=timedelta(seconds=1)))
+    await fail(storage, limit=limit)
+    clock.advance(30)
+    (turn,) = await ask_while_busy(storage, clock, limit, seconds=40, count=1)
+    assert turn.probe is not None
+    clock.advance(29)
+    with pytest.raises(BreakerOpenError):
+        await storage.limits.ask(limit)
+    clock.advance(1)
+    assert (await storage.limits.ask(limit)).probe is not None
+
+
+@pytest.mark.parametrize("error", [StorageBusyError("busy"), StorageError("gone")])
+async def test_our_own_storage_says_nothing_of_the_other_side(
+    storage: SqlStorage, clock: ManualClock, error: Exception
+) -> None:
+    """What failed in the storage is no failure of what was called, and no success of a probe."""
+    for _ in range(3):
+        await storage.limits.tell(await storage.limits.ask(LIMIT), error)
+    assert await list_states(storage) == {}
+    await fail(storage)
+    clock.advance(30)
+    probe = await storage.limits.ask(LIMIT)
+    await storage.limits.tell(probe, error)
+    assert await list_states(storage) == {"worker/mailer": "half_open"}
+    assert (await storage.limits.ask(LIMIT)).probe is not None  # its place is free

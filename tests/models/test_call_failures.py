@@ -27,6 +27,14 @@ class RemoteProtocolError(Exception):
     """A connection that broke."""
 
 
+class BotocoreError(Exception):
+    """As botocore raises it: its response is a dict."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__("scripted")
+        self.response = {"Error": {}, "ResponseMetadata": {"HTTPStatusCode": status}}
+
+
 FAULTS: list[tuple[Exception, str]] = [
     (StatusError(400), "bad_request"),
     (StatusError(400, "context_length_exceeded"), "context_length"),
@@ -38,6 +46,8 @@ FAULTS: list[tuple[Exception, str]] = [
     (StatusError(429, "insufficient_quota"), "credentials"),
     (StatusError(500), "server"),
     (StatusError(529), "server"),
+    (BotocoreError(403), "credentials"),
+    (BotocoreError(429), "rate_limit"),
     (ConnectTimeout(), "timeout"),
     (TimeoutError(), "timeout"),
     (ConnectionResetError(), "connection"),
