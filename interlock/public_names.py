@@ -63,6 +63,8 @@ from interlock.contracts.errors import (
     UnknownThreadError,
 )
 from interlock.contracts.fallback import abandon, ask_person, skip, use_value, use_worker
+from interlock.contracts.fault import Fault
+from interlock.contracts.fault_errors import InputRefusedError, NoValueError
 from interlock.contracts.handoff import Handoff, Verdict
 from interlock.contracts.ids import IdempotencyKey
 from interlock.contracts.judging import Judge, Judgement, JudgeRequest
@@ -144,11 +146,13 @@ __all__ = [
     "Fact",
     "FactMark",
     "FactRecord",
+    "Fault",
     "Finding",
     "FinishedRunError",
     "Handoff",
     "Happened",
     "IdempotencyKey",
+    "InputRefusedError",
     "InterlockError",
     "InvalidAnswerError",
     "Judge",
@@ -164,6 +168,7 @@ __all__ = [
     "ModelRequestError",
     "Need",
     "NoEffectScopeError",
+    "NoValueError",
     "NotAppliedError",
     "Note",
     "Orchestrator",

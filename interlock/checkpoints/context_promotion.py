@@ -15,11 +15,13 @@ from interlock.checkpoints.context_rows import (
     name_lane,
     parse_fact,
 )
+from interlock.checkpoints.fault_rows import insert_blames
 from interlock.checkpoints.payload_rows import derive_payload_rows, insert_payloads
 from interlock.contracts.big_values import is_big
 from interlock.contracts.context_errors import UnknownFactError
 from interlock.contracts.context_records import ContextVersion, FactRecord, FactRef
-from interlock.contracts.ids import PayloadHash, ThreadId
+from interlock.contracts.fault import Blame
+from interlock.contracts.ids import PayloadHash, StepId, ThreadId, derive_id
 from interlock.contracts.outcome import StepOutcome
 from interlock.contracts.plain import Plain, derive_bytes_hash, encode_plain
 from interlock.contracts.promotion import EnteringFact, Promotion
@@ -106,7 +108,24 @@ def amend(connection: Connection, promotion: Promotion, *, key: str) -> FactReco
     resting = list_resting(connection, before.ref, does_lock=True) if before.is_held else []
     marks = [(*one, *before.ref, version.version) for one in resting]
     connection.run_many("insert_fact_mark", marks)
+    if before.is_held:
+        insert_blames(connection, (_blame(before, made),))
     return fact
+
+
+def _blame(fact: FactRecord, made: ContextVersion) -> Blame:
+    """Return that the step which published a fact was wrong, as a person's change of it says."""
+    return Blame(
+        id=derive_id("f", *fact.ref),
+        thread_id=made.thread_id,
+        step_id=StepId(""),
+        fact=tuple(fact.ref),
+        how="retracted" if made.kind == "retraction" else "corrected",
+        found_by="person",
+        found_thread=made.thread_id,
+        found_at=made.at,
+        why=made.why,
+    )
 
 
 def load_held(connection: Connection, promotion: Promotion) -> dict[str, FactRecord]:

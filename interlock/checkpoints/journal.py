@@ -1,8 +1,8 @@
 """The journal of handoffs, append-only (I8, I12)."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from interlock.checkpoints.connection import Connection
 from interlock.checkpoints.database import Database
@@ -12,9 +12,12 @@ from interlock.contracts.errors import StorageError
 from interlock.contracts.handoff import Handoff, Verdict
 from interlock.contracts.ids import PayloadHash, StepId, ThreadId
 from interlock.contracts.plain import Plain, decode_plain
+from interlock.contracts.prices import dump_money, parse_money
 from interlock.contracts.storage import OpenAttempt, ThreadCounts
 
 _Row = tuple[object, ...]
+
+_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 class Journal:
@@ -93,12 +96,21 @@ def derive_handoff_rows(handoffs: Iterable[Handoff]) -> list[_Row]:
             handoff.payload_hash,
             None if handoff.verdict is None else handoff.verdict.model_dump_json(),
             handoff.status,
-            None if handoff.queued_at is None else dump_time(handoff.queued_at),
-            None if handoff.started_at is None else dump_time(handoff.started_at),
+            _dump_time(handoff.queued_at),
+            _dump_time(handoff.started_at),
             dump_time(handoff.ended_at),
             handoff.input_tokens,
             handoff.output_tokens,
             handoff.trace_id,
+            None if handoff.verdict is None else handoff.verdict.action,
+            None if handoff.verdict is None else handoff.verdict.error,
+            _dump_time(handoff.turn_at),
+            _dump_time(handoff.reviewed_at),
+            _count(handoff.model_time),
+            _count(handoff.tool_time),
+            _count(handoff.judge_time),
+            None if handoff.money is None else parse_money(handoff.money),
+            handoff.question_id,
         )
         for handoff in handoffs
     ]
@@ -134,7 +146,26 @@ def parse_handoff(row: Sequence[Any], *, payloads: Mapping[str, bytes]) -> Hando
         input_tokens=row[15],
         output_tokens=row[16],
         trace_id=row[17],
+        turn_at=_parse_time(row[18]),
+        reviewed_at=_parse_time(row[19]),
+        model_time=_parse_span(row[20]),
+        tool_time=_parse_span(row[21]),
+        judge_time=_parse_span(row[22]),
+        money=None if row[23] is None else dump_money(row[23]),
+        question_id=row[24],
     )
+
+
+def _dump_time(instant: datetime | None) -> str | None:
+    return None if instant is None else dump_time(instant)
+
+
+def _count(span: timedelta | None) -> int | None:
+    return None if span is None else span // _MICROSECOND
+
+
+def _parse_span(count: int | None) -> timedelta | None:
+    return None if count is None else count * _MICROSECOND
 
 
 def _parse_time(text: str | None) -> datetime | None:

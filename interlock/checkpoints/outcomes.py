@@ -1,11 +1,14 @@
 """Outcomes of steps: what has settled in a dispatch superstep, and stays so (I6, I9)."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
 from interlock.checkpoints.connection import Connection
 from interlock.checkpoints.database import Database
+from interlock.checkpoints.run_ledger import dump_time
 from interlock.contracts.ids import StepId, ThreadId
 from interlock.contracts.outcome import StepOutcome
+from interlock.contracts.prices import parse_money
 
 
 async def load_superstep(
@@ -22,11 +25,35 @@ async def load_superstep(
 
 
 def derive_outcome_rows(
-    thread_id: ThreadId, *, superstep: str, outcomes: Iterable[StepOutcome]
+    thread_id: ThreadId, *, superstep: str, outcomes: Iterable[StepOutcome], now: datetime
 ) -> list[tuple[object, ...]]:
-    """Return the rows of outcomes."""
+    """Return the rows of outcomes, as they are settled now.
+
+    Args:
+        thread_id: The thread.
+        superstep: Checkpoint id of the dispatch superstep.
+        outcomes: By whose paths they are found.
+        now: When they are settled.
+    """
+    at = dump_time(now)
     return [
-        (thread_id, superstep, outcome.step_id, outcome.status, outcome.model_dump_json())
+        (
+            thread_id,
+            superstep,
+            outcome.step_id,
+            outcome.status,
+            outcome.model_dump_json(),
+            outcome.worker,
+            outcome.attempts,
+            outcome.fallback,
+            outcome.approved_by_person,
+            None if outcome.begun_at is None else dump_time(outcome.begun_at),
+            at,
+            outcome.usage.input_tokens,
+            outcome.usage.output_tokens,
+            outcome.usage.model_calls,
+            parse_money(outcome.usage.money),
+        )
         for outcome in outcomes
     ]
 

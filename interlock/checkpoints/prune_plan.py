@@ -32,11 +32,18 @@ STATEMENTS: Final[Mapping[str, str]] = {
     "outcomes": "delete_outcome",
     "questions": "delete_question",
     "model_calls": "delete_model_call",
+    "findings": "delete_finding",
+    "criteria": "delete_criterion",
+    "step_needs": "delete_step_need",
+    "tool_calls": "delete_tool_call",
+    "faults": "delete_fault",
     "payloads": "delete_unnamed_payload",
 }
 """By table, in the order of deletion: what stops half-way is found again by the next plan."""
 
-RECORD: Final = frozenset({"handoffs", "outcomes", "questions", "model_calls"})
+RECORD: Final = frozenset(
+    {"handoffs", "outcomes", "questions", "model_calls", "findings", "faults"}
+)
 """Tables whose rows stay unless a pruning is written down in the same transaction."""
 
 
@@ -116,6 +123,9 @@ def _add_record(plan: PrunePlan, connection: Connection, thread_id: str) -> None
             plan.add(f"{table}s", tuple(key), size)
     for (call_id,) in connection.run("list_model_call_ids", (thread_id,)).fetchall():
         plan.add("model_calls", (call_id,), 0)
+    for table in ("findings", "criteria", "step_needs", "tool_calls", "faults"):
+        for key in connection.run(f"list_keys_of_{table}", (thread_id,)).fetchall():
+            plan.add(table, tuple(key), 0)
 
 
 def _add_checkpoints(

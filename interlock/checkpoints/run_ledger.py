@@ -60,6 +60,7 @@ class RunLedger:
             run.stepwise,
             encode_plain(run.spaces).decode(),
             encode_plain(refs).decode(),
+            run.team,
         )
 
         def operation(connection: Connection) -> None:
@@ -157,7 +158,7 @@ def _load_big(connection: Connection, thread_id: ThreadId, row: Sequence[Any]) -
 
 def _parse_run(row: Sequence[Any], big: Mapping[str, Plain] | None = None) -> RunRecord:
     thread_id, goal, context, status, accepted_at, updated_at, cancel_reason, stepwise = row[:8]
-    spaces, _refs, *rest = row[8:]
+    spaces, _refs, team, *rest = row[8:]
     return RunRecord(
         thread_id=thread_id,
         goal=goal,
@@ -168,5 +169,7 @@ def _parse_run(row: Sequence[Any], big: Mapping[str, Plain] | None = None) -> Ru
         cancel_reason=cancel_reason,
         stepwise=bool(stepwise),
         spaces=json.loads(spaces),
+        team=team,
         result=decode_plain(rest[0].encode()) if rest else None,
+        trace_parent=rest[1] if rest else None,
     )

@@ -5,15 +5,18 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TypeVar
 
+from interlock.checkpoints.attempt_measures import measure_outputs
 from interlock.checkpoints.connection import Connection, Operation
 from interlock.checkpoints.context_ledger import SqlContextLedger
 from interlock.checkpoints.context_promotion import promote, settle_promoted
 from interlock.checkpoints.context_rows import derive_use_rows
 from interlock.checkpoints.database_kinds import build_database
 from interlock.checkpoints.effect_ledger import SqlEffectLedger
+from interlock.checkpoints.fault_rows import insert_blames, load_faults, report_blame
 from interlock.checkpoints.journal import Journal, derive_handoff_rows, insert_handoffs
 from interlock.checkpoints.leases import Leases
 from interlock.checkpoints.limit_ledger import SqlLimitLedger
+from interlock.checkpoints.measured_rows import derive_measured_rows, insert_measured
 from interlock.checkpoints.outcomes import derive_outcome_rows, insert_outcomes, load_superstep
 from interlock.checkpoints.payload_rows import derive_payload_rows, insert_payloads
 from interlock.checkpoints.pruning import Pruning
@@ -39,10 +42,12 @@ from interlock.checkpoints.spending import (
 from interlock.checkpoints.sqlite.compaction import compact_file, measure_file
 from interlock.checkpoints.storage_url import parse_storage_url
 from interlock.checkpoints.strict_msgpack import require_strict_msgpack
+from interlock.checkpoints.trace_marks import TraceMarks, note_trace
 from interlock.checkpoints.write_hook import WriteHook
 from interlock.contracts.clock import Clock, SystemClock
 from interlock.contracts.effect_ledger import Transaction
 from interlock.contracts.encryption import Encryption
+from interlock.contracts.fault import Blame, Fault
 from interlock.contracts.handoff import Handoff
 from interlock.contracts.ids import PayloadHash, QuestionId, StepId, ThreadId
 from interlock.contracts.outcome import RunStatus, StepOutcome
@@ -96,11 +101,13 @@ class SqlStorage:
         require_strict_msgpack()
         self._url = parse_storage_url(url)
         clock = clock or SystemClock()
+        self._clock = clock
         self._database = build_database(self._url, write_hook=write_hook, encryption=encryption)
         self._is_plain = encryption is None
         self._leases = Leases(self._database, clock)
         self._runs = RunLedger(self._database, clock)
         self._journal = Journal(self._database)
+        self._trace_marks = TraceMarks()
         self._questions = QuestionLedger(self._database, clock)
         self._ledger = SqlEffectLedger(self._database, self._leases, clock)
         self._context = SqlContextLedger(self._database)
@@ -271,13 +278,11 @@ class SqlStorage:
 
     def _derive_commit(self, thread_id: ThreadId, batch: Batch) -> Operation[StepOutcome | None]:
         guard = self._leases.derive_guard(thread_id)
+        marked = self._trace_marks.mark(thread_id, batch)
         payload_rows = derive_payload_rows(
             thread_id, handoffs=batch.handoffs, payloads=batch.payloads
         )
-        handoff_rows = derive_handoff_rows(batch.handoffs)
-        given_rows = derive_outcome_rows(
-            thread_id, superstep=batch.superstep, outcomes=batch.outcomes
-        )
+        measured = derive_measured_rows(batch)
         question_rows = derive_question_rows(batch.questions)
         note_rows = derive_note_rows(batch.notes)
         use_rows = derive_use_rows(batch.uses)
@@ -287,17 +292,21 @@ class SqlStorage:
 
         def operation(connection: Connection) -> StepOutcome | None:
             guard(connection)
-            promoted, outcome_rows = None, given_rows
+            promoted, outcomes = None, batch.outcomes
             if batch.promotion is not None:
                 (outcome,) = batch.outcomes
                 promoted = settle_promoted(
                     connection, thread_id, outcome, promotion=batch.promotion
                 )
-                outcome_rows = derive_outcome_rows(
-                    thread_id, superstep=batch.superstep, outcomes=(promoted,)
-                )
+                outcomes = (promoted,)
             insert_payloads(connection, payload_rows)
-            insert_handoffs(connection, handoff_rows)
+            handoffs = measure_outputs(connection, marked, batch.tool_calls)
+            insert_handoffs(connection, derive_handoff_rows(handoffs))
+            insert_measured(connection, measured)
+            insert_blames(connection, batch.blames)
+            outcome_rows = derive_outcome_rows(
+                thread_id, superstep=batch.superstep, outcomes=outcomes, now=self._clock.now()
+            )
             insert_outcomes(connection, outcome_rows)
             connection.run_many("insert_fact_use", use_rows)
             insert_questions(connection, question_rows)
@@ -308,6 +317,7 @@ class SqlStorage:
             apply_answers(connection, thread_id, batch.applied)
             if update is not None:
                 apply_update(connection, update)
+                note_trace(connection, thread_id, batch.run)
             return promoted
 
         return operation
@@ -382,6 +392,19 @@ class SqlStorage:
     async def list_questions(self, thread_id: ThreadId | None = None) -> Sequence[Question]:
         """Return open, unanswered questions, oldest first; of all threads if none is named."""
         return await self._questions.list_open(thread_id)
+
+    async def report_fault(self, blame: Blame) -> Fault:
+        """Write down that a step's value is wrong; needs no lease, the run may have ended.
+
+        Raises:
+            UnknownThreadError: There is no such run.
+            NoValueError: The step has no value.
+        """
+        return await report_blame(self._database, blame)
+
+    async def load_faults(self, thread_id: ThreadId) -> Sequence[Fault]:
+        """Return the faults of a thread's steps, in the order in which they were found."""
+        return await load_faults(self._database, thread_id)
 
     async def prune(self, retention: Retention, *, dry_run: bool = False) -> PruneReport:
         """Delete what is old and no resume needs, or count it; safe to stop and to repeat.

@@ -56,6 +56,16 @@ ContextOption = Annotated[
         show_default=False,
     ),
 ]
+OtelOption = Annotated[
+    bool,
+    typer.Option(
+        "--otel",
+        metavar="",
+        help="Tell OpenTelemetry of the run: spans and metrics, to what OTEL_* names.",
+        show_default=False,
+        envvar="INTERLOCK_OTEL",
+    ),
+]
 SpaceOption = Annotated[
     list[str] | None,
     typer.Option(

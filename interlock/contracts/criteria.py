@@ -4,6 +4,7 @@ A criterion is declared in a step; the `criteria` room decides it. Here are only
 the words, so that a plan can be stored, shown and written by a model.
 """
 
+import operator
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -73,6 +74,11 @@ class Finding(FrozenModel):
             verdict, reason and quotes.
         asks_person: Whether it did not pass because only a person can decide it.
         undecided: Whether a rubric's declared default holds, since its judges came to nothing.
+        kind: Of the criterion: `expr`, `schema`, `check`, `rubric`; `output` for the declared type of
+            the output, `context` for what the shared context refuses,
+            `bounds` for a review that was cut off.
+        blames: The inputs, or keys of the shared context, that are found to be wrong: the fault is not
+            this worker's, but of the step whose output or fact they are.
     """
 
     criterion: str = ""
@@ -81,6 +87,8 @@ class Finding(FrozenModel):
     evidence: Plain = None
     asks_person: bool = False
     undecided: bool = False
+    kind: Annotated[str, Field(exclude_if=operator.not_)] = ""
+    blames: Annotated[tuple[str, ...], Field(exclude_if=operator.not_)] = ()
 
 
 def expr(expression: str, *, message: str | None = None) -> ExpressionCriterion:

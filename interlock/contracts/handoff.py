@@ -1,11 +1,19 @@
 """Handoffs and verdicts: what the journal records."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Literal, TypeAlias
 
 from interlock.contracts.criteria import Finding
 from interlock.contracts.frozen_model import FrozenModel
-from interlock.contracts.ids import HandoffId, PayloadHash, StepId, ThreadId, WorkerName
+from interlock.contracts.ids import (
+    HandoffId,
+    PayloadHash,
+    QuestionId,
+    StepId,
+    ThreadId,
+    WorkerName,
+)
 from interlock.contracts.plain import Plain
 
 HandoffKind: TypeAlias = Literal[
@@ -54,6 +62,14 @@ class Handoff(FrozenModel):
         input_tokens: As reported by models.
         output_tokens: As reported by models.
         trace_id: The run's trace, if tracing.
+        turn_at: When the attempt had its turn: a slot, and its worker's limits.
+        reviewed_at: When the verdict was reached.
+        model_time: How long, within the attempt, at least one call of a model was open; stored with
+            an output and told when read.
+        tool_time: How long, apart from that, a call of a tool was open.
+        judge_time: How long, within its review, a call of a judge's model was open.
+        money: What the attempt's model calls cost, its judges' too.
+        question_id: Of questions and answers.
     """
 
     id: HandoffId
@@ -75,3 +91,10 @@ class Handoff(FrozenModel):
     input_tokens: int = 0
     output_tokens: int = 0
     trace_id: str | None = None
+    turn_at: datetime | None = None
+    reviewed_at: datetime | None = None
+    model_time: timedelta | None = None
+    tool_time: timedelta | None = None
+    judge_time: timedelta | None = None
+    money: Decimal | None = None
+    question_id: QuestionId | None = None

@@ -1,8 +1,9 @@
 """How a step ended, and how a run ended."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
-from typing import Final, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import Field
 
@@ -90,6 +91,8 @@ class StepOutcome(FrozenModel):
         approved_by_person: Whether a person let it pass.
         question: What is asked, while waiting.
         usage: Cost of all attempts.
+        fallback: The kind of the fallback that settled it, such as `use_value`; None if none did.
+        begun_at: When all that it needs had first settled; stored beside it, and not part of it.
         notes: What its team settled for without a gap, each as the path of the step below this
             one whose team it was, empty for its own, and words.
         carry: Where the step goes on after the answer; private to the step graph.
@@ -113,6 +116,8 @@ class StepOutcome(FrozenModel):
     approved_by_person: bool = False
     question: Question | None = None
     usage: Usage = Usage()
+    fallback: str | None = None
+    begun_at: Annotated[datetime | None, Field(exclude=True)] = None
     notes: tuple[tuple[StepId, str], ...] = ()
     carry: dict[str, Plain] | None = None
 

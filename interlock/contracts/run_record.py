@@ -21,7 +21,9 @@ class RunRecord(FrozenModel):
         cancel_reason: Why it was asked to stop, if it was.
         result: A dumped `RunResult`, once terminal.
         stepwise: Whether dispatch returns to the supervisor after every settled step.
+        team: The name of the team that runs it; empty if it has none.
         spaces: The named spaces of shared context that its facts live in, by role.
+        trace_parent: The span of its last drive, as W3C's traceparent, if it was traced.
     """
 
     thread_id: ThreadId
@@ -34,3 +36,5 @@ class RunRecord(FrozenModel):
     result: Plain = None
     stepwise: bool = False
     spaces: dict[str, str] = {}
+    team: str = ""
+    trace_parent: str | None = None

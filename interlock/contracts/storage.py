@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
+from interlock.contracts.attempt_parts import StepNeed, ToolCall
 from interlock.contracts.context_ledger import ContextLedger
 from interlock.contracts.context_records import FactUse
 from interlock.contracts.effect_ledger import EffectLedger, Transaction
+from interlock.contracts.fault import Blame, Fault
 from interlock.contracts.handoff import Handoff
 from interlock.contracts.ids import PayloadHash, QuestionId, StepId, ThreadId
 from interlock.contracts.limits import LimitLedger
@@ -49,10 +51,18 @@ class Lease:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunUpdate:
-    """A change of a run's status; ignored if the run's status is terminal (I9)."""
+    """A change of a run's status; ignored if the run's status is terminal (I9).
+
+    Attributes:
+        status: The new one.
+        result: A dumped `RunResult`, once terminal.
+        trace_parent: The span of the drive that begins, as W3C's traceparent; its trace is noted on
+            all handoffs that follow.
+    """
 
     status: RunStatus
     result: Plain = None
+    trace_parent: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +81,10 @@ class Batch:
         notes: Ignored where a note of the same id is stored.
         calls: Model calls that go out; ignored where a call of the same id is stored.
         ended_calls: Model calls that came back; ignored where the call has ended.
+        needs: What steps wait for; ignored where it is stored.
+        tool_calls: Calls of tools within attempts; ignored where they are stored.
+        blames: Faults that somebody found; ignored where one of the same id is stored, and where the
+            step has no accepted value.
     """
 
     superstep: str = ""
@@ -86,6 +100,9 @@ class Batch:
     notes: Sequence[Note] = ()
     calls: Sequence[CallRecord] = ()
     ended_calls: Sequence[CallEnd] = ()
+    needs: Sequence[StepNeed] = ()
+    tool_calls: Sequence[ToolCall] = ()
+    blames: Sequence[Blame] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -337,6 +354,19 @@ class Storage(Protocol):
 
     async def list_questions(self, thread_id: ThreadId | None = None) -> Sequence[Question]:
         """Return open, unanswered questions, oldest first; of all threads if none is named."""
+        ...
+
+    async def report_fault(self, blame: Blame) -> Fault:
+        """Write down that a step's value is wrong; needs no lease, the run may have ended.
+
+        Raises:
+            UnknownThreadError: There is no such run.
+            NoValueError: The step has no value.
+        """
+        ...
+
+    async def load_faults(self, thread_id: ThreadId) -> Sequence[Fault]:
+        """Return the faults of a thread's steps, in the order in which they were found."""
         ...
 
     async def prune(self, retention: Retention, *, dry_run: bool = False) -> PruneReport:

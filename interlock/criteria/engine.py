@@ -190,9 +190,11 @@ class CriteriaEngine:
 
 
 def _name_criterion(finding: Finding, criterion: Criterion) -> Finding:
-    if finding.criterion:
-        return finding
-    return finding.model_copy(update={"criterion": describe_criterion(criterion)})
+    named = {
+        "criterion": finding.criterion or describe_criterion(criterion),
+        "kind": criterion.kind,
+    }
+    return finding.model_copy(update=named)
 
 
 def _describe_output(output: type[BaseModel] | dict[str, Any]) -> str:
@@ -206,7 +208,11 @@ def _review_types(output: Plain, *, step: Step, worker: Worker | None) -> list[F
     findings: list[Finding] = []
     if step.output_schema is not None:
         finding = review_schema(output, step.output_schema)
-        findings.append(finding.model_copy(update={"criterion": "has the step's output schema"}))
+        findings.append(
+            finding.model_copy(
+                update={"criterion": "has the step's output schema", "kind": "output"}
+            )
+        )
     if worker is None or worker.output is None:
         return findings
     words = _describe_output(worker.output)
@@ -214,7 +220,7 @@ def _review_types(output: Plain, *, step: Step, worker: Worker | None) -> list[F
         finding = review_schema(output, worker.output)
     else:
         finding = _review_model(output, worker.output)
-    findings.append(finding.model_copy(update={"criterion": words}))
+    findings.append(finding.model_copy(update={"criterion": words, "kind": "output"}))
     return findings
 
 

@@ -79,6 +79,7 @@ def _read(name: str, result: object, output: Plain) -> Finding:
             passed=result.passed,
             message=clean_words(result.message, _WORDS_CHARS),
             evidence=_read_evidence(result.evidence),
+            blames=tuple(clean_words(name, _WORDS_CHARS) for name in result.blames),
         )
     if result is True:
         return Finding(passed=True)

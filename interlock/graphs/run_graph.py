@@ -84,7 +84,9 @@ def _build_nested(team: Team, spec: TeamSpec) -> AnyGraph:
 
     What is live is shared, so that drains and cancels reach it and budgets count it.
     """
-    nested = Team.build(spec, open_storage=team.open_storage, clock=team.clock)
+    nested = Team.build(
+        spec, open_storage=team.open_storage, clock=team.clock, telemetry=team.telemetry
+    )
     nested.listeners = team.listeners
     nested.live = team.live
     nested.models = {**team.models, **spec.models}

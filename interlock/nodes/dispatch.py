@@ -30,7 +30,7 @@ from interlock.contracts.plan_order import (
     derive_remaining_seconds,
     derive_topological_order,
 )
-from interlock.contracts.storage import Storage
+from interlock.contracts.storage import Batch, Storage
 from interlock.nodes.planning.plan_proposal import name_owner
 from interlock.nodes.planning.streamed_plan import end_stream, journal_part
 from interlock.nodes.run.assignment import MissingInputError, build_assignment, find_unmet_need
@@ -44,11 +44,13 @@ from interlock.nodes.run.run_state import RunContext, RunState, as_plain, requir
 from interlock.nodes.run.settlement import settle_step
 from interlock.nodes.run.slots import Slot
 from interlock.nodes.run.spent import Spent, count_spent
+from interlock.nodes.run.step_needs import list_needs
 from interlock.nodes.run.team import Team
 from interlock.nodes.steps.step_config import lend_config
 from interlock.nodes.steps.step_effects import EffectReport, settle_cut_off
 from interlock.nodes.steps.step_notes import StepNotes
 from interlock.nodes.steps.step_run import CURRENT_STEP, StepRun
+from interlock.nodes.steps.step_spans import StepSpans, watch_step
 from interlock.nodes.steps.step_state import BRIEF, derive_trigger
 from interlock.tools.effect_scope import CURRENT_SCOPE
 
@@ -339,13 +341,19 @@ class _Superstep:
             raise
         if (reason := find_unmet_need(step, needed)) is not None:
             return await self._settle_unstarted(step, "blocked", reason)
-        return await self._run(step, needed, run_step_graph)
+        place, waiting = self._get_place(step.id), self.known.get(step.id)
+        with watch_step(self.team, step, place, waiting=waiting) as spans:
+            outcome = await self._run(step, needed, run_step_graph, spans=spans)
+            spans.settle(outcome)
+            return outcome
 
     async def _run(
         self,
         step: Step,
         needed: Mapping[StepId, StepOutcome],
         run_step_graph: RunStepGraph,
+        *,
+        spans: StepSpans,
     ) -> StepOutcome:
         queued_at = self.team.clock.now()
         slot = self.live.slots.open_slot(step.worker, priority=self.priority[step.id])
@@ -354,6 +362,7 @@ class _Superstep:
             await slot.take_or_suspend()
             values = KeptValues(self.storage, self.thread_id)
             run = self._build_step_run(step, slot=slot, queued_at=queued_at, values=values)
+            run.spans = spans
             assignment = await build_assignment(
                 step,
                 needed,
@@ -422,6 +431,7 @@ class _Superstep:
             before, now = self._get_waited(step.id), self.spent.get(place.path, Spent())
             spent = Spent(max(before.attempts, now.attempts), before.usage + now.usage)
         report, handoffs = await self._take_back(step, spent)
+        waited = self.known.get(step.id)
         outcome = StepOutcome.model_validate(
             {
                 "step_id": step.id,
@@ -429,9 +439,11 @@ class _Superstep:
                 "reason": "; ".join((reason, *report.words)),
                 "attempts": spent.attempts,
                 "usage": spent.usage,
+                "begun_at": ((waited.carry if waited else None) or {}).get("begun_at"),
             }
         )
-        return await settle_step(self.team, self.storage, outcome, place=place, handoffs=handoffs)
+        beside = Batch(handoffs=handoffs, needs=list_needs(step, place))
+        return await settle_step(self.team, self.storage, outcome, place=place, beside=beside)
 
     async def _take_back(
         self, step: Step, spent: Spent

@@ -4,7 +4,7 @@ Answers come by question id, some or all. In Studio they bypass the facade, so t
 ids, hashes and allowed decisions itself; what is refused is asked again, with the reason.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from langgraph.runtime import Runtime
@@ -22,6 +22,7 @@ from interlock.nodes.run.place import Place, get_superstep, get_thread_id
 from interlock.nodes.run.run_state import RunContext, RunState, as_plain, require_schema_version
 from interlock.nodes.run.team import Team
 from interlock.telemetry.events import HandoffRecorded
+from interlock.telemetry.spans import SPAN
 
 EscalateNode = Callable[[RunState, Runtime[RunContext]], Awaitable[RunState]]
 
@@ -58,6 +59,7 @@ def build_escalate_node(team: Team) -> EscalateNode:
         accepted: dict[str, dict[str, Any]] = {
             question_id: as_plain(answer) for question_id, answer in answers.items()
         }
+        _name_askers(team, state, answers)
         await _journal(team, place, questions, answers)
         update = RunState(
             answers={**state["answers"], **accepted},
@@ -66,6 +68,17 @@ def build_escalate_node(team: Team) -> EscalateNode:
         return {**renewed, **update, **await answer_plan(team, state, place, answers)}
 
     return escalate
+
+
+def _name_askers(team: Team, state: RunState, answered: Collection[QuestionId]) -> None:
+    """Tell who watches which steps had asked what is answered now, also in another process."""
+    if not team.telemetry.is_on:
+        return
+    for outcome in state.get("outcomes", {}).values():
+        question = outcome["question"] or {}
+        if question.get("id") in answered:
+            asked_in = (outcome["carry"] or {}).get(SPAN)
+            team.telemetry.remember_asker(question["id"], asked_in)
 
 
 def list_open_questions(state: RunState) -> list[Question]:

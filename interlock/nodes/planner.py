@@ -34,6 +34,7 @@ from interlock.nodes.run.plan_stream import (
 from interlock.nodes.run.run_state import RunContext, RunState, as_plain, require_schema_version
 from interlock.nodes.run.team import Team
 from interlock.telemetry.events import PlanRefused
+from interlock.telemetry.spans import OpenSpan, within
 
 _HOPELESS: Final = (PermanentError, BreakerOpenError)
 """After these a planner is asked no more: its second ways are next."""
@@ -66,7 +67,9 @@ def build_planner_node(team: Team) -> PlannerNode:
             return await _give_up(team, state, runtime, tried=tried, attempts=asked)
         tried = PlanTry()
         try:
-            await _ask(team, state, runtime, tried=tried)
+            with within(_open_span(team, state, runtime)) as span:
+                await _ask(team, state, runtime, tried=tried)
+                span.tell(steps=len(tried.plan.steps) if tried.plan else None)
         except BaseException as exc:
             live = team.find_live(get_thread_id(runtime), state["scope"])
             if isinstance(exc, asyncio.CancelledError) and live.cancel_reason is not None:
@@ -92,6 +95,16 @@ def build_planner_node(team: Team) -> PlannerNode:
         return {**begun, **proposed}
 
     return planner
+
+
+def _open_span(team: Team, state: RunState, runtime: Runtime[RunContext]) -> OpenSpan:
+    return team.telemetry.open(
+        "plan",
+        thread=get_thread_id(runtime),
+        step=name_owner(state) or None,
+        attempt=state["plan_attempts"] + 1,
+        planner=type(team.spec.planner).__name__,
+    )
 
 
 async def _ask(

@@ -22,6 +22,7 @@ from interlock.graphs.run_graph import RunGraph, build_graph
 from interlock.nodes.run.team import Team, TeamSpec
 from interlock.orchestrator.context_declaration import require_context
 from interlock.orchestrator.lazy_storage import LazyStorage
+from interlock.telemetry.spans import SILENT, Telemetry
 
 Checks = Mapping[str, Check] | Sequence[Callable[..., Any]]
 
@@ -40,6 +41,7 @@ def build_run_graph(  # noqa: PLR0913 - one declaration, every part by name
     context: SharedContext | None = None,
     clock: Clock | None = None,
     encryption: Encryption | None = None,
+    telemetry: Telemetry | None = None,
 ) -> RunGraph:
     """Return a team's run graph, not compiled: for Studio, and for those who compile it.
 
@@ -58,6 +60,7 @@ def build_run_graph(  # noqa: PLR0913 - one declaration, every part by name
         context: The shared context as declared; left out, any key may be published.
         clock: Time; the machine's if left out.
         encryption: The keys of a storage that is named by its URL and sealed; None if plain.
+        telemetry: Who watches its runs, such as `OpenTelemetry()`; nobody if left out.
 
     Raises:
         ConfigurationError: The declaration cannot work; the message says why.
@@ -72,7 +75,13 @@ def build_run_graph(  # noqa: PLR0913 - one declaration, every part by name
         context=context,
     )
     source = LazyStorage(storage, clock=clock, encryption=encryption)
-    return build_graph(Team.build(spec, open_storage=source.open, clock=clock or SystemClock()))
+    team = Team.build(
+        spec,
+        open_storage=source.open,
+        clock=clock or SystemClock(),
+        telemetry=telemetry or SILENT,
+    )
+    return build_graph(team)
 
 
 def build_spec(

@@ -39,7 +39,9 @@ from interlock.nodes.run.team import Team
 from interlock.nodes.steps.worker_questions import derive_resume_value, list_questions
 from interlock.orchestrator.lease_keeper import LeaseKeeper
 from interlock.orchestrator.run_request import SEED_VERSION, select_own
+from interlock.orchestrator.run_span import tell_result, watch_run
 from interlock.telemetry.events import HandoffRecorded, RunStarted
+from interlock.telemetry.spans import SILENT_SPAN, OpenSpan
 
 RunGraphCompiled = CompiledStateGraph[Any, Any, Any, Any]
 _RECURSION_LIMIT: Final = 1_000_000
@@ -75,6 +77,7 @@ class Drive:
         self._live: LiveRun = team.build_live(record.thread_id)
         self._aborts = 0
         self._has_run = False
+        self._span: OpenSpan = SILENT_SPAN
 
     async def run(self, *, ttl: timedelta, is_resumed: bool) -> RunResult:
         """Drive the thread until it is finished or waits for a person.
@@ -99,7 +102,10 @@ class Drive:
             self.cancel(reason)
         try:
             async with keeper:
-                return await self._run_abortably()
+                with watch_run(self._team, self._record, is_resumed=is_resumed) as self._span:
+                    result = await self._run_abortably()
+                    tell_result(self._span, result)
+                return result
         except GraphDrained as exc:
             reason = self._drain_reason or str(exc)
             raise DrainedError(thread_id=self._thread_id, reason=reason) from exc
@@ -196,10 +202,13 @@ class Drive:
             for question, answer in self._taken
         ]
         self._taken = []
-        batch = Batch(handoffs=handoffs, run=RunUpdate(status="running"))
+        batch = Batch(handoffs=handoffs, run=self._derive_start())
         await self._storage.commit(self._thread_id, batch)
         for handoff in handoffs:
             self._team.emit(HandoffRecorded(thread_id=self._thread_id, at=now, handoff=handoff))
+
+    def _derive_start(self) -> RunUpdate:
+        return RunUpdate(status="running", trace_parent=self._span.reference)
 
     def _place(self, snapshot: StateSnapshot) -> Place:
         superstep = snapshot.config["configurable"].get("checkpoint_id", "")

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Self
 
@@ -44,6 +45,7 @@ from interlock.orchestrator.run_request import build_record, build_seeds
 from interlock.orchestrator.status import ThreadStatus
 from interlock.orchestrator.thread_changes import ThreadChanges
 from interlock.telemetry.events import Event, RunStopped
+from interlock.telemetry.spans import SILENT, Telemetry
 
 
 class Orchestrator(ThreadChanges):
@@ -67,6 +69,8 @@ class Orchestrator(ThreadChanges):
         clock: Clock | None = None,
         lease_ttl: timedelta = timedelta(seconds=15),
         encryption: Encryption | None = None,
+        name: str = "",
+        telemetry: Telemetry | None = None,
     ) -> None:
         """Declare a team; nothing is opened yet.
 
@@ -82,11 +86,13 @@ class Orchestrator(ThreadChanges):
             clock: Time; the machine's if left out.
             lease_ttl: How long a thread stays this process's after its last sign of life.
             encryption: The keys of a storage that is named by its URL and sealed; None if plain.
+            name: What its runs are counted under, where several teams share a storage.
+            telemetry: Who watches its runs, such as `OpenTelemetry()`; nobody if left out.
 
         Raises:
             ConfigurationError: The declaration cannot work; the message says why.
         """
-        self.team_spec: TeamSpec = build_spec(
+        spec = build_spec(
             workers=workers,
             planner=planner,
             policy=policy,
@@ -95,13 +101,20 @@ class Orchestrator(ThreadChanges):
             models=models,
             context=context,
         )
+        self.team_spec: TeamSpec = replace(spec, name=name)
         self._given_storage = storage
         self._given_clock = clock
         self._given_encryption = encryption
+        self._given_telemetry = telemetry
         self._source = LazyStorage(storage, clock=clock, encryption=encryption)
         self._clock = clock or SystemClock()
         self._ttl = lease_ttl
-        self._team = Team.build(self.team_spec, open_storage=self._source.open, clock=self._clock)
+        self._team = Team.build(
+            self.team_spec,
+            open_storage=self._source.open,
+            clock=self._clock,
+            telemetry=telemetry or SILENT,
+        )
         self._builder = build_graph(self._team, input_schema=StoredRunInput)
         self._storage: Storage | None = None
         self._graph: RunGraphCompiled | None = None
@@ -152,14 +165,20 @@ class Orchestrator(ThreadChanges):
         """The keys that it was declared with."""
         return self._given_encryption
 
+    @property
+    def telemetry(self) -> Telemetry | None:
+        """Who watches its runs, as it was declared."""
+        return self._given_telemetry
+
     def copy_with(
         self,
         *,
         storage: str | None = None,
         planner: PlannerLike | None = None,
         encryption: Encryption | None = None,
+        telemetry: Telemetry | None = None,
     ) -> Self:
-        """Return a team like this one with another storage, planner or keys; nothing is opened.
+        """Return a team like this one with something else in its place; nothing is opened.
 
         Raises:
             ConfigurationError: The URL is unknown.
@@ -177,6 +196,8 @@ class Orchestrator(ThreadChanges):
             clock=self._given_clock,
             lease_ttl=self._ttl,
             encryption=encryption if encryption is not None else self._given_encryption,
+            name=spec.name,
+            telemetry=telemetry or self._given_telemetry,
         )
 
     @property
@@ -222,7 +243,7 @@ class Orchestrator(ThreadChanges):
             spaces=spaces,
             stepwise=stepwise,
             now=self._clock.now(),
-        )
+        ).model_copy(update={"team": self.team_spec.name})
         seeds = build_seeds(record, team=self._team)
         self._require_plan(record)
         await self._open_storage.accept_run(record, seeds=seeds)

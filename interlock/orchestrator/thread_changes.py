@@ -1,11 +1,13 @@
 """What people change of stored threads through the facade: facts, and what is no longer needed."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from datetime import timedelta
 
 from interlock.contracts.clock import Clock
 from interlock.contracts.context_records import FactRecord
 from interlock.contracts.errors import ConfigurationError
+from interlock.contracts.fault import Fault
 from interlock.contracts.plan import TaskGraph
 from interlock.contracts.retention import PruneReport, Retention
 from interlock.nodes.planning.plan_checks import validate_plan
@@ -16,6 +18,7 @@ from interlock.orchestrator.context_reading import (
     retract_fact,
 )
 from interlock.orchestrator.drive import RunGraphCompiled
+from interlock.orchestrator.fault_reporting import report_fault
 from interlock.orchestrator.nested_teams import find_team_at
 from interlock.orchestrator.plan_edits import PlanEditing
 from interlock.orchestrator.replan_request import request_replan
@@ -139,6 +142,54 @@ class ThreadChanges(ThreadViews):
             dry_run: Count only.
         """
         return await self._open_storage.prune(retention or Retention(), dry_run=dry_run)
+
+    async def areport_fault(
+        self,
+        thread_id: str,
+        step: str,
+        *,
+        why: str,
+        found_by: str = "person",
+        is_final_check: bool = False,
+    ) -> Fault:
+        """Write down that a step's value proved wrong, for the metrics of errors; changes nothing else.
+
+        For what no criterion of the run could see: a customer's complaint, an evaluation against known
+        answers. The run may have ended. Safe to repeat: a step's value is reported once by each
+        finder.
+
+        Args:
+            thread_id: The thread.
+            step: Whose value it is, by path.
+            why: What is wrong with it; recorded.
+            found_by: Who or what found it; lies in the clear also in sealed storages.
+            is_final_check: Whether a check of what the run came to found it.
+
+        Returns:
+            The fault, with the attempt that it is about.
+
+        Raises:
+            UnknownThreadError: No run was ever started there.
+            NoValueError: The step has no value that could be wrong.
+        """
+        return await report_fault(
+            self._open_storage,
+            thread_id,
+            step,
+            why=why,
+            found_by=found_by,
+            is_final_check=is_final_check,
+            at=self._clock.now(),
+        )
+
+    async def afaults(self, thread_id: str) -> Sequence[Fault]:
+        """Return the faults of a thread's steps that are known by now, in the order they were found.
+
+        Raises:
+            UnknownThreadError: No run was ever started there.
+        """
+        record = await self._load(thread_id)
+        return await self._open_storage.load_faults(record.thread_id)
 
     async def aretract(self, thread_id: str, key: str, *, why: str) -> FactRecord:
         """Take a fact of the shared context back: no step is shown it any more.

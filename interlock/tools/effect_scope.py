@@ -18,7 +18,7 @@ import threading
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar, Token
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from langchain_core.runnables.config import var_child_runnable_config
 
@@ -69,6 +69,18 @@ class CallPlace:
         return f"{task}!{call_id}" if call_id else f"{task}#{self.index}"
 
 
+class WatchesTools(Protocol):
+    """Notes when tools are called and when they answer."""
+
+    def begin(self, tool: str, *, is_guards: bool = False) -> Any:  # noqa: ANN401 - its own
+        """Note that a tool is called now, and return what to give back at its end."""
+        ...
+
+    def end(self, call: Any, error: BaseException | None = None) -> None:  # noqa: ANN401 - its own
+        """Note that a tool has answered, or raised."""
+        ...
+
+
 @dataclass(slots=True, kw_only=True)
 class EffectScope:
     """What guarded calls of one attempt have in common.
@@ -94,6 +106,7 @@ class EffectScope:
         within: The effect whose tool makes the calls; None if the worker itself does.
         limits: Where breakers and rates of tools are kept.
         breaker_notice: Told if one of these breakers changes.
+        watch: Notes when tools are called and when they answer.
     """
 
     ledger: EffectLedger
@@ -116,6 +129,7 @@ class EffectScope:
     within: IdempotencyKey | None = None
     limits: LimitLedger | None = None
     breaker_notice: BreakerNotice | None = None
+    watch: "WatchesTools | None" = None
     _taken: dict[tuple[str, ...], set[int]] = field(default_factory=dict)
     _unanswered: dict[str, dict[str, None]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)

@@ -1,7 +1,8 @@
 """A call under guard, for whoever wraps a tool: a function, a LangChain tool, a middleware."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -60,6 +61,18 @@ async def call_guarded(
         BreakerOpenError: The tool has kept failing, and is left alone.
         Exception: What the tool raised, now or when it was run.
     """
+    with _watched(declaration.tool):
+        return await _call(declaration, arguments, run, codec=codec, tool_call_id=tool_call_id)
+
+
+async def _call(
+    declaration: EffectDeclaration,
+    arguments: Mapping[str, Plain],
+    run: Callable[[IdempotencyKey], Awaitable[object]],
+    *,
+    codec: AnswerCodec,
+    tool_call_id: str | None,
+) -> Any:  # noqa: ANN401 - the tool's answer
     if declaration.effect == "read":
         limit = declaration.derive_limit()
         if limit is None:
@@ -106,6 +119,18 @@ def call_guarded_blocking(
     tool_call_id: str | None = None,
 ) -> Any:  # noqa: ANN401 - the tool's answer
     """Do as `call_guarded` does, blocking the calling thread."""
+    with _watched(declaration.tool):
+        return _call_blocking(declaration, arguments, run, codec=codec, tool_call_id=tool_call_id)
+
+
+def _call_blocking(
+    declaration: EffectDeclaration,
+    arguments: Mapping[str, Plain],
+    run: Callable[[IdempotencyKey], object],
+    *,
+    codec: AnswerCodec,
+    tool_call_id: str | None,
+) -> Any:  # noqa: ANN401 - the tool's answer
     if declaration.effect == "read":
         limit = declaration.derive_limit()
         if limit is None:
@@ -133,6 +158,23 @@ def call_guarded_blocking(
         prepared.give_back()
         raise
     return codec.decode(answer)
+
+
+@contextmanager
+def _watched(tool: str) -> Iterator[None]:
+    """Let the attempt's watch, if there is one, note a call of a tool."""
+    scope = CURRENT_SCOPE.get()
+    watch = None if scope is None else scope.watch
+    if watch is None:
+        yield
+        return
+    call = watch.begin(tool, is_guards=True)
+    try:
+        yield
+    except BaseException as exc:
+        watch.end(call, exc)
+        raise
+    watch.end(call)
 
 
 def find_scope(tool: str) -> EffectScope:

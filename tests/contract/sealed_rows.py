@@ -43,11 +43,32 @@ def list_writes(thread: str, n: int) -> list[Call]:
                 AT,
                 1,
                 1,
-                None,
+                *[None] * 10,
             ),
         ),
-        ("insert_outcome", (thread, "c1", step, "accepted", say(thread, n, "outcome"))),
-        ("insert_outcome", (thread, "c1", f"{step}x", "accepted", "")),
+        ("insert_criterion", (thread, hash_, "expr", say(thread, n, "criterion"))),
+        (
+            "insert_fault",
+            (
+                f"{thread}-f{n}",
+                thread,
+                "c1",
+                step,
+                1,
+                "reported",
+                "a",
+                thread,
+                "",
+                0,
+                AT,
+                say(thread, n, "fault"),
+            ),
+        ),
+        (
+            "insert_outcome",
+            (thread, "c1", step, "accepted", say(thread, n, "outcome"), *[None] * 10),
+        ),
+        ("insert_outcome", (thread, "c1", f"{step}x", "accepted", "", *[None] * 10)),
         ("insert_question", (f"{thread}-q{n}", thread, say(thread, n, "question"), AT)),
         ("insert_question", (f"{thread}-a{n}", thread, say(thread, n, "asked"), AT)),
         ("save_answer", (say(thread, n, "answer"), AT, f"{thread}-a{n}", thread)),
@@ -160,9 +181,10 @@ def list_run_writes(thread: str) -> list[Call]:
     """Return what writes the one run of a thread."""
     first = (say(thread, "goal"), say(thread, "context"), "running", AT, AT, None)
     return [
-        ("insert_run", (thread, *first, say(thread, "first"), False, "{}", "{}")),
+        ("insert_run", (thread, *first, say(thread, "first"), False, "{}", "{}", "")),
         ("request_cancel", (say(thread, "cancel"), thread)),
         ("update_run", ("waiting", say(thread, "result"), AT, thread)),
+        ("note_trace", ("00-1-2-01", thread)),
     ]
 
 
@@ -184,10 +206,12 @@ READS: Final[dict[str, tuple[Any, ...]]] = {
     "load_channel_values": ("t", "", json.dumps({"ch": "v1", "big": "v2"})),
     "load_checkpoint": ("t", "", "cp1"),
     "load_context_versions": ("t",),
+    "load_criteria": ("t",),
     "load_effect": ("t", "e1"),
     "load_fact_history": ("t", "key"),
     "load_fact_since": ("t", "key", 1, "c1", 9),
     "load_fact_version": ("t", "key", 1),
+    "load_faults": ("t",),
     "load_handoff_payloads": ("t", None),
     "load_handoffs": ("t", None),
     "load_key_marks": ("t", "key"),

@@ -21,29 +21,37 @@ CLEAR = {
     "context_uses": "thread_id superstep step_id attempt space key version",
     "context_versions": "space version kind thread_id superstep epoch step_id attempt worker "
     "brief_hash base at",
+    "criteria": "thread_id hash kind",
     "effect_moves": "seq thread_id key tries state settler at",
     "effect_uses": "seq thread_id attempt name place key did_start called_at",
     "effects": "seq thread_id key epoch step_id worker tool arguments_hash ordinal is_natural "
     "is_irreversible can_undo undoes state tries token runner_host runner_pid runner_started "
     "answer_hash settled_by began_at started_at ended_at",
+    "faults": "seq id thread_id superstep step_id attempt how found_by found_thread found_superstep "
+    "found_attempt found_at",
+    "findings": "thread_id handoff_id ordinal step_id criterion result at",
     "handoffs": "seq id thread_id superstep kind sender receiver step_id attempt worker "
-    "payload_hash status queued_at started_at ended_at input_tokens output_tokens trace_id",
+    "payload_hash status queued_at started_at ended_at input_tokens output_tokens trace_id "
+    "action error turn_at reviewed_at model_us tool_us judge_us money question_id",
     "leases": "thread_id token owner owner_host owner_pid owner_started expires_at",
     "ledger_identity": "one id",
     "limits": "name state since failures probes passed open_until last_failure next_at held_until",
     "model_calls": "seq id thread_id superstep path role worker attempt model calls input_bytes "
     "reserved_tokens reserved_money tokens money input_tokens output_tokens cached_tokens error "
     "started_at ended_at",
-    "outcomes": "seq thread_id superstep step_id status",
+    "outcomes": "seq thread_id superstep step_id status worker attempts fallback by_person begun_at "
+    "settled_at input_tokens output_tokens model_calls money",
     "payloads": "thread_id hash size cuts",
     "prunings": "thread_id",
     "questions": "seq id thread_id status asked_at answered_at",
     "resealing": "one",
-    "runs": "thread_id status accepted_at updated_at stepwise spaces context_refs",
+    "runs": "thread_id status accepted_at updated_at stepwise spaces context_refs team trace_parent",
     "scratchpad_notes": "seq id thread_id superstep step_id worker attempt size noted_at",
     "sealing": "one format salt state",
     "sealing_keys": "id proof",
+    "step_needs": "thread_id superstep step_id need is_read",
     "task_writes": "thread_id ns checkpoint_id task_path task_id idx channel format blob_hash",
+    "tool_calls": "thread_id handoff_id ordinal tool started_at ended_at error",
 }
 """Columns that were looked at and found to hold nothing that anybody has said."""
 

@@ -95,6 +95,8 @@ _TABLES: Final = (
         name="context_versions", key=("space", "version"), texts=("findings", "kept", "why")
     ),
     SealedTable(name="context_facts", key=("space", "key", "version"), texts=("value",)),
+    SealedTable(name="criteria", key=("thread_id", "hash"), texts=("words",)),
+    SealedTable(name="faults", key=("thread_id", "id"), texts=("why",), found_by=("id",)),
 )
 
 SEALED: Final[Mapping[str, SealedTable]] = MappingProxyType({one.name: one for one in _TABLES})

@@ -8,6 +8,7 @@ import typer
 from interlock.cli.options import (
     ContextOption,
     JsonOption,
+    OtelOption,
     PlanOption,
     SpaceOption,
     StorageOption,
@@ -43,6 +44,7 @@ def run(  # noqa: PLR0913 - one parameter an option
         ),
     ] = False,
     storage: StorageOption = None,
+    otel: OtelOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Start a run, and follow it until it is finished or waits for a person."""
@@ -57,7 +59,7 @@ def run(  # noqa: PLR0913 - one parameter an option
     def call(output: Output) -> int:
         given, spaces = parse_context(context), parse_spaces(space or ())
         return drive(
-            _load_desk(team, storage=storage, plan=plan),
+            _load_desk(team, storage=storage, plan=plan, otel=otel),
             lambda desk: desk.astream(
                 goal, thread_id=thread, context=given, spaces=spaces, stepwise=stepwise
             ),
@@ -74,6 +76,7 @@ def resume(
     *,
     plan: PlanOption = None,
     storage: StorageOption = None,
+    otel: OtelOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Go on with a run after a crash or a stop; on a finished run, show its result again."""
@@ -84,7 +87,7 @@ def resume(
     commands = CommandLines(thread_id=thread, team=team, storage=storage, plan=plan)
     leave_with(
         lambda output: drive(
-            _load_desk(team, storage=storage, plan=plan),
+            _load_desk(team, storage=storage, plan=plan, otel=otel),
             lambda desk: desk.astream(thread_id=thread),
             output=output,
             commands=commands,
@@ -128,6 +131,7 @@ def answer(  # noqa: PLR0913 - one parameter an argument
         ),
     ] = None,
     storage: StorageOption = None,
+    otel: OtelOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Answer open questions, and follow the run on from there."""
@@ -141,7 +145,7 @@ def answer(  # noqa: PLR0913 - one parameter an argument
     def call(output: Output) -> int:
         answers = _read_answers(question, decision, value, file=file)
         return drive(
-            _load_desk(team, storage=storage, plan=None),
+            _load_desk(team, storage=storage, plan=None, otel=otel),
             lambda desk: desk.astream(thread_id=thread, answers=answers),
             output=output,
             commands=commands,
@@ -150,12 +154,15 @@ def answer(  # noqa: PLR0913 - one parameter an argument
     leave_with(call, as_json=as_json, commands=commands)
 
 
-def _load_desk(team: str, *, storage: str | None, plan: str | None) -> "Orchestrator":
+def _load_desk(team: str, *, storage: str | None, plan: str | None, otel: bool) -> "Orchestrator":
+    from interlock.cli.otel import watch
     from interlock.cli.team_loading import load_team
     from interlock.orchestrator import load_task_graph
 
     desk = load_team(team, storage=storage)
-    return desk.copy_with(planner=load_task_graph(plan)) if plan is not None else desk
+    if plan is not None:
+        desk = desk.copy_with(planner=load_task_graph(plan))
+    return watch(desk) if otel else desk
 
 
 def _read_answers(

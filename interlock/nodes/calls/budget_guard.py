@@ -19,6 +19,7 @@ from interlock.contracts.outcome import Usage
 from interlock.contracts.prices import Price, dump_money
 from interlock.contracts.spending import Amount, CallEnd, Caller, CallRecord
 from interlock.contracts.storage import Batch, Storage
+from interlock.nodes.calls.call_spans import CallSpans
 from interlock.nodes.run.account import Account, Lack, Reservation, word_amount
 from interlock.nodes.run.spending_book import Book
 
@@ -77,6 +78,7 @@ class BudgetGuard:
         clock: Time.
         is_over: Whether the attempt has ended: a thread of it that goes on may call no more.
         beside: Who else guards the same calls, and is asked first.
+        spans: Who tells of them, if anybody watches the run.
         storage_failure: What the run's own storage failed with under a call, once that is over.
     """
 
@@ -88,6 +90,7 @@ class BudgetGuard:
     clock: Clock
     is_over: bool = False
     beside: tuple[CallGuard, ...] = ()
+    spans: CallSpans | None = None
     storage_failure: InterlockError | None = None
     _pending: dict[str, _Pending] = field(default_factory=dict)
 

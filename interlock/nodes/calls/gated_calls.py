@@ -16,10 +16,13 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import var_child_runnable_config
 from langchain_core.tracers.context import register_configure_hook
 
+from interlock.contracts.model_call import CallGuard
 from interlock.contracts.spending import Caller
 from interlock.nodes.calls.budget_guard import BudgetGuard
+from interlock.nodes.calls.call_spans import CallSpans
 from interlock.nodes.calls.limit_guard import list_limit_guards
 from interlock.nodes.calls.model_gate import ModelGate, build_handlers, open_gate
+from interlock.nodes.calls.tool_watch import ToolWatch
 from interlock.nodes.run.account import Account
 from interlock.nodes.run.live_run import LiveRun
 from interlock.nodes.run.team import Team
@@ -49,6 +52,7 @@ async def build_budget_guard(
     return BudgetGuard(
         account=draws_on,
         beside=list_limit_guards(team, storage, live.thread_id, latest=draws_on.deadline),
+        spans=_watch_calls(team, live, caller),
         caller=caller,
         thread_id=live.thread_id,
         storage=storage,
@@ -57,15 +61,26 @@ async def build_budget_guard(
     )
 
 
+def _watch_calls(team: Team, live: LiveRun, caller: Caller) -> CallSpans | None:
+    """Return who tells of a caller's model calls, if anybody watches."""
+    if not team.telemetry.is_on:
+        return None
+    return CallSpans(team.telemetry, caller, thread_id=live.thread_id, prices=live.prices)
+
+
 @contextmanager
 def gate_calls(
-    guard: BudgetGuard, config: RunnableConfig | None = None
+    guard: BudgetGuard,
+    config: RunnableConfig | None = None,
+    *,
+    watch: ToolWatch | None = None,
 ) -> Iterator[RunnableConfig]:
     """Let model calls of the block pass a gate.
 
     Args:
         guard: Of who calls.
         config: What the block would run under without it; the calling task's if left out.
+        watch: Notes the tools that the block calls.
 
     Yields:
         The config to run under.
@@ -73,8 +88,14 @@ def gate_calls(
     Raises:
         InterlockError: The block went on calling although it was refused, and was cut off.
     """
-    gate = ModelGate((*guard.beside, guard))
+    guards: tuple[CallGuard, ...] = (*guard.beside, guard)
+    spans = guard.spans
+    gate = ModelGate(guards if spans is None else spans.guard(guards))
     handlers = build_handlers(gate)
+    if spans is not None:
+        handlers = (spans, *handlers)
+    if watch is not None:
+        handlers = (*handlers, watch)
     scoped = open_gate(config or var_child_runnable_config.get() or {}, handlers)
     token = var_child_runnable_config.set(scoped)
     guard.book.gates.append(gate)
@@ -92,6 +113,8 @@ def gate_calls(
         var_child_runnable_config.reset(token)
         guard.book.gates.remove(gate)
         gate.close()
+        if spans is not None:
+            spans.close()
         guard.is_over = True
         guard.storage_failure = gate.storage_failure
 
@@ -115,7 +138,7 @@ def _find_place(size: int) -> _Place:
     """Return a place that no gate around this one has; LangChain is told of new ones."""
     with _PLACES_LOCK:
         for place in _PLACES:
-            if place[0].get() is None:
+            if len(place) == size and place[0].get() is None:
                 return place
         made: _Place = tuple(ContextVar(f"interlock_gate_{n}", default=None) for n in range(size))
         for var in made:

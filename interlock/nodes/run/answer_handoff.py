@@ -25,4 +25,5 @@ def record_answer(question: Question, answer: Answer, *, place: Place, now: date
         payload_hash=derive_hash(payload),
         started_at=question.asked_at,
         ended_at=now,
+        question_id=question.id,
     )

@@ -79,4 +79,5 @@ def record_question(question: Question, place: Place, *, attempt: int, now: date
         payload=payload,
         payload_hash=derive_hash(payload),
         ended_at=now,
+        question_id=question.id,
     )

@@ -12,6 +12,7 @@ from interlock.contracts.plan import Step
 from interlock.nodes.run.kept_values import KeptValues, fold_values
 from interlock.nodes.run.run_facts import ContextSlice, RunFacts
 from interlock.nodes.run.run_state import RunState
+from interlock.telemetry.spans import SPAN
 
 _CARRIED_SLICE: Final = ("facts", "context", "context_refs")
 """What park keeps of a step's facts; no part of its state."""
@@ -95,7 +96,7 @@ async def build_assignment(
         carry = dict(waiting.carry or {})
         assignment["inputs"] = carry.pop("inputs")
         input_refs = carry.pop("input_refs", {})
-        for name in _CARRIED_SLICE:
+        for name in (*_CARRIED_SLICE, SPAN):
             carry.pop(name, None)
         assignment["carry"] = carry
         assignment["question_kind"] = waiting.question.kind

@@ -5,6 +5,7 @@ outcome is what counts on resume (I6); it is durable before any dependent starts
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from interlock.contracts.big_values import BIG_BYTES
@@ -12,7 +13,6 @@ from interlock.contracts.handoff import Handoff
 from interlock.contracts.ids import derive_handoff_id
 from interlock.contracts.outcome import StepOutcome
 from interlock.contracts.plain import derive_bytes_hash, derive_hash, encode_plain
-from interlock.contracts.promotion import Promotion
 from interlock.contracts.storage import Batch, Storage
 from interlock.nodes.run.asked_questions import record_question
 from interlock.nodes.run.place import Place
@@ -26,9 +26,7 @@ async def settle_step(
     outcome: StepOutcome,
     *,
     place: Place,
-    handoffs: Sequence[Handoff] = (),
-    payloads: Sequence[bytes] = (),
-    promotion: Promotion | None = None,
+    beside: Batch | None = None,
 ) -> StepOutcome:
     """Write an outcome with what goes with it, and return it as it travels in the state.
 
@@ -37,28 +35,29 @@ async def settle_step(
         storage: Where to write.
         outcome: With its value inline; a `value_ref` beside it says that it is stored already.
         place: Where the outcome belongs.
-        handoffs: Recorded in the same transaction.
-        payloads: Encoded payloads of these handoffs; the first is the value's own encoding.
-        promotion: What the step publishes; decided and written in the same transaction (I2).
+        beside: Written in the same transaction: handoffs and their encoded payloads, of which the
+            first is the value's own encoding; what the step publishes, decided there too (I2).
 
     Raises:
         PromotionRefusedError: It may not enter; nothing was written.
     """
     now = team.clock.now()
+    batch = beside or Batch()
+    payloads = batch.payloads
     travelling, stored = _put_by_reference(outcome, payloads[0] if payloads else None)
-    recorded = list(handoffs)
+    recorded = list(batch.handoffs)
     if outcome.status != "accepted":
         recorded.append(_record_settlement(outcome, place, now))
     if outcome.question is not None:
         recorded.append(record_question(outcome.question, place, attempt=outcome.attempts, now=now))
     scoped = travelling.model_copy(update={"step_id": place.path})
-    batch = Batch(
+    batch = replace(
+        batch,
         superstep=place.superstep,
         handoffs=recorded,
         outcomes=(scoped,),
         questions=(outcome.question,) if outcome.question else (),
         payloads=(*payloads, *stored),
-        promotion=promotion,
     )
     promoted = await storage.commit(place.thread_id, batch)
     if promoted is not None:

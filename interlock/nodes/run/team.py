@@ -16,6 +16,7 @@ from interlock.criteria import CriteriaEngine
 from interlock.nodes.run.live_run import LiveRun
 from interlock.nodes.run.slots import WorkerSlots
 from interlock.telemetry.events import Event
+from interlock.telemetry.spans import SILENT, Telemetry
 from interlock.tools.declaration import EffectDeclaration
 from interlock.tools.declared_tools import find_declarations
 
@@ -32,6 +33,7 @@ class TeamSpec:
         context: The shared context as declared.
         judges: Who reads rubrics, by name.
         models: Breakers and rates, by model name or pattern.
+        name: What its runs are counted under in metrics; empty if it has none.
     """
 
     workers: Mapping[WorkerName, Worker]
@@ -41,6 +43,7 @@ class TeamSpec:
     context: SharedContext = OPEN_CONTEXT
     judges: Mapping[str, JudgeLike] = field(default_factory=dict)
     models: Mapping[str, ModelLimits] = field(default_factory=dict)
+    name: str = ""
 
     def list_roles(self) -> tuple[str, ...]:
         """Return the named spaces that facts of this team, or of teams within it, live in."""
@@ -90,6 +93,7 @@ class Team:
         models: Breakers and rates by model, those of the teams around it too.
         tools_by_worker: The names of the guarded tools that each worker is known to have.
         listeners: Who is told of events, by thread; shared with nested teams.
+        telemetry: Who watches all runs; shared with nested teams.
     """
 
     spec: TeamSpec
@@ -102,10 +106,16 @@ class Team:
     tools_by_worker: Mapping[WorkerName, Sequence[str]] = field(default_factory=dict)
     live: dict[tuple[ThreadId, str], LiveRun] = field(default_factory=dict)
     listeners: dict[ThreadId, list[Callable[[Event], None]]] = field(default_factory=dict)
+    telemetry: Telemetry = SILENT
 
     @classmethod
     def build(
-        cls, spec: TeamSpec, *, open_storage: Callable[[], Awaitable[Storage]], clock: Clock
+        cls,
+        spec: TeamSpec,
+        *,
+        open_storage: Callable[[], Awaitable[Storage]],
+        clock: Clock,
+        telemetry: Telemetry = SILENT,
     ) -> "Team":
         """Return a team ready to work.
 
@@ -121,6 +131,7 @@ class Team:
             slots=WorkerSlots({w.name: w.max_parallel for w in spec.workers.values()}),
             tools=_index_tools(by_worker),
             models=spec.models,
+            telemetry=telemetry,
             tools_by_worker={
                 name: tuple(one.tool for one in found) for name, found in by_worker.items()
             },
@@ -177,13 +188,14 @@ class Team:
                 stream.stop()
 
     def emit(self, event: Event) -> None:
-        """Tell who listens to the event's thread."""
+        """Tell who watches, and who listens to the event's thread."""
+        self.telemetry.hear(event)
         for listener in self.listeners.get(event.thread_id, ()):
             listener(event)
 
     def is_heard(self, thread_id: ThreadId) -> bool:
         """Return whether anybody listens, so that costly events need not be made for nobody."""
-        return bool(self.listeners.get(thread_id))
+        return self.telemetry.is_on or bool(self.listeners.get(thread_id))
 
     def derive_cards(self) -> tuple[WorkerCard, ...]:
         """Return what a planner is told of the workers."""

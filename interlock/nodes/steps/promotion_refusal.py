@@ -102,7 +102,12 @@ def _settle_cut_off(team: Team, state: StepState, run: StepRun) -> StepState:
 def _list_findings(error: PromotionRefusedError) -> list[Finding]:
     """Return why a promotion was refused, as findings."""
     return [
-        Finding(criterion="refused by the shared context", passed=False, message=problem.message)
+        Finding(
+            criterion="refused by the shared context",
+            passed=False,
+            message=problem.message,
+            kind="context",
+        )
         for problem in error.problems
     ]
 

@@ -20,6 +20,7 @@ from interlock.contracts.worker import Worker
 from interlock.criteria import CelError, evaluate_condition
 from interlock.nodes.run.board import SuspendedError
 from interlock.nodes.run.spent import Spent
+from interlock.nodes.run.step_needs import list_needs
 from interlock.nodes.run.team import Team
 from interlock.nodes.steps.effect_answers import take_answer
 from interlock.nodes.steps.promoting import get_facts, list_uses, look_again
@@ -29,6 +30,7 @@ from interlock.nodes.steps.step_limits import find_open_breaker, take_turn
 from interlock.nodes.steps.step_run import StepRun, get_step_run
 from interlock.nodes.steps.step_state import FALLBACK, PARK, PROMOTE, REVIEW, StepState
 from interlock.telemetry.events import AttemptStarted, HandoffRecorded
+from interlock.telemetry.spans import SPAN
 
 
 def build_brief_node(team: Team) -> Callable[[StepState], Awaitable[StepState]]:
@@ -55,10 +57,11 @@ def build_brief_node(team: Team) -> Callable[[StepState], Awaitable[StepState]]:
         merged: StepState = {**state, **update}
         if (stop := await _find_stop(team, merged, run)) is not None:
             return {**update, **stop}
+        turn_at = team.clock.now()
         update = {**update, **await _look_back(merged, run)}
         if (stop := _find_exhausted_budget(team, merged, run)) is not None:
             return {**update, **stop}  # used up, or passed, while this one looked
-        return {**update, **_hand_over(team, {**merged, **update}, run)}
+        return {**update, **_hand_over(team, {**merged, **update}, run, turn_at=turn_at)}
 
     return brief
 
@@ -360,18 +363,26 @@ async def _wait_for_turn(team: Team, state: StepState, run: StepRun) -> StepStat
     return stop
 
 
-def _hand_over(team: Team, state: StepState, run: StepRun) -> StepState:
+def _hand_over(team: Team, state: StepState, run: StepRun, *, turn_at: datetime) -> StepState:
     now = team.clock.now()
     limit = derive_limit(state, run, now=now)
     details: dict[str, Plain] = {
+        "queued_at": run.queued_at.isoformat(),
+        "turn_at": turn_at.isoformat(),
         "started_at": now.isoformat(),
+        "superstep": run.superstep,
         "deadline": None if limit is None else (now + limit).isoformat(),
     }
     begun: StepState = {**state, "attempt": state["attempt"] + 1, "brief": details}
+    span = run.spans.begin_attempt(state["worker"], attempt=begun["attempt"])
+    if span is not None:
+        details[SPAN] = span
     data = encode_plain(build_brief(team, begun, run).dump())
     handoff = _record(begun, run, data, started=now)
     uses = list_uses(begun, run)
-    run.storage.post(run.thread_id, Batch(handoffs=(handoff,), payloads=(data,), uses=uses))
+    needs = list_needs(run.step, run.place)
+    batch = Batch(handoffs=(handoff,), payloads=(data,), uses=uses, needs=needs)
+    run.storage.post(run.thread_id, batch)
     run.is_briefed = True
     run.live.count_attempt(run.path, begun["attempt"])
     worker = WorkerName(state["worker"])
@@ -392,6 +403,7 @@ def _hand_over(team: Team, state: StepState, run: StepRun) -> StepState:
         brief={**details, "hash": handoff.payload_hash},
         output=None,
         verdict=None,
+        reviewed_at=None,
         wait_until=None,
         route=worker,
     )

@@ -1,9 +1,11 @@
 """The degrade node: settles a step for less than accepted, and says so."""
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 
 from interlock.contracts.ids import StepId, WorkerName
 from interlock.contracts.outcome import StepOutcome, Usage
+from interlock.contracts.storage import Batch
 from interlock.nodes.run.settlement import settle_step
 from interlock.nodes.run.team import Team
 from interlock.nodes.steps.step_effects import record_effects, settle_effects
@@ -40,13 +42,15 @@ def build_degrade_node(team: Team) -> Callable[[StepState], Awaitable[StepState]
             rests_on=tuple(StepId(step) for step in state["assignment"]["rests_on"]),
             findings=tuple(verdict.get("findings", ())),
             usage=Usage.model_validate(state["usage"]),
+            fallback=settlement.get("fallback"),
+            begun_at=datetime.fromisoformat(state["begun_at"]),
         )
         travelling = await settle_step(
             team,
             run.storage,
             outcome,
             place=run.place,
-            handoffs=record_effects(team, state, run, report),
+            beside=Batch(handoffs=record_effects(team, state, run, report)),
         )
         return StepState(outcome=travelling.model_dump(mode="json"))
 

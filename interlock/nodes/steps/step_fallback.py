@@ -59,9 +59,9 @@ def _take(
         case UseValue():
             if _find_value_problem(team, state, run, way.value) is not None:
                 return None
-            return _settle("degraded", reason=reason, value=way.value)
+            return _settle("degraded", reason=reason, way=way, value=way.value)
         case Skip():
-            return _settle("skipped", reason=reason, gap=way.gap)
+            return _settle("skipped", reason=reason, way=way, gap=way.gap)
         case AskPerson():
             question: dict[str, Plain] = {
                 "kind": "output",
@@ -70,7 +70,7 @@ def _take(
             }
             return StepState(route=PARK, question=question)
         case Abandon():
-            return _settle("failed", reason=reason)
+            return _settle("failed", reason=reason, way=way)
 
 
 def _find_value_problem(team: Team, state: StepState, run: StepRun, value: Plain) -> str | None:
@@ -85,6 +85,7 @@ def _settle(
     status: str,
     *,
     reason: str,
+    way: Fallback | None = None,
     value: Plain = None,
     gap: str | None = None,
     chain: int | None = None,
@@ -94,6 +95,7 @@ def _settle(
         "reason": reason,
         "value": value,
         "gap": gap,
+        "fallback": None if way is None else way.kind,
     }
     update = StepState(route=DEGRADE, settlement=settlement)
     if chain is not None:

@@ -1,6 +1,7 @@
 """The park node: puts a step aside until a person has decided."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from typing import Final
 
 from interlock.contracts.big_values import shorten_value
@@ -14,6 +15,7 @@ from interlock.nodes.run.team import Team
 from interlock.nodes.steps.step_channels import fold_output
 from interlock.nodes.steps.step_run import StepRun, get_step_run
 from interlock.nodes.steps.step_state import StepState
+from interlock.telemetry.spans import SPAN
 
 _CARRIED: Final = (
     "attempt",
@@ -52,6 +54,8 @@ def build_park_node(team: Team) -> Callable[[StepState], Awaitable[StepState]]:
         if refs:
             carry["input_refs"] = refs
         carry.update(await _carry_facts(state, run))
+        if (span := run.spans.step.reference) is not None:
+            carry[SPAN] = span
         outcome = StepOutcome(
             step_id=run.step.id,
             status="waiting",
@@ -60,6 +64,7 @@ def build_park_node(team: Team) -> Callable[[StepState], Awaitable[StepState]]:
             rests_on=tuple(StepId(step) for step in state["assignment"]["rests_on"]),
             question=question,
             usage=Usage.model_validate(state["usage"]),
+            begun_at=datetime.fromisoformat(state["begun_at"]),
             carry=carry,
         )
         travelling = await settle_step(

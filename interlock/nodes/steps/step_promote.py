@@ -2,8 +2,10 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from interlock.contracts.context_errors import PromotionRefusedError
+from interlock.contracts.fallback import AskPerson
 from interlock.contracts.ids import StepId, WorkerName
 from interlock.contracts.outcome import StepOutcome, Usage
 from interlock.contracts.plain import Plain, find_path
@@ -31,24 +33,29 @@ def build_promote_node(team: Team) -> Callable[[StepState], Awaitable[StepState]
         attempt is on its way to the journal. Interrupts: none.
         """
         run = get_step_run()
-        report: EffectReport | None = None
-        for tries in range(MOST_CONFLICTS + 1):
-            try:
-                if report is None:
-                    await _look_ahead(team, state, run)
-                    report = await settle_effects(team, state, run, is_accepted=True)
-                outcome = await _settle(team, state, run, report)
-            except PromotionRefusedError as exc:
-                may_offer_again = tries < MOST_CONFLICTS
-                update = await take_refusal(team, state, run, exc, may_offer_again=may_offer_again)
-                if update["route"] != PROMOTE:
-                    return update
-                state = {**state, **update}
-            else:
-                return StepState(outcome=outcome.model_dump(mode="json"))
-        raise AssertionError  # the last refusal leads away
+        with run.spans.promotion(state):
+            return await _promote(team, state, run)
 
     return promote
+
+
+async def _promote(team: Team, state: StepState, run: StepRun) -> StepState:
+    report: EffectReport | None = None
+    for tries in range(MOST_CONFLICTS + 1):
+        try:
+            if report is None:
+                await _look_ahead(team, state, run)
+                report = await settle_effects(team, state, run, is_accepted=True)
+            outcome = await _settle(team, state, run, report)
+        except PromotionRefusedError as exc:
+            may_offer_again = tries < MOST_CONFLICTS
+            update = await take_refusal(team, state, run, exc, may_offer_again=may_offer_again)
+            if update["route"] != PROMOTE:
+                return update
+            state = {**state, **update}
+        else:
+            return StepState(outcome=outcome.model_dump(mode="json"))
+    raise AssertionError  # the last refusal leads away
 
 
 async def _look_ahead(team: Team, state: StepState, run: StepRun) -> None:
@@ -82,16 +89,10 @@ async def _settle(team: Team, state: StepState, run: StepRun, report: EffectRepo
         if team.is_team(WorkerName(state["worker"])):
             within = await list_facts_within(run)
             promotion = replace(promotion, sources=[*promotion.sources, *within])
-    handoff, payloads = record_output(state, run, now=now)
-    return await settle_step(
-        team,
-        run.storage,
-        outcome,
-        place=run.place,
-        handoffs=(handoff, *record_effects(team, state, run, report)),
-        payloads=payloads,
-        promotion=promotion,
-    )
+    recorded = record_output(state, run, now=now)
+    handoffs = (*recorded.handoffs, *record_effects(team, state, run, report))
+    beside = replace(recorded, handoffs=handoffs, promotion=promotion)
+    return await settle_step(team, run.storage, outcome, place=run.place, beside=beside)
 
 
 def _build_outcome(state: StepState, run: StepRun, *, gaps: Sequence[str]) -> StepOutcome:
@@ -113,8 +114,21 @@ def _build_outcome(state: StepState, run: StepRun, *, gaps: Sequence[str]) -> St
         shown_facts=list_shown_places(state),
         approved_by_person=bool(output.get("by_person")) or verdict.get("reason") is not None,
         usage=Usage.model_validate(state["usage"]),
+        fallback=_name_fallback(state, run),
+        begun_at=datetime.fromisoformat(state["begun_at"]),
         notes=tuple((StepId(path), words) for path, words in output.get("notes") or ()),
     )
+
+
+def _name_fallback(state: StepState, run: StepRun) -> str | None:
+    """Return the kind of the second way that brought an accepted output, or None."""
+    if state["worker"] != run.step.worker:
+        return "use_worker"
+    ways = run.step.fallback[state["chain"] :]
+    is_by_person = (state["verdict"] or {}).get("reason") is not None or (
+        (state["output"] or {}).get("by_person")
+    )
+    return "ask_person" if is_by_person and ways and isinstance(ways[0], AskPerson) else None
 
 
 def _collect_published(run: StepRun, value: Plain) -> tuple[list[str], dict[str, Plain]]:

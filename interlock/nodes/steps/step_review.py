@@ -21,7 +21,6 @@ from interlock.contracts.policy import derive_backoff_seconds
 from interlock.contracts.safe_words import word_error
 from interlock.contracts.scratchpad import Scratchpad
 from interlock.contracts.spending import Caller
-from interlock.contracts.storage import Batch
 from interlock.nodes.calls.budget_guard import BudgetGuard
 from interlock.nodes.calls.gated_calls import build_budget_guard, gate_calls
 from interlock.nodes.calls.limit_guard import find_reopening
@@ -53,34 +52,42 @@ def build_review_node(team: Team) -> Callable[[StepState], Awaitable[StepState]]
         Interrupts: none.
         """
         run = get_step_run()
-        output = state["output"] or {}
-        judge = await build_judges_guard(team, state, run)
-        update: StepState
-        if run.live.cancel_reason is None and (unknown := await find_unknown(state, run)):
-            update = _ask_about_effect(unknown)
-        elif "error" in output:
-            update = _decide_on_error(team, state, run, error=output["error"])
-        else:
-            try:
-                findings = await ask_criteria(team, state, run, output=output, guard=judge)
-                reopening = find_reopening(judge.beside)
-                update = _decide_on_findings(state, run, findings, reopening=reopening)
-                if update["route"] == PROMOTE:
-                    asked = await ask_about_orphans(team, state, run)
-                    if asked is not None:
-                        update = {**update, **asked}
-            except asyncio.CancelledError:
-                if run.live.cancel_reason is None:
-                    raise
-                forget_cancel()
-                update = settle_cancelled(run.live.cancel_reason, error=None)
-        update = {**update, **count_judges(state, run, judge.usage)}
-        update["usage"] = _add_worker(update["usage"], output)
+        with run.spans.review(state):
+            update = await _review(team, state, run)
+        run.spans.end_attempt(update)
         if update["route"] != PROMOTE:
             record_refusal(team, {**state, **update}, run)
+        update["reviewed_at"] = team.clock.now().isoformat()
         return update
 
     return review
+
+
+async def _review(team: Team, state: StepState, run: StepRun) -> StepState:
+    output = state["output"] or {}
+    judge = await build_judges_guard(team, state, run)
+    update: StepState
+    if run.live.cancel_reason is None and (unknown := await find_unknown(state, run)):
+        update = _ask_about_effect(unknown)
+    elif "error" in output:
+        update = _decide_on_error(team, state, run, error=output["error"])
+    else:
+        try:
+            findings = await ask_criteria(team, state, run, output=output, guard=judge)
+            reopening = find_reopening(judge.beside)
+            update = _decide_on_findings(state, run, findings, reopening=reopening)
+            if update["route"] == PROMOTE:
+                asked = await ask_about_orphans(team, state, run)
+                if asked is not None:
+                    update = {**update, **asked}
+        except asyncio.CancelledError:
+            if run.live.cancel_reason is None:
+                raise
+            forget_cancel()
+            update = settle_cancelled(run.live.cancel_reason, error=None)
+    update = {**update, **count_judges(state, run, judge.usage)}
+    update["usage"] = _add_worker(update["usage"], output)
+    return update
 
 
 async def build_judges_guard(team: Team, state: StepState, run: StepRun) -> BudgetGuard:
@@ -135,7 +142,8 @@ async def ask_criteria(
         if isinstance(exc, STORAGE_FAILURES):
             raise
         words = f"could not be decided: {word_error(exc, 500)}"
-        return (Finding(criterion="can be judged within its bounds", passed=False, message=words),)
+        cut_off = "can be judged within its bounds"
+        return (Finding(criterion=cut_off, passed=False, message=words, kind="bounds"),)
     if guard.storage_failure is not None:  # judges only see that their model did not answer
         raise guard.storage_failure
     return findings
@@ -293,12 +301,12 @@ def dump_verdict(
 def record_refusal(team: Team, state: StepState, run: StepRun) -> None:
     """Put a refused attempt on its way to the journal, and tell who listens."""
     now = team.clock.now()
-    handoff, payloads = record_output(state, run, now=now)
-    run.storage.post(run.thread_id, Batch(handoffs=(handoff,), payloads=payloads))
+    recorded = record_output(state, run, now=now)
+    run.storage.post(run.thread_id, recorded)
     if not team.is_heard(run.thread_id):
         return
     verdict = state["verdict"] or {}
-    team.emit(HandoffRecorded(thread_id=run.thread_id, at=now, handoff=handoff))
+    team.emit(HandoffRecorded(thread_id=run.thread_id, at=now, handoff=recorded.handoffs[0]))
     if (state.get("settlement") or {}).get("status") == "cancelled":
         return  # cut off, not refused; that the step has settled says it
     team.emit(

@@ -17,12 +17,14 @@ from interlock.contracts.limits import Turn
 from interlock.contracts.plan import Step
 from interlock.contracts.policy import Retry, RunPolicy
 from interlock.contracts.storage import Storage
+from interlock.nodes.calls.tool_watch import ToolWatch
 from interlock.nodes.run.account import Account
 from interlock.nodes.run.kept_values import KeptValues
 from interlock.nodes.run.live_run import LiveRun
 from interlock.nodes.run.place import Place
 from interlock.nodes.run.slots import Slot
 from interlock.nodes.steps.step_notes import StepNotes
+from interlock.nodes.steps.step_spans import StepSpans
 
 
 @dataclass(slots=True, kw_only=True)
@@ -45,6 +47,8 @@ class StepRun:
         outer_attempt: The attempt of the step above, by path, in nested teams.
         turn: Of the worker whose attempt begins, if it has a breaker or a rate.
         is_briefed: Whether this process queued the journal's record of the current brief.
+        watch: Notes the tools that the attempt under way calls.
+        spans: Tells who watches the run of the step's stages.
     """
 
     step: Step
@@ -62,6 +66,8 @@ class StepRun:
     outer_attempt: str = ""
     turn: Turn | None = None
     is_briefed: bool = False
+    watch: ToolWatch | None = None
+    spans: StepSpans = field(default_factory=StepSpans)
 
     @property
     def thread_id(self) -> ThreadId:
@@ -82,6 +88,11 @@ class StepRun:
     def retry(self) -> Retry:
         """The step's retry policy, or the run's."""
         return self.step.retry or self.policy.retry
+
+    @property
+    def scope(self) -> str:
+        """The path of the team that the step is of, `outer/`; empty for the run's own."""
+        return self.path[: len(self.path) - len(self.step.id)]
 
     def name_last_resort(self, chain: int) -> VerdictAction:
         """Return what the supervisor does when attempts are used up: a fallback, if one is left.

@@ -37,6 +37,7 @@ class StepState(TypedDict, total=False):
         brief: This attempt's brief without inputs and context: deadline, hash, times.
         output: Envelope of what came back: `value`, or `error` with its class and words.
         verdict: The dumped verdict on it.
+        reviewed_at: When review had reached it, ISO 8601.
         settlement: How the step is to be settled, when not by acceptance.
         question: What to ask, when parking.
         usage: The dumped cost so far.
@@ -61,6 +62,7 @@ class StepState(TypedDict, total=False):
     brief: dict[str, Any] | None
     output: dict[str, Any] | None
     verdict: dict[str, Any] | None
+    reviewed_at: str | None
     settlement: dict[str, Any] | None
     question: dict[str, Any] | None
     usage: dict[str, Any]

@@ -15,7 +15,7 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import var_child_runnable_config
 from langgraph.errors import GraphBubbleUp, GraphInterrupt, ParentCommand
 
-from interlock.contracts.brief import Brief
+from interlock.contracts.brief import Brief, Scratchpad
 from interlock.contracts.errors import (
     STORAGE_FAILURES,
     PermanentError,
@@ -23,6 +23,7 @@ from interlock.contracts.errors import (
     StepTimeoutError,
     TransientError,
 )
+from interlock.contracts.fault_errors import InputRefusedError
 from interlock.contracts.limit_errors import BreakerOpenError
 from interlock.contracts.plain import Plain, parse_plain
 from interlock.contracts.retry_after import find_retry_after
@@ -32,6 +33,7 @@ from interlock.contracts.spending import Caller
 from interlock.contracts.worker import Worker
 from interlock.nodes.calls.budget_guard import BudgetGuard
 from interlock.nodes.calls.gated_calls import build_budget_guard, gate_calls
+from interlock.nodes.calls.tool_watch import ToolWatch
 from interlock.nodes.run.spent import dump_usage
 from interlock.nodes.run.team import Team
 from interlock.nodes.steps.agent_call import AgentResult, CallAgent
@@ -42,10 +44,11 @@ from interlock.nodes.steps.step_budget import derive_limit
 from interlock.nodes.steps.step_effects import open_scope, sum_up
 from interlock.nodes.steps.step_limits import WatchedAttempt
 from interlock.nodes.steps.step_run import CURRENT_STEP, StepRun, get_step_run
+from interlock.nodes.steps.step_spans import tell_work
 from interlock.nodes.steps.step_state import StepState
 from interlock.nodes.steps.worker_questions import ask
 from interlock.nodes.steps.worker_writes import limit_writes
-from interlock.tools.effect_scope import CURRENT_SCOPE
+from interlock.tools.effect_scope import CURRENT_SCOPE, EffectScope
 
 _SCRATCHPAD = "__pregel_scratchpad"
 _SEND = "__pregel_send"
@@ -87,46 +90,65 @@ def build_worker_runner(
         scratchpad = run.notes.open(state)
         brief = build_brief(team, state, run, scratchpad=scratchpad)
         guard = await _build_guard(team, run, worker, attempt=brief.attempt)
-        scoped = _scope_config(config)
-        if not is_team:
-            # The run's own limit bounds nothing: a worker's graph that loops ends at LangGraph's.
-            scoped.pop("recursion_limit", None)
+        scoped = _scope_config(config, is_team=is_team)
         effects = open_scope(
             team, state, run, namespace=config.get("configurable", {}).get("checkpoint_ns", "")
         )
-        CURRENT_SCOPE.set(effects)
-        CURRENT_SCRATCHPAD.set(None if is_team else scratchpad)
-        CURRENT_STEP.set(None)
-        var_child_runnable_config.set(scoped)
+        effects.watch = run.watch = _watch_tools(team, run, worker)
+        _show_worker(effects, scoped, scratchpad=None if is_team else scratchpad)
         limit = _open_deadline(team, state, run, is_rerun=is_rerun)
         try:
-            envelope = await WatchedAttempt.begin(team, run).make(
-                lambda call: _attempt(
-                    call,
-                    brief,
-                    scoped,
-                    run=run,
-                    guard=None if is_team else guard,
-                    worker=worker,
-                    limit_seconds=None if limit is None else limit.total_seconds(),
-                ),
-                call_agent,
-            )
+            with run.spans.work(worker, state, shown=brief) as work:
+                envelope = await WatchedAttempt.begin(team, run).make(
+                    lambda call: _attempt(
+                        call,
+                        brief,
+                        scoped,
+                        run=run,
+                        guard=None if is_team else guard,
+                        worker=worker,
+                        limit_seconds=None if limit is None else limit.total_seconds(),
+                    ),
+                    call_agent,
+                )
+                tell_work(work, envelope)
         except GraphInterrupt as exc:
             await ask(team, run, exc.args[0], attempt=brief.attempt)
             raise
         finally:
             effects.end()  # a thread that was cut off goes on, and may call for more
             scratchpad.close()
-        envelope["ended_at"] = team.clock.now().isoformat()
-        guard.count_unseen({} if is_team else envelope.get("messages_usage", {}))
-        envelope.pop("messages_usage", None)
+        _stamp(envelope, run.watch, now=team.clock.now())
+        reported = envelope.pop("messages_usage", {})
+        guard.count_unseen({} if is_team else reported)
         envelope.update(dump_usage(guard.usage))
         if (noted := sum_up(effects, is_rerun=is_rerun)) is not None:
             envelope["effects"] = noted
         return StepState(output=envelope)
 
     return run_worker
+
+
+def _watch_tools(team: Team, run: StepRun, worker: Worker) -> ToolWatch:
+    facts = {"thread": run.thread_id, "step": run.path, "agent": worker.name}
+    return ToolWatch(clock=team.clock, telemetry=team.telemetry, facts=facts)
+
+
+def _show_worker(
+    effects: EffectScope, config: RunnableConfig, *, scratchpad: Scratchpad | None
+) -> None:
+    """Leave in the calling task's context what a worker may find there, and no more (I4)."""
+    CURRENT_SCOPE.set(effects)
+    CURRENT_SCRATCHPAD.set(scratchpad)
+    CURRENT_STEP.set(None)
+    var_child_runnable_config.set(config)
+
+
+def _stamp(envelope: dict[str, Plain], watch: ToolWatch, *, now: datetime) -> None:
+    """Note in an envelope when the attempt ended, and which tools it called."""
+    envelope["ended_at"] = now.isoformat()
+    if called := watch.dump(until=now):
+        envelope["tool_calls"] = called
 
 
 async def _build_guard(team: Team, run: StepRun, worker: Worker, *, attempt: int) -> BudgetGuard:
@@ -153,10 +175,11 @@ def _open_deadline(
     return limit
 
 
-def _scope_config(config: RunnableConfig) -> RunnableConfig:
+def _scope_config(config: RunnableConfig, *, is_team: bool) -> RunnableConfig:
     """Return the node's config with a saver that opens only the worker's own namespace.
 
-    Through it the worker can answer its own interrupts, and write to no channel (I1).
+    Through it the worker can answer its own interrupts, and write to no channel (I1). The run's own
+    recursion limit bounds nothing: a worker's graph that loops ends at LangGraph's.
     """
     conf = dict(config.get("configurable", {}))
     if _SEND in conf:
@@ -167,7 +190,10 @@ def _scope_config(config: RunnableConfig) -> RunnableConfig:
         conf[CHECKPOINTER] = ScopedSaver(
             saver, thread_id=conf["thread_id"], namespace=conf.get("checkpoint_ns", "")
         )
-    return {**config, "configurable": conf}
+    scoped: RunnableConfig = {**config, "configurable": conf}
+    if not is_team:
+        scoped.pop("recursion_limit", None)
+    return scoped
 
 
 async def _attempt(
@@ -217,7 +243,7 @@ def _gate(
     if guard is None:
         yield config
         return
-    with run.live.interrupt_on_cancel(), gate_calls(guard, config) as gated:
+    with run.live.interrupt_on_cancel(), gate_calls(guard, config, watch=run.watch) as gated:
         yield gated
 
 
@@ -311,6 +337,7 @@ def _wrap_error(exc: BaseException, *, is_permanent: bool) -> dict[str, Plain]:
             "is_permanent": is_permanent,
             "retry_after_seconds": find_retry_after(exc),
             "raised_at": list_places(exc),
+            **({"blames": list(exc.inputs)} if isinstance(exc, InputRefusedError) else {}),
         }
     }
 

@@ -100,3 +100,33 @@ UNION SELECT context_refs FROM runs WHERE thread_id = ?1 AND context_refs <> '{}
 DELETE FROM payloads WHERE thread_id = ?1 AND hash = ?2
   AND NOT EXISTS (SELECT 1 FROM effects
                   WHERE effects.thread_id = ?1 AND effects.answer_hash = ?2);
+
+-- name: list_keys_of_findings
+SELECT handoff_id, ordinal FROM findings WHERE thread_id = ?1;
+
+-- name: delete_finding
+DELETE FROM findings WHERE thread_id = ?1 AND handoff_id = ?2 AND ordinal = ?3;
+
+-- name: list_keys_of_criteria
+SELECT hash FROM criteria WHERE thread_id = ?1;
+
+-- name: delete_criterion
+DELETE FROM criteria WHERE thread_id = ?1 AND hash = ?2;
+
+-- name: list_keys_of_step_needs
+SELECT superstep, step_id, need FROM step_needs WHERE thread_id = ?1;
+
+-- name: delete_step_need
+DELETE FROM step_needs WHERE thread_id = ?1 AND superstep = ?2 AND step_id = ?3 AND need = ?4;
+
+-- name: list_keys_of_tool_calls
+SELECT handoff_id, ordinal FROM tool_calls WHERE thread_id = ?1;
+
+-- name: delete_tool_call
+DELETE FROM tool_calls WHERE thread_id = ?1 AND handoff_id = ?2 AND ordinal = ?3;
+
+-- name: list_keys_of_faults
+SELECT id FROM faults WHERE thread_id = ?1;
+
+-- name: delete_fault
+DELETE FROM faults WHERE thread_id = ?1 AND id = ?2;

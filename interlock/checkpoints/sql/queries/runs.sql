@@ -4,8 +4,8 @@
 -- seal: ?7 runs.cancel_reason (?1)
 -- seal: ?8 runs.result (?1)
 INSERT INTO runs (thread_id, goal, context, status, accepted_at, updated_at, cancel_reason,
-                  result, stepwise, spaces, context_refs)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+                  result, stepwise, spaces, context_refs, team)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: load_run_status
 SELECT status FROM runs WHERE thread_id = ?;
@@ -14,14 +14,18 @@ SELECT status FROM runs WHERE thread_id = ?;
 -- open: 2 runs.goal (1)
 -- open: 3 runs.context (1)
 -- open: 7 runs.cancel_reason (1)
--- open: 11 runs.result (1)
+-- open: 12 runs.result (1)
 SELECT thread_id, goal, context, status, accepted_at, updated_at, cancel_reason, stepwise, spaces,
-       context_refs, result
+       context_refs, team, result, trace_parent
 FROM runs WHERE thread_id = ?;
 
 -- name: update_run
 -- seal: ?2 runs.result (?4)
 UPDATE runs SET status = ?, result = ?, updated_at = ?
+WHERE thread_id = ? AND status NOT IN ('completed', 'degraded', 'failed', 'cancelled');
+
+-- name: note_trace
+UPDATE runs SET trace_parent = ?
 WHERE thread_id = ? AND status NOT IN ('completed', 'degraded', 'failed', 'cancelled');
 
 -- name: request_cancel

@@ -3,7 +3,7 @@
 -- open: 3 runs.context (1)
 -- open: 7 runs.cancel_reason (1)
 SELECT thread_id, goal, context, status, accepted_at, updated_at, cancel_reason, stepwise, spaces,
-       context_refs
+       context_refs, team
 FROM runs ORDER BY accepted_at DESC, seq DESC;
 
 -- name: list_runs_by_status
@@ -11,5 +11,5 @@ FROM runs ORDER BY accepted_at DESC, seq DESC;
 -- open: 3 runs.context (1)
 -- open: 7 runs.cancel_reason (1)
 SELECT thread_id, goal, context, status, accepted_at, updated_at, cancel_reason, stepwise, spaces,
-       context_refs
+       context_refs, team
 FROM runs WHERE status = ?1 ORDER BY accepted_at DESC, seq DESC;
