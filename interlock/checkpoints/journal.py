@@ -111,6 +111,7 @@ def derive_handoff_rows(handoffs: Iterable[Handoff]) -> list[_Row]:
             _count(handoff.judge_time),
             None if handoff.money is None else parse_money(handoff.money),
             handoff.question_id,
+            *_count_stages(handoff),
         )
         for handoff in handoffs
     ]
@@ -153,6 +154,7 @@ def parse_handoff(row: Sequence[Any], *, payloads: Mapping[str, bytes]) -> Hando
         judge_time=_parse_span(row[22]),
         money=None if row[23] is None else dump_money(row[23]),
         question_id=row[24],
+        queue_time=_parse_span(row[25]),
     )
 
 
@@ -162,6 +164,16 @@ def _dump_time(instant: datetime | None) -> str | None:
 
 def _count(span: timedelta | None) -> int | None:
     return None if span is None else span // _MICROSECOND
+
+
+def _count_stages(handoff: Handoff) -> tuple[int | None, ...]:
+    """Return how long an attempt waited, was prepared, worked and was reviewed, in microseconds."""
+    if handoff.kind != "output" or handoff.turn_at is None:
+        return (None,) * 4
+    started, ended = handoff.started_at or handoff.turn_at, handoff.ended_at
+    reviewed = handoff.reviewed_at or ended
+    spans = (started - handoff.turn_at, ended - started, reviewed - ended)
+    return (_count(handoff.queue_time), *(_count(span) for span in spans))
 
 
 def _parse_span(count: int | None) -> timedelta | None:

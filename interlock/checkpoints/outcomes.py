@@ -1,7 +1,8 @@
 """Outcomes of steps: what has settled in a dispatch superstep, and stays so (I6, I9)."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from interlock.checkpoints.connection import Connection
 from interlock.checkpoints.database import Database
@@ -9,6 +10,8 @@ from interlock.checkpoints.run_ledger import dump_time
 from interlock.contracts.ids import StepId, ThreadId
 from interlock.contracts.outcome import StepOutcome
 from interlock.contracts.prices import parse_money
+
+_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 async def load_superstep(
@@ -53,6 +56,8 @@ def derive_outcome_rows(
             outcome.usage.output_tokens,
             outcome.usage.model_calls,
             parse_money(outcome.usage.money),
+            _count(outcome.begun_at, now),
+            _count(outcome.reviewed_at, now),
         )
         for outcome in outcomes
     ]
@@ -61,3 +66,7 @@ def derive_outcome_rows(
 def insert_outcomes(connection: Connection, rows: Sequence[tuple[object, ...]]) -> None:
     """Store outcomes; the first of a superstep and step stays (I9)."""
     connection.run_many("insert_outcome", rows)
+
+
+def _count(since: datetime | None, now: datetime) -> int | None:
+    return None if since is None else (now - since) // _MICROSECOND

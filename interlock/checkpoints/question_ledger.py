@@ -1,6 +1,8 @@
 """Questions for people, and the one answer each may get (I10)."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Final
 
 from interlock.checkpoints.connection import Connection
 from interlock.checkpoints.database import Database
@@ -15,6 +17,8 @@ from interlock.contracts.ids import QuestionId, ThreadId
 from interlock.contracts.outcome import TERMINAL_RUN_STATUSES
 from interlock.contracts.question import Answer, Question
 from interlock.contracts.storage import RecordedAnswer
+
+_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 class QuestionLedger:
@@ -33,14 +37,24 @@ class QuestionLedger:
             StaleAnswerError: It has another answer, was closed, or another content was seen.
             InvalidAnswerError: The decision is not allowed for the question.
         """
-        answered_at = dump_time(self._clock.now())
+        now = self._clock.now()
 
         def operation(connection: Connection) -> None:
             is_over = _is_over(connection, thread_id)
             fresh = [
-                (answer.model_dump_json(), answered_at, question_id, thread_id)
+                (
+                    answer.model_dump_json(),
+                    dump_time(now),
+                    (now - asked_at) // _MICROSECOND,
+                    question_id,
+                    thread_id,
+                )
                 for question_id, answer in answers.items()
-                if _is_fresh(connection, thread_id, question_id, answer=answer, is_over=is_over)
+                if (
+                    asked_at := _find_fresh(
+                        connection, thread_id, question_id, answer=answer, is_over=is_over
+                    )
+                )
             ]
             connection.run_many("save_answer", fresh)
 
@@ -75,6 +89,8 @@ def derive_question_rows(questions: Iterable[Question]) -> list[tuple[object, ..
             question.thread_id,
             question.model_dump_json(),
             dump_time(question.asked_at),
+            question.step_id,
+            question.kind,
         )
         for question in questions
     ]
@@ -100,15 +116,15 @@ def _is_over(connection: Connection, thread_id: ThreadId) -> bool:
     return row is not None and row[0] in TERMINAL_RUN_STATUSES
 
 
-def _is_fresh(
+def _find_fresh(
     connection: Connection,
     thread_id: ThreadId,
     question_id: QuestionId,
     *,
     answer: Answer,
     is_over: bool,
-) -> bool:
-    """Return whether an answer is to be recorded; False if the same one is already.
+) -> datetime | None:
+    """Return when an answer's question was asked; None if the same answer is recorded already.
 
     Raises:
         AnswerError: It must not be.
@@ -125,7 +141,7 @@ def _is_fresh(
         )
     if answer_text is not None:
         if _is_same(Answer.model_validate_json(answer_text), answer):
-            return False
+            return None
         raise StaleAnswerError(question_id=question_id, reason="it was answered otherwise before")
     if status != "open" or is_over:
         raise StaleAnswerError(question_id=question_id, reason="it is closed")
@@ -135,7 +151,7 @@ def _is_fresh(
             question_id=question_id,
             reason=f"{answer.type!r} is not allowed; the decisions allowed are: {allowed}",
         )
-    return True
+    return question.asked_at
 
 
 def _is_same(recorded: Answer, given: Answer) -> bool:

@@ -64,6 +64,8 @@ class Handoff(FrozenModel):
         trace_id: The run's trace, if tracing.
         turn_at: When the attempt had its turn: a slot, and its worker's limits.
         reviewed_at: When the verdict was reached.
+        queue_time: How long the attempt waited for its turn: from when all that it needs had settled,
+            or from the verdict on the attempt before it.
         model_time: How long, within the attempt, at least one call of a model was open; stored with
             an output and told when read.
         tool_time: How long, apart from that, a call of a tool was open.
@@ -93,6 +95,7 @@ class Handoff(FrozenModel):
     trace_id: str | None = None
     turn_at: datetime | None = None
     reviewed_at: datetime | None = None
+    queue_time: timedelta | None = None
     model_time: timedelta | None = None
     tool_time: timedelta | None = None
     judge_time: timedelta | None = None

@@ -93,6 +93,7 @@ class StepOutcome(FrozenModel):
         usage: Cost of all attempts.
         fallback: The kind of the fallback that settled it, such as `use_value`; None if none did.
         begun_at: When all that it needs had first settled; stored beside it, and not part of it.
+        reviewed_at: When the last verdict on it was reached; stored beside it, as `begun_at`.
         notes: What its team settled for without a gap, each as the path of the step below this
             one whose team it was, empty for its own, and words.
         carry: Where the step goes on after the answer; private to the step graph.
@@ -118,6 +119,7 @@ class StepOutcome(FrozenModel):
     usage: Usage = Usage()
     fallback: str | None = None
     begun_at: Annotated[datetime | None, Field(exclude=True)] = None
+    reviewed_at: Annotated[datetime | None, Field(exclude=True)] = None
     notes: tuple[tuple[StepId, str], ...] = ()
     carry: dict[str, Plain] | None = None
 

@@ -32,7 +32,7 @@ CLEAR = {
     "findings": "thread_id handoff_id ordinal step_id criterion result at",
     "handoffs": "seq id thread_id superstep kind sender receiver step_id attempt worker "
     "payload_hash status queued_at started_at ended_at input_tokens output_tokens trace_id "
-    "action error turn_at reviewed_at model_us tool_us judge_us money question_id",
+    "action error turn_at reviewed_at model_us tool_us judge_us money question_id queue_us brief_us work_us review_us",
     "leases": "thread_id token owner owner_host owner_pid owner_started expires_at",
     "ledger_identity": "one id",
     "limits": "name state since failures probes passed open_until last_failure next_at held_until",
@@ -40,10 +40,10 @@ CLEAR = {
     "reserved_tokens reserved_money tokens money input_tokens output_tokens cached_tokens error "
     "started_at ended_at",
     "outcomes": "seq thread_id superstep step_id status worker attempts fallback by_person begun_at "
-    "settled_at input_tokens output_tokens model_calls money",
+    "settled_at life_us settle_us input_tokens output_tokens model_calls money",
     "payloads": "thread_id hash size cuts",
     "prunings": "thread_id",
-    "questions": "seq id thread_id status asked_at answered_at",
+    "questions": "seq id thread_id status asked_at answered_at step_id kind waited_us",
     "resealing": "one",
     "runs": "thread_id status accepted_at updated_at stepwise spaces context_refs team trace_parent",
     "scratchpad_notes": "seq id thread_id superstep step_id worker attempt size noted_at",

@@ -132,7 +132,6 @@ def find_wrong_outcomes(rows: Rows) -> Iterator[str]:
             (row["attempts"], said.get("attempts", 0)),
             (row["fallback"], said.get("fallback")),
             (bool(row["by_person"]), said.get("approved_by_person", False)),
-            (row["begun_at"] and _parse(row["begun_at"]), _parse(said.get("begun_at"))),
             (row["input_tokens"], usage.get("input_tokens", 0)),
             (row["output_tokens"], usage.get("output_tokens", 0)),
             (row["model_calls"], usage.get("model_calls", 0)),
@@ -149,11 +148,31 @@ def find_wrong_outcomes(rows: Rows) -> Iterator[str]:
             yield f"{who}: settled at {row['settled_at']}, before {max(reviewed, default='')}"
 
 
-def _parse(text: str | None) -> datetime | None:
-    return None if text is None else datetime.fromisoformat(text)
+def find_wrong_begins(rows: Rows) -> Iterator[str]:
+    """Yield outcomes that do not say when their step had first begun, however often it has waited."""
+    begun: dict[tuple[str, str], Row | None] = {}
+    for row in rows["outcomes"]:
+        who = (row["thread_id"], row["step_id"])
+        before = begun.get(who)
+        queued = [
+            output["queued_at"]
+            for output in rows.where("handoffs", kind="output", superstep=row["superstep"])
+            if (output["thread_id"], output["step_id"]) == who and is_attempt(output)
+        ]
+        if before is not None and row["begun_at"] != before["begun_at"]:
+            yield f"{who}: begun at {row['begun_at']}, not at {before['begun_at']}"
+        if before is None and queued and row["begun_at"] != min(queued):
+            yield f"{who}: begun at {row['begun_at']}, queued at {queued}"
+        begun[who] = row if row["status"] == "waiting" else None
 
 
 def find_wrong(rows: Rows) -> list[str]:
     """Return all that is wrong with the columns of rows, in words."""
-    checks = (find_wrong_times, find_wrong_calls, find_wrong_verdicts, find_wrong_outcomes)
+    checks = (
+        find_wrong_times,
+        find_wrong_calls,
+        find_wrong_verdicts,
+        find_wrong_outcomes,
+        find_wrong_begins,
+    )
     return [words for check in checks for words in check(rows)]

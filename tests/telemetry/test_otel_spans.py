@@ -234,9 +234,9 @@ async def test_agents_calls_stand_within_their_work() -> None:
 
 
 async def test_parallel_steps_do_not_mix() -> None:
-    """What twenty steps open at the same time, in tasks of their own, stands within its own step."""
+    """What eight steps open at the same time, in tasks of their own, stands within its own step."""
     watched = Watched()
-    together = asyncio.Barrier(20)
+    together = asyncio.Barrier(8)
 
     async def work(brief: il.Brief) -> str:
         await together.wait()
@@ -248,10 +248,10 @@ async def test_parallel_steps_do_not_mix() -> None:
         await asyncio.gather(part("left"), part("right"))
         return "x"
 
-    steps = [step(f"s{n}", worker="work") for n in range(20)]
+    steps = [step(f"s{n}", worker="work") for n in range(8)]
     async with build_desk(watched, *steps, work=work) as desk:
         assert (await desk.ainvoke("g", thread_id="t")).status == "completed"
-    for n in range(20):
+    for n in range(8):
         drawn = watched.draw(f"step s{n}")
         assert sorted(drawn) == sorted(
             [
@@ -359,10 +359,9 @@ async def test_pauses_are_linked_over_processes(tmp_path: Path) -> None:
     assert new.parent is None
     people = second.find_all("person")
     by_step = {read(span)["interlock.step.path"]: span for span in people}
-    assert list_linked(new) == [
-        old.context.span_id,
-        *(span.context.span_id for span in people),
-    ]
+    before, *others = list_linked(new)
+    assert before == old.context.span_id
+    assert set(others) == {span.context.span_id for span in people}
     parked = first.find("step write")
     assert list_linked(second.find("step write")) == [parked.context.span_id]
     assert list_linked(by_step["write"]) == [parked.context.span_id, new.context.span_id]

@@ -57,6 +57,7 @@ def record_output(state: StepState, run: StepRun, *, now: datetime) -> Batch:
         ended_at=_parse(output.get("ended_at")) or now,
         turn_at=_parse(brief.get("turn_at")) if is_fresh else None,
         reviewed_at=reviewed or now,
+        queue_time=_count_wait(brief) if is_fresh else None,
         input_tokens=int(output.get("input_tokens", 0)) if is_fresh else 0,
         output_tokens=int(output.get("output_tokens", 0)) if is_fresh else 0,
         **_tell_of_calls(state, run, is_fresh=is_fresh),
@@ -68,6 +69,11 @@ def record_output(state: StepState, run: StepRun, *, now: datetime) -> Batch:
         tool_calls=_list_tool_calls(output, run, handoff.id) if is_fresh else (),
         blames=() if is_accepted else list_blames(state, run, at=now),
     )
+
+
+def find_review(state: StepState) -> datetime | None:
+    """Return when the last verdict of this superstep was reached; None if there was none."""
+    return _parse(state.get("reviewed_at"))
 
 
 def _tell_of_calls(state: StepState, run: StepRun, *, is_fresh: bool) -> dict[str, Any]:
@@ -96,6 +102,11 @@ def _list_tool_calls(
         )
         for ordinal, call in enumerate(output.get("tool_calls") or ())
     )
+
+
+def _count_wait(brief: Mapping[str, Any]) -> timedelta | None:
+    begun, turn = _parse(brief.get("waited_from")), _parse(brief.get("turn_at"))
+    return None if begun is None or turn is None else turn - begun
 
 
 def _parse(text: str | None) -> datetime | None:

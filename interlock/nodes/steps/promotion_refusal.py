@@ -94,9 +94,9 @@ async def _review_again(
 def _settle_cut_off(team: Team, state: StepState, run: StepRun) -> StepState:
     """Return the way of an attempt whose run was cancelled while it was looked at again."""
     update = settle_cancelled(str(run.live.cancel_reason), error=None)
-    record_refusal(team, {**state, **update}, run)
+    reviewed = record_refusal(team, {**state, **update}, run)
     counted = StepState(usage=state["usage"], judged=state["judged"])
-    return {**update, **counted, "assignment": state["assignment"]}
+    return {**update, **counted, **reviewed, "assignment": state["assignment"]}
 
 
 def _list_findings(error: PromotionRefusedError) -> list[Finding]:
@@ -150,8 +150,7 @@ def _refuse(
     else:
         update["route"], action = FALLBACK, run.name_last_resort(state["chain"])
     update["verdict"] = dump_verdict(action, findings, reason=reason)
-    record_refusal(team, {**state, **update}, run)
-    return update
+    return {**update, **record_refusal(team, {**state, **update}, run)}
 
 
 def _is_approved(state: StepState) -> bool:

@@ -368,6 +368,7 @@ def _hand_over(team: Team, state: StepState, run: StepRun, *, turn_at: datetime)
     limit = derive_limit(state, run, now=now)
     details: dict[str, Plain] = {
         "queued_at": run.queued_at.isoformat(),
+        "waited_from": _find_wait(state, run).isoformat(),
         "turn_at": turn_at.isoformat(),
         "started_at": now.isoformat(),
         "superstep": run.superstep,
@@ -407,6 +408,12 @@ def _hand_over(team: Team, state: StepState, run: StepRun, *, turn_at: datetime)
         wait_until=None,
         route=worker,
     )
+
+
+def _find_wait(state: StepState, run: StepRun) -> datetime:
+    """Return since when the next attempt waits: the last verdict, or when its step could begin."""
+    reviewed = state.get("reviewed_at")
+    return datetime.fromisoformat(reviewed) if reviewed else run.queued_at
 
 
 def _record(state: StepState, run: StepRun, data: bytes, *, started: datetime) -> Handoff:

@@ -8,6 +8,7 @@ from interlock.contracts.outcome import StepOutcome, Usage
 from interlock.contracts.storage import Batch
 from interlock.nodes.run.settlement import settle_step
 from interlock.nodes.run.team import Team
+from interlock.nodes.steps.output_handoff import find_review
 from interlock.nodes.steps.step_effects import record_effects, settle_effects
 from interlock.nodes.steps.step_run import get_step_run
 from interlock.nodes.steps.step_state import StepState
@@ -44,6 +45,7 @@ def build_degrade_node(team: Team) -> Callable[[StepState], Awaitable[StepState]
             usage=Usage.model_validate(state["usage"]),
             fallback=settlement.get("fallback"),
             begun_at=datetime.fromisoformat(state["begun_at"]),
+            reviewed_at=find_review(state),
         )
         travelling = await settle_step(
             team,

@@ -11,7 +11,7 @@ from interlock.contracts.outcome import StepOutcome, Usage
 from interlock.contracts.plain import Plain, find_path
 from interlock.nodes.run.settlement import settle_step
 from interlock.nodes.run.team import Team
-from interlock.nodes.steps.output_handoff import record_output
+from interlock.nodes.steps.output_handoff import find_review, record_output
 from interlock.nodes.steps.promoting import build_promotion, list_facts_within, list_shown_places
 from interlock.nodes.steps.promotion_refusal import MOST_CONFLICTS, take_refusal
 from interlock.nodes.steps.step_effects import EffectReport, record_effects, settle_effects
@@ -116,6 +116,7 @@ def _build_outcome(state: StepState, run: StepRun, *, gaps: Sequence[str]) -> St
         usage=Usage.model_validate(state["usage"]),
         fallback=_name_fallback(state, run),
         begun_at=datetime.fromisoformat(state["begun_at"]),
+        reviewed_at=find_review(state),
         notes=tuple((StepId(path), words) for path, words in output.get("notes") or ()),
     )
 

@@ -55,10 +55,9 @@ def build_review_node(team: Team) -> Callable[[StepState], Awaitable[StepState]]
         with run.spans.review(state):
             update = await _review(team, state, run)
         run.spans.end_attempt(update)
-        if update["route"] != PROMOTE:
-            record_refusal(team, {**state, **update}, run)
-        update["reviewed_at"] = team.clock.now().isoformat()
-        return update
+        if update["route"] == PROMOTE:
+            return {**update, "reviewed_at": team.clock.now().isoformat()}
+        return {**update, **record_refusal(team, {**state, **update}, run)}
 
     return review
 
@@ -298,17 +297,18 @@ def dump_verdict(
     return dumped
 
 
-def record_refusal(team: Team, state: StepState, run: StepRun) -> None:
-    """Put a refused attempt on its way to the journal, and tell who listens."""
+def record_refusal(team: Team, state: StepState, run: StepRun) -> StepState:
+    """Put a refused attempt on its way to the journal, and tell who listens; returns when it was."""
     now = team.clock.now()
     recorded = record_output(state, run, now=now)
     run.storage.post(run.thread_id, recorded)
+    reviewed = StepState(reviewed_at=now.isoformat())
     if not team.is_heard(run.thread_id):
-        return
+        return reviewed
     verdict = state["verdict"] or {}
     team.emit(HandoffRecorded(thread_id=run.thread_id, at=now, handoff=recorded.handoffs[0]))
     if (state.get("settlement") or {}).get("status") == "cancelled":
-        return  # cut off, not refused; that the step has settled says it
+        return reviewed  # cut off, not refused; that the step has settled says it
     team.emit(
         AttemptRefused(
             thread_id=run.thread_id,
@@ -320,3 +320,4 @@ def record_refusal(team: Team, state: StepState, run: StepRun) -> None:
             reason=str(verdict.get("reason")),
         )
     )
+    return reviewed

@@ -8,6 +8,7 @@ ALTER TABLE runs ADD COLUMN team TEXT COLLATE "C" NOT NULL DEFAULT '';
 ALTER TABLE runs ADD COLUMN trace_parent TEXT COLLATE "C";
 
 -- Of an attempt's output: what the verdict was; when the attempt had its turn, when its output was
+-- reviewed; in microseconds, how long it waited for its turn, its brief was made, it worked and it was
 -- reviewed; how long at least one call of a model, or else of a tool, was open in it, how long one of a
 -- judge's model in its review, in microseconds; money in 10^-12 of the currency's unit. Of questions
 -- and answers: which.
@@ -15,6 +16,10 @@ ALTER TABLE handoffs ADD COLUMN action TEXT COLLATE "C";
 ALTER TABLE handoffs ADD COLUMN error TEXT COLLATE "C";
 ALTER TABLE handoffs ADD COLUMN turn_at TEXT COLLATE "C";
 ALTER TABLE handoffs ADD COLUMN reviewed_at TEXT COLLATE "C";
+ALTER TABLE handoffs ADD COLUMN queue_us BIGINT;
+ALTER TABLE handoffs ADD COLUMN brief_us BIGINT;
+ALTER TABLE handoffs ADD COLUMN work_us BIGINT;
+ALTER TABLE handoffs ADD COLUMN review_us BIGINT;
 ALTER TABLE handoffs ADD COLUMN model_us BIGINT;
 ALTER TABLE handoffs ADD COLUMN tool_us BIGINT;
 ALTER TABLE handoffs ADD COLUMN judge_us BIGINT;
@@ -24,17 +29,27 @@ ALTER TABLE handoffs ADD COLUMN question_id TEXT COLLATE "C";
 CREATE INDEX handoffs_by_end ON handoffs (ended_at, kind);
 
 -- Of a step: which fallback settled it, whether a person let its value pass; when all that it needs
--- had settled, when it was settled; the cost of all its attempts.
+-- had settled, when it was settled, how long that took, and how long from the last verdict on, in
+-- microseconds; the cost of all its attempts.
 ALTER TABLE outcomes ADD COLUMN worker TEXT COLLATE "C";
 ALTER TABLE outcomes ADD COLUMN attempts BIGINT;
 ALTER TABLE outcomes ADD COLUMN fallback TEXT COLLATE "C";
 ALTER TABLE outcomes ADD COLUMN by_person BOOLEAN;
 ALTER TABLE outcomes ADD COLUMN begun_at TEXT COLLATE "C";
 ALTER TABLE outcomes ADD COLUMN settled_at TEXT COLLATE "C";
+ALTER TABLE outcomes ADD COLUMN life_us BIGINT;
+ALTER TABLE outcomes ADD COLUMN settle_us BIGINT;
 ALTER TABLE outcomes ADD COLUMN input_tokens BIGINT;
 ALTER TABLE outcomes ADD COLUMN output_tokens BIGINT;
 ALTER TABLE outcomes ADD COLUMN model_calls BIGINT;
 ALTER TABLE outcomes ADD COLUMN money BIGINT;
+
+-- Of a question: which step's, of what kind, and how long it waited until a person answered.
+ALTER TABLE questions ADD COLUMN step_id TEXT COLLATE "C";
+ALTER TABLE questions ADD COLUMN kind TEXT COLLATE "C";
+ALTER TABLE questions ADD COLUMN waited_us BIGINT;
+
+CREATE INDEX questions_by_asking ON questions (asked_at);
 
 CREATE INDEX outcomes_by_end ON outcomes (settled_at);
 

@@ -16,22 +16,23 @@ SELECT data FROM payloads WHERE thread_id = ? AND hash = ?;
 INSERT INTO handoffs (id, thread_id, superstep, kind, sender, receiver, step_id, attempt, worker,
                       payload_hash, verdict, status, queued_at, started_at, ended_at,
                       input_tokens, output_tokens, trace_id, action, error, turn_at, reviewed_at,
-                      model_us, tool_us, judge_us, money, question_id)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                      model_us, tool_us, judge_us, money, question_id, queue_us, brief_us, work_us,
+                      review_us)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO NOTHING;
 
 -- name: load_handoffs
 -- open: 11 handoffs.verdict (2, 1)
 SELECT id, thread_id, superstep, kind, sender, receiver, step_id, attempt, worker, payload_hash,
        verdict, status, queued_at, started_at, ended_at, input_tokens, output_tokens, trace_id,
-       turn_at, reviewed_at, model_us, tool_us, judge_us, money, question_id
+       turn_at, reviewed_at, model_us, tool_us, judge_us, money, question_id, queue_us
 FROM handoffs WHERE thread_id = ?1 AND (CAST(?2 AS TEXT) IS NULL OR step_id = ?2) ORDER BY seq;
 
 -- name: load_replan_requests
 -- open: 11 handoffs.verdict (2, 1)
 SELECT id, thread_id, superstep, kind, sender, receiver, step_id, attempt, worker, payload_hash,
        verdict, status, queued_at, started_at, ended_at, input_tokens, output_tokens, trace_id,
-       turn_at, reviewed_at, model_us, tool_us, judge_us, money, question_id
+       turn_at, reviewed_at, model_us, tool_us, judge_us, money, question_id, queue_us
 FROM handoffs WHERE thread_id = ?1 AND kind = 'replan' ORDER BY seq;
 
 -- name: load_handoff_payloads
@@ -43,8 +44,9 @@ WHERE thread_id = ?1 AND hash IN (
 -- name: insert_outcome
 -- seal: ?5 outcomes.outcome (?1, ?2, ?3)
 INSERT INTO outcomes (thread_id, superstep, step_id, status, outcome, worker, attempts, fallback,
-                      by_person, begun_at, settled_at, input_tokens, output_tokens, model_calls, money)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                      by_person, begun_at, settled_at, input_tokens, output_tokens, model_calls, money,
+                      life_us, settle_us)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (thread_id, superstep, step_id) DO NOTHING;
 
 -- name: load_outcomes

@@ -1,6 +1,7 @@
 -- name: insert_question
 -- seal: ?3 questions.question (?2, ?1)
-INSERT INTO questions (id, thread_id, status, question, asked_at) VALUES (?, ?, 'open', ?, ?)
+INSERT INTO questions (id, thread_id, status, question, asked_at, step_id, kind)
+VALUES (?, ?, 'open', ?, ?, ?, ?)
 ON CONFLICT (id) DO NOTHING;
 
 -- name: load_question
@@ -9,8 +10,8 @@ ON CONFLICT (id) DO NOTHING;
 SELECT status, question, answer FROM questions WHERE id = ? AND thread_id = ?;
 
 -- name: save_answer
--- seal: ?1 questions.answer (?4, ?3)
-UPDATE questions SET status = 'answered', answer = ?, answered_at = ?
+-- seal: ?1 questions.answer (?5, ?4)
+UPDATE questions SET status = 'answered', answer = ?, answered_at = ?, waited_us = ?
 WHERE id = ? AND thread_id = ? AND status = 'open';
 
 -- name: close_question

@@ -8,6 +8,7 @@ ALTER TABLE runs ADD COLUMN team TEXT NOT NULL DEFAULT '';
 ALTER TABLE runs ADD COLUMN trace_parent TEXT;
 
 -- Of an attempt's output: what the verdict was; when the attempt had its turn, when its output was
+-- reviewed; in microseconds, how long it waited for its turn, its brief was made, it worked and it was
 -- reviewed; how long at least one call of a model, or else of a tool, was open in it, how long one of a
 -- judge's model in its review, in microseconds; money in 10^-12 of the currency's unit. Of questions
 -- and answers: which.
@@ -15,6 +16,10 @@ ALTER TABLE handoffs ADD COLUMN action TEXT;
 ALTER TABLE handoffs ADD COLUMN error TEXT;
 ALTER TABLE handoffs ADD COLUMN turn_at TEXT;
 ALTER TABLE handoffs ADD COLUMN reviewed_at TEXT;
+ALTER TABLE handoffs ADD COLUMN queue_us INTEGER;
+ALTER TABLE handoffs ADD COLUMN brief_us INTEGER;
+ALTER TABLE handoffs ADD COLUMN work_us INTEGER;
+ALTER TABLE handoffs ADD COLUMN review_us INTEGER;
 ALTER TABLE handoffs ADD COLUMN model_us INTEGER;
 ALTER TABLE handoffs ADD COLUMN tool_us INTEGER;
 ALTER TABLE handoffs ADD COLUMN judge_us INTEGER;
@@ -24,17 +29,27 @@ ALTER TABLE handoffs ADD COLUMN question_id TEXT;
 CREATE INDEX handoffs_by_end ON handoffs (ended_at, kind);
 
 -- Of a step: which fallback settled it, whether a person let its value pass; when all that it needs
--- had settled, when it was settled; the cost of all its attempts.
+-- had settled, when it was settled, how long that took, and how long from the last verdict on, in
+-- microseconds; the cost of all its attempts.
 ALTER TABLE outcomes ADD COLUMN worker TEXT;
 ALTER TABLE outcomes ADD COLUMN attempts INTEGER;
 ALTER TABLE outcomes ADD COLUMN fallback TEXT;
 ALTER TABLE outcomes ADD COLUMN by_person INTEGER;
 ALTER TABLE outcomes ADD COLUMN begun_at TEXT;
 ALTER TABLE outcomes ADD COLUMN settled_at TEXT;
+ALTER TABLE outcomes ADD COLUMN life_us INTEGER;
+ALTER TABLE outcomes ADD COLUMN settle_us INTEGER;
 ALTER TABLE outcomes ADD COLUMN input_tokens INTEGER;
 ALTER TABLE outcomes ADD COLUMN output_tokens INTEGER;
 ALTER TABLE outcomes ADD COLUMN model_calls INTEGER;
 ALTER TABLE outcomes ADD COLUMN money INTEGER;
+
+-- Of a question: which step's, of what kind, and how long it waited until a person answered.
+ALTER TABLE questions ADD COLUMN step_id TEXT;
+ALTER TABLE questions ADD COLUMN kind TEXT;
+ALTER TABLE questions ADD COLUMN waited_us INTEGER;
+
+CREATE INDEX questions_by_asking ON questions (asked_at);
 
 CREATE INDEX outcomes_by_end ON outcomes (settled_at);
 
