@@ -113,6 +113,7 @@ from interlock.supervisor import (
     create_supervisor,
 )
 from interlock.telemetry import events
+from interlock.telemetry.metrics import Metrics
 from interlock.tools.declaration import Happened
 from interlock.tools.effect_scope import effects
 from interlock.tools.http_keys import send_with_key, send_with_key_blocking
@@ -160,6 +161,7 @@ __all__ = [
     "Judgement",
     "KeyReusedError",
     "LeaseLostError",
+    "Metrics",
     "ModelAnswerError",
     "ModelCallError",
     "ModelJudge",

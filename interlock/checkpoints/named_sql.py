@@ -8,6 +8,7 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from typing import Final
 
+from interlock.checkpoints.measure_scopes import expand_measure
 from interlock.checkpoints.sealing.sealed_columns import expand_template
 
 _MARK: Final = "-- name: "
@@ -39,11 +40,15 @@ def load_statements(dialect: str) -> Mapping[str, str]:
 
     `sql/queries/` holds those that all databases have in common, `sql/<dialect>/queries/` those
     that only one has, each below a line `-- name: <name>`. Those in `templates/` beside them are
-    there once for every sealed column.
+    there once for every sealed column, those in `measures/` once for every scope.
     """
     statements: dict[str, str] = {}
     for folder in (_folder(), _folder(dialect)):
-        for name, body in (*_read_statements(folder / "queries"), *_expand_templates(folder)):
+        for name, body in (
+            *_read_statements(folder / "queries"),
+            *_expand_templates(folder),
+            *_expand_measures(folder),
+        ):
             if name in statements:
                 raise ValueError(f"statement {name!r} is defined twice")
             statements[name] = number_parameters(body) if dialect in _DOLLARS else body
@@ -65,6 +70,14 @@ def _expand_templates(folder: Traversable) -> list[tuple[str, str]]:
     for name, body in _read_statements(folder / "templates"):
         found += zip(expand_template(name), expand_template(body), strict=True)
     return found
+
+
+def _expand_measures(folder: Traversable) -> list[tuple[str, str]]:
+    """Return the statements that metrics are counted with: one for each scope."""
+    measures = folder / "measures"
+    if not measures.is_dir():
+        return []
+    return [form for pair in _read_statements(measures) for form in expand_measure(*pair)]
 
 
 def number_parameters(statement: str) -> str:

@@ -17,6 +17,7 @@ from interlock.checkpoints.journal import Journal, derive_handoff_rows, insert_h
 from interlock.checkpoints.leases import Leases
 from interlock.checkpoints.limit_ledger import SqlLimitLedger
 from interlock.checkpoints.measured_rows import derive_measured_rows, insert_measured
+from interlock.checkpoints.measures import SqlMeasureLedger
 from interlock.checkpoints.outcomes import derive_outcome_rows, insert_outcomes, load_superstep
 from interlock.checkpoints.payload_rows import derive_payload_rows, insert_payloads
 from interlock.checkpoints.pruning import Pruning
@@ -111,6 +112,7 @@ class SqlStorage:
         self._questions = QuestionLedger(self._database, clock)
         self._ledger = SqlEffectLedger(self._database, self._leases, clock)
         self._context = SqlContextLedger(self._database)
+        self._measures = SqlMeasureLedger(self._database)
         self._limits = SqlLimitLedger(self._database, clock, self._ledger.flights)
         self._saver = Saver(self._database, self._leases, serde=build_serializer())
         self._pruning = Pruning(
@@ -145,6 +147,11 @@ class SqlStorage:
     def limits(self) -> SqlLimitLedger:
         """What is known of breakers and rates; may be taken before `connect`."""
         return self._limits
+
+    @property
+    def measures(self) -> SqlMeasureLedger:
+        """What is counted for metrics; may be taken before `connect`."""
+        return self._measures
 
     async def transact(self, function: Callable[[Transaction], T]) -> T:
         """Run a function in one durable transaction, for tables of your own beside interlock's.

@@ -16,6 +16,7 @@ from interlock.cli.commands.drawing import graph, schema
 from interlock.cli.commands.effects import app as effects
 from interlock.cli.commands.keys import app as keys
 from interlock.cli.commands.limits import app as limits
+from interlock.cli.commands.metrics import metrics
 from interlock.cli.commands.plans import plan, replan
 from interlock.cli.commands.pruning import prune
 from interlock.cli.commands.reading import cancel, handoffs, inbox, status
@@ -130,6 +131,13 @@ def _register() -> None:
     app.add_typer(effects, name="effects")
     app.add_typer(context, name="context")
     app.add_typer(limits, name="limits")
+    app.command(
+        epilog=show_examples(
+            "interlock metrics --since 1d --team app:desk",
+            "interlock metrics t17",
+            "interlock metrics --by criteria --json",
+        )
+    )(metrics)
     app.command(
         epilog=show_examples("interlock cancel t17 --why 'the customer called' --team app:desk")
     )(cancel)

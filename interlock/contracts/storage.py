@@ -18,6 +18,7 @@ from interlock.contracts.fault import Blame, Fault
 from interlock.contracts.handoff import Handoff
 from interlock.contracts.ids import PayloadHash, QuestionId, StepId, ThreadId
 from interlock.contracts.limits import LimitLedger
+from interlock.contracts.measures import MeasureLedger
 from interlock.contracts.outcome import RunStatus, StepOutcome
 from interlock.contracts.plain import Plain
 from interlock.contracts.promotion import Promotion
@@ -175,6 +176,11 @@ class Storage(Protocol):
     @property
     def limits(self) -> LimitLedger:
         """What is known of breakers and rates."""
+        ...
+
+    @property
+    def measures(self) -> MeasureLedger:
+        """What is counted for metrics."""
         ...
 
     async def transact(self, function: Callable[[Transaction], T]) -> T:

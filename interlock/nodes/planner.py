@@ -100,10 +100,12 @@ def build_planner_node(team: Team) -> PlannerNode:
 def _open_span(team: Team, state: RunState, runtime: Runtime[RunContext]) -> OpenSpan:
     return team.telemetry.open(
         "plan",
-        thread=get_thread_id(runtime),
-        step=name_owner(state) or None,
-        attempt=state["plan_attempts"] + 1,
-        planner=type(team.spec.planner).__name__,
+        facts={
+            "thread": get_thread_id(runtime),
+            "step": name_owner(state) or None,
+            "attempt": state["plan_attempts"] + 1,
+            "planner": type(team.spec.planner).__name__,
+        },
     )
 
 

@@ -19,9 +19,11 @@ def watch_run(team: Team, record: RunRecord, *, is_resumed: bool) -> Iterator[Op
         "run",
         team.spec.name,
         links=[record.trace_parent],
-        thread=record.thread_id,
-        workflow=team.spec.name or None,
-        is_resumed=is_resumed,
+        facts={
+            "thread": record.thread_id,
+            "workflow": team.spec.name or None,
+            "is_resumed": is_resumed,
+        },
     )
     if team.telemetry.shows_content:
         span.show("goal", record.goal)

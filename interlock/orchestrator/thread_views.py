@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from datetime import datetime
 
 from interlock.contracts.context_view import ContextView
 from interlock.contracts.effect_ledger import ListEffects
@@ -16,9 +17,11 @@ from interlock.contracts.run_record import RunRecord
 from interlock.contracts.scratchpad import Note
 from interlock.contracts.storage import Storage
 from interlock.orchestrator.context_reading import load_context
+from interlock.orchestrator.measuring import load_metrics
 from interlock.orchestrator.nested_paths import load_handoffs_at
 from interlock.orchestrator.status import ThreadStatus
 from interlock.orchestrator.thread_reading import load_plan_versions, load_status
+from interlock.telemetry.metrics import Metrics
 
 
 class ThreadViews(ABC):
@@ -47,6 +50,37 @@ class ThreadViews(ABC):
             UnknownThreadError: No run was ever started there.
         """
         return await load_status(self._open_storage, thread_id)
+
+    async def ametrics(
+        self,
+        thread_id: str | None = None,
+        *,
+        team: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        step_prefix: str = "",
+    ) -> Metrics:
+        """Return what is counted of the storage's runs; docs/metrics.md defines every number.
+
+        Args:
+            thread_id: Of this thread; of all if left out.
+            team: Of the runs of teams with this name, `Orchestrator(name=...)`.
+            since: What happened from then on.
+            until: What happened before.
+            step_prefix: Of steps whose paths begin so, `outer/` for what is within a step's team.
+
+        Raises:
+            UnknownThreadError: No run was ever started on the thread.
+            ConfigurationError: The window is none.
+        """
+        return await load_metrics(
+            self._open_storage,
+            thread_id=thread_id,
+            team=team,
+            since=since,
+            until=until,
+            step_prefix=step_prefix,
+        )
 
     async def ahandoffs(self, thread_id: str, step: str | None = None) -> Sequence[Handoff]:
         """Return the journal's records of a thread, oldest first, with their payloads.

@@ -4,8 +4,9 @@ The nodes speak in the words of this package; a tracer, such as `tracing.OpenTel
 into its own. The silent one stands in its place where nobody traces, and costs next to nothing.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from types import MappingProxyType
 from typing import Any, Final, Literal, Protocol, TypeAlias, runtime_checkable
 
 from interlock.contracts.criteria import Finding
@@ -16,6 +17,9 @@ Stage: TypeAlias = Literal[
 ]
 Fact: TypeAlias = str | bool | int | float | None
 """A None is left out."""
+
+Facts: TypeAlias = Mapping[str, Fact]
+NO_FACTS: Final[Facts] = MappingProxyType({})
 
 SPAN: Final = "span"
 """Where what is checkpointed keeps the reference of the span that it belongs to."""
@@ -80,15 +84,20 @@ class Telemetry(Protocol):
         ...
 
     def open(
-        self, stage: Stage, name: str = "", *, links: Sequence[str | None] = (), **facts: Fact
+        self,
+        stage: Stage,
+        name: str = "",
+        *,
+        facts: Facts = NO_FACTS,
+        links: Sequence[str | None] = (),
     ) -> OpenSpan:
         """Open a stage within the one that the calling task is in.
 
         Args:
             stage: Its kind.
             name: Whose: a worker's, a step's, a model's or a tool's; of low cardinality.
-            links: References of what it goes on from.
             facts: What is known already.
+            links: References of what it goes on from.
         """
         ...
 
@@ -140,13 +149,23 @@ class _Silent:
 
     __slots__ = ()
 
-    is_on: Final = False
-    shows_content: Final = False
+    @property
+    def is_on(self) -> bool:
+        return False
+
+    @property
+    def shows_content(self) -> bool:
+        return False
 
     def open(
-        self, stage: Stage, name: str = "", *, links: Sequence[str | None] = (), **facts: Fact
+        self,
+        stage: Stage,
+        name: str = "",
+        *,
+        facts: Facts = NO_FACTS,
+        links: Sequence[str | None] = (),
     ) -> OpenSpan:
-        del stage, name, links, facts
+        del stage, name, facts, links
         return SILENT_SPAN
 
     def hear(self, event: Event) -> None:

@@ -212,7 +212,7 @@ READS: Final[dict[str, tuple[Any, ...]]] = {
     "load_channel_values": ("t", "", json.dumps({"ch": "v1", "big": "v2"})),
     "load_checkpoint": ("t", "", "cp1"),
     "load_context_versions": ("t",),
-    "load_criteria": ("t",),
+    "load_criterion": ("t", f"{1:064d}"),
     "load_effect": ("t", "e1"),
     "load_fact_history": ("t", "key"),
     "load_fact_since": ("t", "key", 1, "c1", 9),

@@ -88,6 +88,7 @@ MODELS = [
     "Happened",
     "IdempotencyKey",
     "ModelJudge",
+    "Metrics",
     "ModelLimits",
     "ModelPlanner",
     "Need",

@@ -404,4 +404,4 @@ async def test_what_a_worker_raises_is_marked_and_its_words_are_not() -> None:
         "attempt write": "LookupError",
         "invoke_agent write": "LookupError",
     }
-    assert "4111" not in "".join(span.to_json() for span in watched.spans)
+    assert "4111-1111" not in "".join(span.to_json() for span in watched.spans)

@@ -18,7 +18,7 @@ from interlock.contracts.model_names import find_by_model
 from interlock.contracts.prices import Price, dump_money
 from interlock.contracts.spending import Caller
 from interlock.nodes.calls.model_gate import name_model
-from interlock.telemetry.spans import OpenSpan, Telemetry
+from interlock.telemetry.spans import Fact, Facts, OpenSpan, Telemetry
 
 _ROLES = {"human": "user", "ai": "assistant"}
 
@@ -27,11 +27,6 @@ class CallSpans(BaseCallbackHandler):
     """Opens a span for each model call of one caller's attempt."""
 
     run_inline = True
-    ignore_chain = True
-    ignore_agent = True
-    ignore_retriever = True
-    ignore_retry = True
-    ignore_custom_event = True
 
     def __init__(
         self,
@@ -51,7 +46,7 @@ class CallSpans(BaseCallbackHandler):
         """
         super().__init__()
         self._telemetry = telemetry
-        self._facts = {
+        self._facts: Facts = {
             "thread": thread_id,
             "step": caller.path or None,
             "attempt": caller.attempt,
@@ -61,6 +56,11 @@ class CallSpans(BaseCallbackHandler):
         self._prices = prices
         self._open: dict[str, OpenSpan] = {}
         self._lock = threading.Lock()
+
+    @property
+    def ignore_chain(self) -> bool:
+        """Yes: only models are of interest here."""
+        return True
 
     def guard(self, guards: Sequence[CallGuard]) -> tuple[CallGuard, ...]:
         """Return guards with those around them that say when a call goes out, and how it ends."""
@@ -98,7 +98,7 @@ class CallSpans(BaseCallbackHandler):
         model = name_model(serialized, details)
         provider = (details.get("metadata") or {}).get("ls_provider")
         facts = {**self._facts, "model": model, "provider": str(provider or "unknown")}
-        span = self._telemetry.open("model", model, **facts)
+        span = self._telemetry.open("model", model, facts=facts)
         span.lend()
         with self._lock:
             self._open[str(run_id)] = span
@@ -128,7 +128,7 @@ class CallSpans(BaseCallbackHandler):
         if (span := self._open.get(str(run_id))) is not None:
             span.take_back()
 
-    def tell(self, call_id: str, **facts: Any) -> None:  # noqa: ANN401 - facts of a span
+    def tell(self, call_id: str, **facts: Fact) -> None:
         """Add facts about a call."""
         span = self._open.get(call_id)
         if span is not None:

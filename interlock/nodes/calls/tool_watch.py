@@ -63,7 +63,7 @@ class ToolWatch(BaseCallbackHandler):
         call = WatchedCall(tool=tool, started_at=self.clock.now(), is_guards=is_guards)
         with self._lock:
             if not is_guards or not any(self._is_told(other, tool) for other in self._calls):
-                call.span = self.telemetry.open("tool", tool, tool=tool, **self.facts)
+                call.span = self.telemetry.open("tool", tool, facts={"tool": tool, **self.facts})
             self._calls.append(call)
         call.span.lend()
         return call

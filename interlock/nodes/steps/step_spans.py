@@ -4,7 +4,7 @@ Dispatch opens a step's, the step graph's nodes the others. A nested or interrup
 another process goes on with has a span there, too, with a link to the first.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +25,9 @@ from interlock.telemetry.spans import (
     SILENT,
     SILENT_SPAN,
     SPAN,
+    Facts,
     OpenSpan,
+    Stage,
     Telemetry,
     name_result,
     within,
@@ -54,14 +56,18 @@ class StepSpans:
     attempt: OpenSpan = SILENT_SPAN
     brief: OpenSpan = SILENT_SPAN
 
-    def _open(self, stage: Any, name: str = "", **facts: Any) -> OpenSpan:  # noqa: ANN401
-        return self.telemetry.open(stage, name, thread=self.thread, step=self.path, **facts)
+    def _open(
+        self, stage: Stage, name: str = "", *, facts: Facts, links: Sequence[str | None] = ()
+    ) -> OpenSpan:
+        placed = {"thread": self.thread, "step": self.path, **facts}
+        return self.telemetry.open(stage, name, facts=placed, links=links)
 
     def begin_attempt(self, worker: str, *, attempt: int) -> str | None:
         """Open an attempt with its brief; returns its reference."""
-        self.attempt = self._open("attempt", worker, worker=worker, attempt=attempt)
+        facts: Facts = {"worker": worker, "attempt": attempt}
+        self.attempt = self._open("attempt", worker, facts=facts)
         with self.attempt.enter():
-            self.brief = self._open("brief", worker, worker=worker, attempt=attempt)
+            self.brief = self._open("brief", worker, facts=facts)
         return self.attempt.reference
 
     def find_attempt(self, state: StepState) -> OpenSpan:
@@ -69,14 +75,12 @@ class StepSpans:
         if self.attempt is SILENT_SPAN and self.telemetry.is_on:
             before = (state.get("brief") or {}).get(SPAN)
             worker = state["worker"]
-            self.attempt = self._open(
-                "attempt",
-                worker,
-                links=[before],
-                worker=worker,
-                attempt=state["attempt"],
-                is_continued=True,
-            )
+            facts: Facts = {
+                "worker": worker,
+                "attempt": state["attempt"],
+                "is_continued": True,
+            }
+            self.attempt = self._open("attempt", worker, facts=facts, links=[before])
         return self.attempt
 
     @contextmanager
@@ -85,13 +89,12 @@ class StepSpans:
         attempt = self.find_attempt(state)
         self.brief.end()
         with attempt.enter():
-            span = self._open(
-                "work",
-                worker.name,
-                agent=worker.name,
-                agent_description=worker.description or None,
-                attempt=state["attempt"],
-            )
+            facts: Facts = {
+                "agent": worker.name,
+                "agent_description": worker.description or None,
+                "attempt": state["attempt"],
+            }
+            span = self._open("work", worker.name, facts=facts)
             if self.telemetry.shows_content:
                 span.show("brief", shown.dump())
             try:
@@ -111,7 +114,8 @@ class StepSpans:
         """Open a review for as long as a block; what a person wrote is reviewed in no attempt."""
         by_person = (state.get("output") or {}).get("by_person")
         attempt = self.step if by_person else self.find_attempt(state)
-        with attempt.enter(), within(self._open("review", attempt=state["attempt"])) as span:
+        facts: Facts = {"attempt": state["attempt"]}
+        with attempt.enter(), within(self._open("review", facts=facts)) as span:
             yield span
 
     def end_attempt(self, update: StepState) -> None:
@@ -134,8 +138,8 @@ class StepSpans:
     @contextmanager
     def promotion(self, state: StepState) -> Iterator[OpenSpan]:
         """Open a promotion for as long as a block."""
-        facts = {"worker": state["worker"], "attempt": state["attempt"]}
-        with within(self._open("promotion", **facts)) as span:
+        facts: Facts = {"worker": state["worker"], "attempt": state["attempt"]}
+        with within(self._open("promotion", facts=facts)) as span:
             yield span
 
     def settle(self, outcome: StepOutcome) -> None:
@@ -174,10 +178,12 @@ def watch_step(
         "step",
         "" if is_planned else _shorten(step.id),
         links=[carried.get(SPAN)],
-        thread=place.thread_id,
-        step=place.path,
-        worker=step.worker,
-        is_continued=True if waiting is not None else None,
+        facts={
+            "thread": place.thread_id,
+            "step": place.path,
+            "worker": step.worker,
+            "is_continued": True if waiting is not None else None,
+        },
     )
     spans = StepSpans(
         telemetry=team.telemetry,

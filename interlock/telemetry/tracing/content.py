@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-from interlock.contracts.plain import PlainValueError, parse_plain, thaw
+from interlock.contracts.errors import PlainValueError
+from interlock.contracts.plain import parse_plain, thaw
 
 Redact: TypeAlias = Callable[[str, object], object]
 """Given an attribute's name and what is to be shown in it; returns what may be shown, or None."""

@@ -198,11 +198,11 @@ def _count_seconds(since: datetime, until: datetime) -> float:
 
 def _label(facts: Mapping[str, Fact], *names: str, error: str | None = None) -> Labels:
     """Return what is known of some facts, as labels."""
-    labels: Labels = {
-        words.name_attribute(name): value
-        for name in names
-        if (value := facts.get(name)) not in {None, ""}
-    }
+    labels: Labels = {}
+    for name in names:
+        value = facts.get(name)
+        if value is not None and value != "":
+            labels[words.name_attribute(name)] = value
     if error is not None:
         labels[words.ERROR_TYPE] = error
     return labels

@@ -19,7 +19,7 @@ from interlock.contracts.errors import ConfigurationError
 from interlock.contracts.handoff import Handoff
 from interlock.contracts.ids import StepId, ThreadId
 from interlock.telemetry import events
-from interlock.telemetry.spans import SILENT_SPAN, Fact, OpenSpan, Stage
+from interlock.telemetry.spans import NO_FACTS, SILENT_SPAN, Fact, Facts, OpenSpan, Stage
 from interlock.telemetry.tracing.content import ContentRules, Redact, clean_text, clean_value
 from interlock.telemetry.tracing.conventions import (
     CONVERSATION,
@@ -90,11 +90,16 @@ class OpenTelemetry:
         return self._rules.is_on
 
     def open(
-        self, stage: Stage, name: str = "", *, links: Sequence[str | None] = (), **facts: Fact
+        self,
+        stage: Stage,
+        name: str = "",
+        *,
+        facts: Facts = NO_FACTS,
+        links: Sequence[str | None] = (),
     ) -> OpenSpan:
         """Open a span within the current one."""
         opened: list[OpenSpan] = []
-        self._open(opened, stage, name, links, facts)
+        self._open(opened, stage, name, facts=dict(facts), links=links)
         return opened[0] if opened else SILENT_SPAN
 
     @never_raises
@@ -103,8 +108,9 @@ class OpenTelemetry:
         opened: list[OpenSpan],
         stage: Stage,
         name: str,
-        links: Sequence[str | None],
+        *,
         facts: dict[str, Fact],
+        links: Sequence[str | None],
     ) -> None:
         if "provider" in facts:
             facts["provider"] = name_provider(str(facts["provider"]))

@@ -46,7 +46,7 @@ def is_limit_later(output: Any, brief: il.Brief) -> Any:
 async def test_a_check_of_any_form_decides(check: Any) -> None:
     """Functions, sync and async, and callable objects see the output and the brief."""
     passed = await ask(check, 3)
-    assert passed == il.Finding(criterion="passes the check c", passed=True)
+    assert passed == il.Finding(criterion="passes the check c", passed=True, kind="check")
     failed = await ask(check, 4)
     assert (failed.passed, failed.message, failed.evidence) == (
         False,
@@ -58,9 +58,11 @@ async def test_a_check_of_any_form_decides(check: Any) -> None:
 async def test_a_checks_own_finding_is_kept() -> None:
     """A check may say in its own words what is wrong and what it saw; the criterion is added."""
     own = il.Finding(passed=False, message="Too long", evidence={"words": [700, None]})
-    assert await ask(lambda o, b: own) == own.model_copy(update={"criterion": "passes the check c"})
+    assert await ask(lambda o, b: own) == own.model_copy(
+        update={"criterion": "passes the check c", "kind": "check"}
+    )
     named = own.model_copy(update={"criterion": "short"})
-    assert await ask(lambda o, b: named) == named
+    assert await ask(lambda o, b: named) == named.model_copy(update={"kind": "check"})
 
 
 async def test_a_check_sees_a_frozen_output_and_the_brief_of_the_attempt() -> None:

@@ -50,6 +50,10 @@ ORDER BY seq DESC LIMIT 1;
 SELECT DISTINCT step_id FROM outcomes
 WHERE thread_id = ?1 AND status IN ('accepted', 'degraded') ORDER BY step_id;
 
--- name: load_criteria
--- open: 3 criteria.words (?1, 1)
-SELECT hash, kind, words FROM criteria WHERE thread_id = ?1 ORDER BY hash;
+-- name: load_criterion
+-- open: 2 criteria.words (?1, ?2)
+SELECT kind, words FROM criteria WHERE thread_id = ?1 AND hash = ?2;
+
+-- name: count_unmeasured
+SELECT count(*) FROM outcomes
+WHERE settled_at IS NULL AND (CAST(?1 AS TEXT) = '' OR thread_id = ?1);
