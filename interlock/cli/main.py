@@ -14,6 +14,7 @@ from interlock.cli.commands.crash_testing import crash_test
 from interlock.cli.commands.demo import demo
 from interlock.cli.commands.drawing import graph, schema
 from interlock.cli.commands.effects import app as effects
+from interlock.cli.commands.faults import fault
 from interlock.cli.commands.keys import app as keys
 from interlock.cli.commands.limits import app as limits
 from interlock.cli.commands.metrics import metrics
@@ -138,6 +139,12 @@ def _register() -> None:
             "interlock metrics --by criteria --json",
         )
     )(metrics)
+    app.command(
+        epilog=show_examples(
+            "interlock fault t17 price --why 'a customer complained' --by support",
+            "interlock fault t17 reply --why 'not the expected answer' --by nightly --final-check",
+        )
+    )(fault)
     app.command(
         epilog=show_examples("interlock cancel t17 --why 'the customer called' --team app:desk")
     )(cancel)
