@@ -1,12 +1,13 @@
 """Counting what is stored, for metrics: one statement a table, nothing is read row by row (I12)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from interlock.checkpoints.connection import Connection
 from interlock.checkpoints.database import Database
 from interlock.checkpoints.run_ledger import dump_time
+from interlock.contracts.ids import StepId, ThreadId
 from interlock.contracts.measures import (
     AttemptCount,
     CriterionCount,
@@ -21,6 +22,7 @@ from interlock.contracts.measures import (
     StageCount,
     StepCount,
 )
+from interlock.contracts.replay import RecordedPlace
 
 _SPLIT: Final = 1_000_000
 """Sums of money are added up in two parts: one alone may pass 64 bits."""
@@ -40,9 +42,27 @@ class SqlMeasureLedger:
         """Return what a window holds, read at one instant."""
         return await self._database.read(lambda connection: _measure(connection, window))
 
+    async def list_attempts(self, window: MeasureWindow, *, most: int) -> Sequence[RecordedPlace]:
+        """Return the newest attempts of a window, oldest first; `step_prefix` is the whole path."""
+
+        def operation(connection: Connection) -> Sequence[RecordedPlace]:
+            scope, which = derive_scope(window)
+            rows = connection.run(f"list_attempts_of_{scope}", (*which, most)).fetchall()
+            return [
+                RecordedPlace(
+                    thread_id=ThreadId(thread_id),
+                    step=StepId(step),
+                    superstep=superstep,
+                    attempt=attempt,
+                )
+                for thread_id, step, superstep, attempt in reversed(rows)
+            ]
+
+        return await self._database.read(operation)
+
 
 def _measure(connection: Connection, window: MeasureWindow) -> Measures:
-    scope, which = _derive_scope(window)
+    scope, which = derive_scope(window)
     steps = connection.run(f"measure_steps_of_{scope}", which).fetchall()
     attempts = connection.run(f"measure_attempts_of_{scope}", which).fetchall()
     edges = connection.run(f"measure_edges_of_{scope}", which).fetchall()
@@ -77,7 +97,7 @@ def _measure(connection: Connection, window: MeasureWindow) -> Measures:
     )
 
 
-def _derive_scope(window: MeasureWindow) -> tuple[str, tuple[str, ...]]:
+def derive_scope(window: MeasureWindow) -> tuple[str, tuple[str, ...]]:
     """Return which form of the statements counts a window, and with which parameters."""
     scope = "window" if window.thread_id is None else "thread"
     return scope, (

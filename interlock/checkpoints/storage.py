@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 from interlock.checkpoints.attempt_measures import measure_outputs
+from interlock.checkpoints.blame import SqlBlameLedger
 from interlock.checkpoints.connection import Connection, Operation
 from interlock.checkpoints.context_ledger import SqlContextLedger
 from interlock.checkpoints.context_promotion import promote, settle_promoted
@@ -113,6 +114,7 @@ class SqlStorage:
         self._ledger = SqlEffectLedger(self._database, self._leases, clock)
         self._context = SqlContextLedger(self._database)
         self._measures = SqlMeasureLedger(self._database)
+        self._blame = SqlBlameLedger(self._database)
         self._limits = SqlLimitLedger(self._database, clock, self._ledger.flights)
         self._saver = Saver(self._database, self._leases, serde=build_serializer())
         self._pruning = Pruning(
@@ -152,6 +154,11 @@ class SqlStorage:
     def measures(self) -> SqlMeasureLedger:
         """What is counted for metrics; may be taken before `connect`."""
         return self._measures
+
+    @property
+    def blame(self) -> SqlBlameLedger:
+        """Where outputs went; may be taken before `connect`."""
+        return self._blame
 
     async def transact(self, function: Callable[[Transaction], T]) -> T:
         """Run a function in one durable transaction, for tables of your own beside interlock's.

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Protocol
 
 from interlock.contracts.ids import ThreadId
+from interlock.contracts.replay import RecordedPlace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,4 +208,8 @@ class MeasureLedger(Protocol):
 
     async def measure(self, window: MeasureWindow) -> Measures:
         """Return what a window holds, read at one instant."""
+        ...
+
+    async def list_attempts(self, window: MeasureWindow, *, most: int) -> Sequence[RecordedPlace]:
+        """Return the newest attempts of a window, oldest first; `step_prefix` is the whole path."""
         ...

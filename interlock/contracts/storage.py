@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
 from interlock.contracts.attempt_parts import StepNeed, ToolCall
+from interlock.contracts.blame import BlameLedger
 from interlock.contracts.context_ledger import ContextLedger
 from interlock.contracts.context_records import FactUse
 from interlock.contracts.effect_ledger import EffectLedger, Transaction
@@ -181,6 +182,11 @@ class Storage(Protocol):
     @property
     def measures(self) -> MeasureLedger:
         """What is counted for metrics."""
+        ...
+
+    @property
+    def blame(self) -> BlameLedger:
+        """Where outputs went."""
         ...
 
     async def transact(self, function: Callable[[Transaction], T]) -> T:

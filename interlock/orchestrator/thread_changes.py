@@ -22,10 +22,10 @@ from interlock.orchestrator.fault_reporting import report_fault
 from interlock.orchestrator.nested_teams import find_team_at
 from interlock.orchestrator.plan_edits import PlanEditing
 from interlock.orchestrator.replan_request import request_replan
-from interlock.orchestrator.thread_views import ThreadViews
+from interlock.orchestrator.replaying import Replaying
 
 
-class ThreadChanges(ThreadViews):
+class ThreadChanges(Replaying):
     """The part of a team's facade that changes what is stored and runs nothing."""
 
     _team: Team

@@ -126,19 +126,34 @@ async def test_content_is_bounded() -> None:
     assert shown == '{"receipt": "' + "x" * 87 + "... [1000015 characters]"
 
 
-@pytest.mark.parametrize("content", ["on", "off"])
-async def test_whatever_it_is_can_be_exported(content: Any) -> None:
-    """Lone surrogates, NULs, huge numbers and control characters reach OTLP's encoder as clean text."""
-    watched = Watched()
-    nasty = "\ud800\x00\x1b[2J\u202e</script>" + "9" * 30
+async def test_whatever_it_is_can_be_exported() -> None:
+    """Lone surrogates in prompts, answers, arguments and errors reach OTLP's encoder as clean text."""
+    watched, nasty = Watched(), "\ud800\x00\x1b[2J\u202e</script>"
+
+    @tool
+    async def look(place: str) -> str:
+        """Look."""
+        return f"{place}{nasty}"
 
     async def pay(brief: il.Brief) -> dict[str, object]:
+        await ScriptedModel(f"x{nasty}").ainvoke(nasty)
+        await look.ainvoke({"place": nasty})
         raise type(f"Odd{nasty}", (Exception,), {})(nasty)
 
-    result = await run(watched.build(content=content), agent=pay, goal="g\x00\u202e")
+    result = await run(watched.build(content="on"), agent=pay, goal="g\x00\u202e")
     assert result.status == "degraded"
     encoded = encode_spans(watched.spans).SerializeToString()
-    assert b"\xed\xa0\x80" not in encoded
+    assert encoded.decode(errors="ignore").count("[2J") > 4
+
+
+async def test_numbers_beyond_64_bits_can_be_exported() -> None:
+    """A count that no encoder can hold is told as text."""
+    watched = Watched()
+    span = watched.build().open("model", "m", facts={"input_tokens": 10**30})
+    span.mark("odd", tokens=-(10**30))
+    span.end()
+    encode_spans(watched.spans)
+    assert read(watched.find("chat m"))["gen_ai.usage.input_tokens"] == str(10**30)
 
 
 class Broken(SpanProcessor):

@@ -103,5 +103,7 @@ def test_a_command_keeps_the_teams_own_telemetry() -> None:
 def test_an_exporter_that_is_not_there_is_named() -> None:
     """`--otel` with an unknown exporter says which there are, and starts nothing."""
     settings = {"OTEL_TRACES_EXPORTER": "zipkin", "OTEL_METRICS_EXPORTER": "none"}
-    with pytest.raises(il.ConfigurationError, match=r"'zipkin', which is not installed\. Installed:"):
+    with pytest.raises(
+        il.ConfigurationError, match=r"'zipkin', which is not installed\. Installed:"
+    ):
         watch(build_desk(None), settings)

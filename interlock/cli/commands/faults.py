@@ -7,7 +7,7 @@ import typer
 from interlock.cli.options import JsonOption, StorageOption, TeamOption, ThreadArgument
 
 
-def fault(
+def fault(  # noqa: PLR0913 - one parameter an option
     thread: ThreadArgument,
     step: Annotated[
         str, typer.Argument(metavar="STEP", help="Whose value is wrong, by its path, outer/inner.")

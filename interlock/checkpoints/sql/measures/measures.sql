@@ -161,3 +161,10 @@ GROUP BY o.fallback, o.step_id, o.status;
 -- name: measure_faults
 SELECT x.step_id, x.how, count(*), count(DISTINCT x.thread_id || '/' || x.superstep)
 FROM faults AS x WHERE {x} GROUP BY x.step_id, x.how;
+
+-- The newest attempts of exactly that step, or of all; no more than ?5.
+-- name: list_attempts
+SELECT h.thread_id, h.step_id, h.superstep, h.attempt FROM handoffs AS h
+WHERE {h} AND h.kind = 'output' AND h.turn_at IS NOT NULL
+  AND (CAST(?4 AS TEXT) = '' OR h.step_id = CAST(?4 AS TEXT))
+ORDER BY h.ended_at DESC, h.seq DESC LIMIT ?5;

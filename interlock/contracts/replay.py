@@ -1,0 +1,151 @@
+"""What replaying a recorded brief came to, beside what was recorded."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from interlock.contracts.criteria import Finding
+from interlock.contracts.errors import RunError
+from interlock.contracts.frozen_model import FrozenModel
+from interlock.contracts.ids import PayloadHash, StepId, ThreadId
+from interlock.contracts.near_names import suggest_names
+from interlock.contracts.plain import Plain
+
+ReplayChange: TypeAlias = Literal["same", "now_accepted", "now_refused", "not_comparable"]
+
+RECORDED: str = "recorded"
+"""In the place of a worker: nobody works, the recorded output is judged anew."""
+
+
+class ReplaySide(FrozenModel):
+    """One side of the comparison.
+
+    Attributes:
+        worker: Who worked.
+        value: The output; None where there was none.
+        error: What was raised, in words, if anything was.
+        asked: What the worker asked a person, if it stopped for that.
+        accepted: Whether all criteria passed; None where nobody can say.
+        findings: One a criterion.
+    """
+
+    worker: str
+    value: Plain = None
+    error: str | None = None
+    asked: str | None = None
+    accepted: bool | None = None
+    findings: tuple[Finding, ...] = ()
+
+
+class Replay(FrozenModel):
+    """A recorded brief, worked on and judged once more.
+
+    Attributes:
+        thread_id: The thread.
+        step: The step, by path.
+        attempt: The attempt.
+        brief_hash: Of the brief, as the journal has it and as it was shown again (I4).
+        recorded: What the journal has.
+        replayed: What came of it now.
+        is_same_value: Whether both outputs are equal.
+        change: How the verdict would change.
+        effects_answered: Guarded calls that were answered from the ledger.
+        effects_refused: Guarded calls that have no recorded answer, in words; they were not made.
+    """
+
+    thread_id: ThreadId
+    step: StepId
+    attempt: int
+    brief_hash: PayloadHash
+    recorded: ReplaySide
+    replayed: ReplaySide
+    is_same_value: bool
+    change: ReplayChange
+    effects_answered: int = 0
+    effects_refused: tuple[str, ...] = ()
+
+
+class ReplayFailure(FrozenModel):
+    """A recorded brief that could not be replayed.
+
+    Attributes:
+        thread_id: The thread.
+        step: The step, by path.
+        attempt: The attempt.
+        why: In words.
+    """
+
+    thread_id: ThreadId
+    step: StepId
+    attempt: int
+    why: str
+
+
+class ReplayReport(FrozenModel):
+    """Many recorded briefs, replayed: what a new prompt, model or criterion would change.
+
+    Attributes:
+        replays: Oldest first.
+        failures: Those that could not be replayed; they count nowhere.
+    """
+
+    replays: tuple[Replay, ...] = ()
+    failures: tuple[ReplayFailure, ...] = ()
+
+    def count(self, change: ReplayChange) -> int:
+        """Return how many verdicts would change in this way."""
+        return sum(one.change == change for one in self.replays)
+
+    @property
+    def changed(self) -> tuple[Replay, ...]:
+        """Those whose verdict would be another."""
+        return tuple(one for one in self.replays if one.change in {"now_accepted", "now_refused"})
+
+    @property
+    def compared(self) -> int:
+        """How many there are whose verdicts can be compared."""
+        return len(self.replays) - self.count("not_comparable")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedPlace:
+    """Where an attempt stands in the journal.
+
+    Attributes:
+        thread_id: The thread.
+        step: The step, by path.
+        superstep: In which it was made.
+        attempt: From 1.
+    """
+
+    thread_id: ThreadId
+    step: StepId
+    superstep: str
+    attempt: int
+
+
+class NoBriefError(RunError):
+    """The journal has no such brief."""
+
+    thread_id: str
+    step_id: str
+    attempt: int | None
+    known: Sequence[str]
+
+    def __init__(
+        self, *, thread_id: str, step_id: str, attempt: int | None, known: Sequence[str]
+    ) -> None:
+        """Name what was asked for, and what there is."""
+        super().__init__(thread_id=thread_id, step_id=step_id, attempt=attempt, known=tuple(known))
+
+    def __str__(self) -> str:
+        """Say which steps or attempts have briefs."""
+        if self.attempt is None or self.step_id not in self.known:
+            return (
+                f"Step {self.step_id!r} of thread {self.thread_id!r} has no brief in the journal. "
+                f"{suggest_names(self.step_id, self.known)}"
+            )
+        return (
+            f"Step {self.step_id!r} of thread {self.thread_id!r} had no attempt {self.attempt} that "
+            "was reviewed. `interlock handoffs` lists them."
+        )

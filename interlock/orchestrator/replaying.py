@@ -1,0 +1,166 @@
+"""Replaying recorded handoffs through the facade: one, or many as a regression test."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Final
+
+from interlock.contracts.clock import Clock
+from interlock.contracts.criteria import Criterion
+from interlock.contracts.errors import ConfigurationError, InterlockError
+from interlock.contracts.ids import ThreadId
+from interlock.contracts.measures import MeasureWindow
+from interlock.contracts.replay import (
+    RecordedPlace,
+    Replay,
+    ReplayFailure,
+    ReplayReport,
+)
+from interlock.contracts.worker import Worker
+from interlock.nodes.run.team import Team
+from interlock.orchestrator.nested_teams import find_team_at
+from interlock.orchestrator.recorded_attempts import RecordedAttempt, load_recorded
+from interlock.orchestrator.replay_run import ReplayTerms, replay
+from interlock.orchestrator.thread_views import ThreadViews
+
+_MOST: Final = 1000
+
+
+class Replaying(ThreadViews):
+    """The part of a team's facade that works on recorded briefs once more, and changes nothing."""
+
+    _team: Team
+    _clock: Clock
+
+    async def areplay(
+        self,
+        thread_id: str,
+        step: str,
+        attempt: int | None = None,
+        worker: Worker | str | None = None,
+        criteria: Sequence[Criterion] | None = None,
+    ) -> Replay:
+        """Work on one recorded brief once more, and judge what comes of it.
+
+        Nothing is promoted, recorded or asked. Calls of guarded tools are answered from the ledger;
+        one that has no recorded answer is refused. Models that the worker calls are really called,
+        and so are tools that nobody guards.
+
+        Args:
+            thread_id: The thread; its run may be under way, wait or have ended.
+            step: The step, by path, `outer/inner` in nested teams.
+            attempt: From 1; the last that was reviewed if left out.
+            worker: Who works: another worker of the team by name, or any `il.Worker`; the recorded
+                one, as it is declared now, if left out; `"recorded"` for nobody: the recorded output
+                is judged anew.
+            criteria: In the place of the step's own.
+
+        Raises:
+            UnknownThreadError: No run was ever started there.
+            NoBriefError: There is no such attempt.
+            ConfigurationError: The team has no such worker, or a criterion can never be decided.
+            ContractError: The brief cannot be made again as it was shown.
+        """
+        self._require_criteria(criteria)
+        recorded = await load_recorded(self._open_storage, thread_id, step, attempt=attempt)
+        return await self._replay(recorded, worker=worker, criteria=criteria)
+
+    async def areplay_many(  # noqa: PLR0913 - which, with what and how many at once
+        self,
+        *,
+        step: str | None = None,
+        thread_id: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        worker: Worker | str | None = None,
+        criteria: Sequence[Criterion] | None = None,
+        most: int = _MOST,
+        at_once: int = 4,
+        tell: Callable[[Replay | ReplayFailure], None] | None = None,
+    ) -> ReplayReport:
+        """Work on many recorded briefs once more: how many verdicts would change?
+
+        A regression test for a new prompt, model or criterion. One that cannot be replayed is told
+        apart, and stops no other.
+
+        Args:
+            step: Only of this step, by path; of all if left out.
+            thread_id: Only of this thread.
+            since: Attempts that returned from then on.
+            until: Attempts that returned before.
+            worker: As for `areplay`.
+            criteria: As for `areplay`.
+            most: Of these, the newest.
+            at_once: How many are worked on at a time.
+            tell: Called with each as it is done, in whatever order.
+
+        Raises:
+            ConfigurationError: A criterion can never be decided, or a number is below 1.
+        """
+        self._require_criteria(criteria)
+        if most < 1 or at_once < 1:
+            raise ConfigurationError(f"most is {most} and at_once {at_once}. Give 1 or more.")
+        window = MeasureWindow(
+            thread_id=None if thread_id is None else ThreadId(thread_id),
+            since=since,
+            until=until,
+            step_prefix=step or "",
+        )
+        places = await self._open_storage.measures.list_attempts(window, most=most)
+        slots = asyncio.Semaphore(at_once)
+
+        async def replay_at(place: RecordedPlace) -> Replay | ReplayFailure:
+            async with slots:
+                done = await self._replay_at(place, worker=worker, criteria=criteria)
+            if tell is not None:
+                tell(done)
+            return done
+
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(replay_at(place)) for place in places]
+        done = [task.result() for task in tasks]
+        return ReplayReport(
+            replays=tuple(one for one in done if isinstance(one, Replay)),
+            failures=tuple(one for one in done if isinstance(one, ReplayFailure)),
+        )
+
+    async def _replay_at(
+        self,
+        place: RecordedPlace,
+        *,
+        worker: Worker | str | None,
+        criteria: Sequence[Criterion] | None,
+    ) -> Replay | ReplayFailure:
+        try:
+            recorded = await load_recorded(
+                self._open_storage,
+                place.thread_id,
+                place.step,
+                attempt=place.attempt,
+                superstep=place.superstep,
+            )
+            return await self._replay(recorded, worker=worker, criteria=criteria)
+        except InterlockError as exc:
+            return ReplayFailure(
+                thread_id=place.thread_id, step=place.step, attempt=place.attempt, why=str(exc)
+            )
+
+    async def _replay(
+        self,
+        recorded: RecordedAttempt,
+        *,
+        worker: Worker | str | None,
+        criteria: Sequence[Criterion] | None,
+    ) -> Replay:
+        team = self._team
+        scope, _, _ = str(recorded.path).rpartition("/")
+        if scope:
+            thread_id = recorded.handoff.thread_id
+            team, _ = await find_team_at(team, self._open_storage, thread_id, scope)
+        return await replay(ReplayTerms(team=team, worker=worker, criteria=criteria), recorded)
+
+    def _require_criteria(self, criteria: Sequence[Criterion] | None) -> None:
+        for criterion in criteria or ():
+            problem = self._team.criteria.find_criterion_problem(criterion)
+            if problem is not None:
+                raise ConfigurationError(f"A criterion {problem}")

@@ -1,0 +1,430 @@
+"""A recount of all metrics, as docs/metrics.md defines them, from raw rows (I12).
+
+Slow and plain on purpose: every question goes through whole tables, every stage is told anew from
+the instants and the calls of its attempt. It shares no code and no statement with the product.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import ROUND_DOWN, Decimal
+from typing import Any, Final
+
+from tests.metrics.recount_rows import Row, Rows
+from tests.metrics.recount_times import STAGES, Lives
+
+SETTLED: Final = ("accepted", "degraded", "skipped", "failed", "blocked", "cancelled")
+DECIDED: Final = ("accepted", "degraded", "skipped", "failed")
+RUN_STATUSES: Final = ("running", "waiting", "completed", "degraded", "failed", "cancelled")
+_UNIT: Final = Decimal("0.000000000001")
+
+Table = list[dict[str, Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """What is asked for, as of `desk.ametrics`."""
+
+    thread_id: str | None = None
+    team: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    step_prefix: str = ""
+
+    def holds(self, instant: str | None) -> bool:
+        """Return whether something happened in the window."""
+        if instant is None:
+            return False
+        at = datetime.fromisoformat(instant)
+        return (self.since is None or self.since <= at) and (self.until is None or at < self.until)
+
+
+def rate(part: float, whole: float) -> float | None:
+    """Return a share, or None where there is nothing to divide by."""
+    return part / whole if whole else None
+
+
+def pay(units: int) -> Decimal:
+    """Return money of units of 10^-12."""
+    return units * _UNIT
+
+
+def add_up(rows: Iterable[Row], column: str) -> int:
+    """Return the sum of a column; what is not known adds nothing."""
+    return sum(row[column] or 0 for row in rows)
+
+
+def group(rows: Iterable[Row], name: Callable[[Row], Any]) -> dict[Any, list[Row]]:
+    """Return rows by what a function says of them, sorted by that."""
+    found: dict[Any, list[Row]] = defaultdict(list)
+    for row in rows:
+        found[name(row)].append(row)
+    return {key: found[key] for key in sorted(found)}
+
+
+class Recount:
+    """Counts a window of a storage's rows."""
+
+    def __init__(self, rows: Rows, window: Window) -> None:
+        """Take rows and a window."""
+        self.rows = rows
+        self.window = window
+        self.lives = Lives(rows)
+        self.threads = {
+            run["thread_id"]
+            for run in rows["runs"]
+            if (window.thread_id is None and window.team in {None, run["team"]})
+            or run["thread_id"] == window.thread_id
+        }
+
+    def select(
+        self, table: str, instant: str, *, step: str = "step_id", **values: Any
+    ) -> list[Row]:
+        """Return a table's rows that the window holds, by their own instant."""
+        return [
+            row
+            for row in self.rows.where(table, **values)
+            if row["thread_id"] in self.threads
+            and self.window.holds(row[instant])
+            and (row[step] or "").startswith(self.window.step_prefix)
+        ]
+
+    def list_newest(self) -> list[Row]:
+        """Return the newest outcome of each step, of all times."""
+        newest: dict[tuple[str, str], Row] = {}
+        for row in self.rows["outcomes"]:
+            newest[row["thread_id"], row["step_id"]] = row
+        return [
+            row
+            for row in newest.values()
+            if row["thread_id"] in self.threads
+            and row["step_id"].startswith(self.window.step_prefix)
+        ]
+
+    def list_steps(self) -> list[Row]:
+        """Return the newest outcomes that the window holds."""
+        return [row for row in self.list_newest() if self.window.holds(row["settled_at"])]
+
+    def list_attempts(self) -> list[Row]:
+        """Return the attempts that the window holds."""
+        outputs = self.select("handoffs", "ended_at", kind="output")
+        return [row for row in outputs if self.lives.is_attempt(row)]
+
+    def count(self) -> dict[str, Any]:
+        """Return everything."""
+        return {
+            "runs": self.count_runs(),
+            "total": self.count_steps("", self.list_steps(), self.list_escalated()),
+            "steps": self.list_step_counts(),
+            "workers": self.count_workers(),
+            "criteria": self.count_criteria(),
+            "edges": self.count_edges(),
+            "stages": self.count_stages(),
+            "questions": self.count_questions(),
+            "effects": self.count_effects(),
+            "models": self.count_models(),
+            "fallbacks": self.count_fallbacks(),
+            "faults": self.count_faults(),
+            "unmeasured": sum(
+                row["status"] in SETTLED and row["settled_at"] is None for row in self.list_newest()
+            ),
+        }
+
+    def count_runs(self) -> dict[str, Any]:
+        """Return the runs by status."""
+        runs = [
+            run
+            for run in self.rows["runs"]
+            if run["thread_id"] in self.threads and self.window.holds(run["accepted_at"])
+        ]
+        by = {status: sum(run["status"] == status for run in runs) for status in RUN_STATUSES}
+        ended = by["completed"] + by["degraded"] + by["failed"]
+        return {"accepted": len(runs), **by, "completion_rate": rate(by["completed"], ended)}
+
+    def list_escalated(self) -> list[tuple[str, str]]:
+        """Return the threads and steps about which a person was asked."""
+        asked = self.select("questions", "asked_at")
+        return sorted({(row["thread_id"], row["step_id"]) for row in asked if row["step_id"]})
+
+    def list_step_counts(self) -> Table:
+        """Return the counts of each step."""
+        escalated = self.list_escalated()
+        steps = group(self.list_steps(), lambda row: row["step_id"])
+        return [
+            self.count_steps(step, rows, [one for one in escalated if one[1] == step])
+            for step, rows in steps.items()
+        ]
+
+    def count_steps(
+        self, step: str, outcomes: list[Row], escalated: list[tuple[str, str]]
+    ) -> dict[str, Any]:
+        """Return the counts of one step, or of all."""
+        by = {status: sum(row["status"] == status for row in outcomes) for status in SETTLED}
+        waiting = sum(row["status"] == "waiting" for row in outcomes)
+        decided = sum(by[status] for status in DECIDED)
+        first = sum(
+            row["status"] == "accepted"
+            and row["attempts"] == 1
+            and row["fallback"] is None
+            and not row["by_person"]
+            for row in outcomes
+        )
+        attempts = add_up(outcomes, "attempts")
+        tokens = add_up(outcomes, "input_tokens") + add_up(outcomes, "output_tokens")
+        money = add_up(outcomes, "money")
+        accepted = by["accepted"]
+        return {
+            "step": step,
+            "settled": sum(by.values()),
+            **by,
+            "waiting": waiting,
+            "decided": decided,
+            "completion_rate": rate(accepted, decided),
+            "first_pass": first,
+            "first_pass_rate": rate(first, decided),
+            "degradation_rate": rate(by["degraded"] + by["skipped"], decided),
+            "by_person": sum(bool(row["by_person"]) for row in outcomes),
+            "escalated": len(escalated),
+            "escalation_rate": rate(len(escalated), decided + waiting),
+            "by_fallback": sum(row["fallback"] is not None for row in outcomes),
+            "attempts": attempts,
+            "attempts_per_step": rate(attempts, decided),
+            "input_tokens": add_up(outcomes, "input_tokens"),
+            "output_tokens": add_up(outcomes, "output_tokens"),
+            "model_calls": add_up(outcomes, "model_calls"),
+            "money": pay(money),
+            "tokens_per_accepted": rate(tokens, accepted),
+            "money_per_accepted": (pay(money) / accepted).quantize(_UNIT, ROUND_DOWN)
+            if accepted
+            else None,
+        }
+
+    def count_workers(self) -> Table:
+        """Return what came of the attempts of each worker."""
+        return [
+            self._count_worker(worker, rows)
+            for worker, rows in group(self.list_attempts(), lambda row: row["worker"]).items()
+        ]
+
+    def _count_worker(self, worker: str, attempts: list[Row]) -> dict[str, Any]:
+        accepted = sum(row["action"] == "accept" for row in attempts)
+        parked = sum(row["action"] == "park" for row in attempts)
+        first = [row for row in attempts if row["attempt"] == 1]
+        passed = sum(row["action"] == "accept" for row in first)
+        tokens = add_up(attempts, "input_tokens") + add_up(attempts, "output_tokens")
+        spent = [self.lives.split(row) for row in attempts]
+        names = ("queue", "brief", "model", "tool", "other", "review", "judge")
+        return {
+            "worker": worker,
+            "attempts": len(attempts),
+            "accepted": accepted,
+            "refused": len(attempts) - accepted - parked,
+            "parked": parked,
+            "raised": sum(row["error"] is not None for row in attempts),
+            "acceptance_rate": rate(accepted, len(attempts)),
+            "first_attempts": len(first),
+            "first_pass": passed,
+            "first_pass_rate": rate(passed, len(first)),
+            "input_tokens": add_up(attempts, "input_tokens"),
+            "output_tokens": add_up(attempts, "output_tokens"),
+            "money": pay(sum(self.lives.find_money(row) for row in attempts)),
+            "tokens_per_accepted": rate(tokens, accepted),
+            **{f"{name}_us": sum(one[name] for one in spent) for name in names},
+        }
+
+    def count_criteria(self) -> Table:
+        """Return what each criterion came to, and what it let pass."""
+        named = {(row["thread_id"], row["hash"]): row for row in self.rows["criteria"]}
+
+        def name(row: Row) -> tuple[str, str, str]:
+            criterion = named[row["thread_id"], row["criterion"]]
+            return row["step_id"], criterion["kind"], criterion["words"]
+
+        found = group(self.select("findings", "at"), name)
+        return [self._count_criterion(*key, rows) for key, rows in found.items()]
+
+    def _count_criterion(
+        self, step: str, kind: str, words: str, findings: list[Row]
+    ) -> dict[str, Any]:
+        by = {
+            result: sum(row["result"] == result for row in findings)
+            for result in ("passed", "failed", "undecided")
+        }
+        on_faulty = [row for row in findings if self.is_faulty(row["handoff_id"])]
+        caught = sum(row["result"] == "failed" for row in on_faulty)
+        escaped = sum(row["result"] == "passed" for row in on_faulty)
+        decided = by["passed"] + by["failed"] + by["undecided"]
+        return {
+            "step": step,
+            "kind": kind,
+            "criterion": words,
+            "decided": decided,
+            **by,
+            "pass_rate": rate(by["passed"], decided),
+            "caught": caught,
+            "escaped": escaped,
+            "escape_rate": rate(escaped, caught + escaped),
+        }
+
+    def is_faulty(self, handoff_id: str) -> bool:
+        """Return whether an output is known to be wrong: a criterion refused it, or a fault names it."""
+        (output,) = self.rows.where("handoffs", id=handoff_id)
+        if self.rows.where("findings", handoff_id=handoff_id, result="failed"):
+            return True
+        return any(
+            (fault["thread_id"], fault["step_id"], fault["attempt"], fault["superstep"])
+            == (output["thread_id"], output["step_id"], output["attempt"], output["superstep"])
+            for fault in self.rows["faults"]
+        )
+
+    def count_edges(self) -> Table:
+        """Return what went from which step to which, and how long it took."""
+        settled = [
+            row for row in self.list_steps() if row["status"] in SETTLED and row["attempts"] > 0
+        ]
+        found = group(settled, lambda row: (self.lives.find_releasing(row), row["step_id"]))
+        return [self._count_edge(*key, rows) for key, rows in found.items()]
+
+    def _count_edge(self, source: str, target: str, outcomes: list[Row]) -> dict[str, Any]:
+        lives = [self.lives.split_life(row) for row in outcomes]
+        whole = [life["life"] for life in lives]
+        names = (*STAGES, "elsewhere", "life")
+        return {
+            "source": source,
+            "target": target,
+            "handoffs": len(outcomes),
+            "attempts": add_up(outcomes, "attempts"),
+            "mean_us": rate(sum(whole), len(whole)),
+            "longest_us": max(whole),
+            "stages": {f"{name}_us": sum(life[name] for life in lives) for name in names},
+        }
+
+    def count_stages(self) -> Table:
+        """Return how long each stage took, over attempts, accepted steps and answered questions."""
+        taken: dict[str, list[int]] = defaultdict(list)
+        for row in self.list_attempts():
+            for stage, microseconds in self.lives.split(row).items():
+                taken[stage].append(microseconds)
+        for row in self.list_steps():
+            if row["status"] == "accepted":
+                taken["promotion"].append(self.lives.find_promotion(row))
+        for row in self.select("questions", "asked_at"):
+            if row["answered_at"] is not None:
+                taken["person"].append(self.lives.find_wait(row))
+        return [
+            {
+                "stage": stage,
+                "count": len(times),
+                "total_us": sum(times),
+                "mean_us": rate(sum(times), len(times)),
+                "p50_us": find_rank(times, 50),
+                "p95_us": find_rank(times, 95),
+                "longest_us": max(times),
+            }
+            for stage, times in sorted(taken.items())
+        ]
+
+    def count_questions(self) -> Table:
+        """Return the questions of each kind."""
+        counts: Table = []
+        asked = self.select("questions", "asked_at")
+        for kind, rows in group(asked, lambda row: row["kind"]).items():
+            waits = [self.lives.find_wait(row) for row in rows if row["answered_at"] is not None]
+            counts.append(
+                {
+                    "kind": kind,
+                    "asked": len(rows),
+                    "answered": len(waits),
+                    "still_open": sum(row["status"] == "open" for row in rows),
+                    "mean_wait_us": rate(sum(waits), len(waits)),
+                    "longest_wait_us": max(waits, default=0),
+                }
+            )
+        return counts
+
+    def count_effects(self) -> Table:
+        """Return the effects of each tool."""
+        by_key = {(row["thread_id"], row["key"]): row for row in self.rows["effects"]}
+        counts: dict[str, dict[str, Any]] = {}
+
+        def add(tool: str, name: str) -> None:
+            empty = dict.fromkeys(
+                ("made", "failed", "unknown", "undone", "duplicates_suppressed"), 0
+            )
+            counts.setdefault(tool, {"tool": tool, **empty})
+            counts[tool][name] += 1
+
+        for row in self.select("effects", "began_at"):
+            add(*_name_effect(row, by_key))
+        for use in self.rows.where("effect_uses"):
+            effect = by_key.get((use["thread_id"], use["key"]))
+            if (
+                not use["did_start"]
+                and effect is not None
+                and use["thread_id"] in self.threads
+                and self.window.holds(use["called_at"])
+                and effect["step_id"].startswith(self.window.step_prefix)
+            ):
+                add(effect["tool"], "duplicates_suppressed")
+        return [counts[tool] for tool in sorted(counts)]
+
+    def count_models(self) -> Table:
+        """Return the calls of each model in each role."""
+        counts: Table = []
+        calls = self.select("model_calls", "started_at", step="path")
+        for (model, role), rows in group(calls, lambda row: (row["model"], row["role"])).items():
+            went_out = add_up(rows, "calls")
+            failed = sum(row["error"] is not None for row in rows)
+            counts.append(
+                {
+                    "model": model,
+                    "role": role,
+                    "calls": went_out,
+                    "failed": failed,
+                    "unended": sum(row["ended_at"] is None for row in rows),
+                    "failure_rate": rate(failed, went_out),
+                    "input_tokens": add_up(rows, "input_tokens"),
+                    "output_tokens": add_up(rows, "output_tokens"),
+                    "cached_tokens": add_up(rows, "cached_tokens"),
+                    "money": pay(add_up(rows, "money")),
+                }
+            )
+        return counts
+
+    def count_fallbacks(self) -> Table:
+        """Return the steps that a fallback settled."""
+        taken = [row for row in self.list_steps() if row["fallback"] is not None]
+        found = group(taken, lambda row: (row["fallback"], row["step_id"], row["status"]))
+        return [
+            {"fallback": fallback, "step": step, "status": status, "steps": len(rows)}
+            for (fallback, step, status), rows in found.items()
+        ]
+
+    def count_faults(self) -> Table:
+        """Return the faults of each step, by how they were found."""
+        found = group(self.select("faults", "found_at"), lambda row: (row["step_id"], row["how"]))
+        return [
+            {
+                "step": step,
+                "how": how,
+                "found": len(rows),
+                "values": len({(r["thread_id"], r["superstep"], r["attempt"]) for r in rows}),
+            }
+            for (step, how), rows in found.items()
+        ]
+
+
+def _name_effect(row: Row, by_key: dict[tuple[str, str], Row]) -> tuple[str, str]:
+    """Return the tool of an effect, and what it counts as."""
+    if row["undoes"] is not None:
+        return row["tool"], "undone"
+    names = {"done": "made", "failed": "failed"}
+    return row["tool"], names.get(row["state"], "unknown")
+
+
+def find_rank(times: list[int], percent: int) -> int:
+    """Return the nearest rank: the ceil(percent/100 x n)-th smallest."""
+    ordered = sorted(times)
+    place = -(-percent * len(ordered) // 100)
+    return ordered[place - 1]
