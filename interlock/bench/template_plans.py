@@ -47,8 +47,21 @@ def _build_step(team: str, number: int) -> Step:
         fallback=_FALLBACKS[number // 2 % len(_FALLBACKS)],
         retry=Retry(max_attempts=2, backoff=timedelta(seconds=1), jitter=0.0),
         approval="true" if number == _STEPS - 1 else None,
-        publishes={f"{team}_{number}": "output.value"} if number % 5 == 0 else {},
+        context=(_name_fact(team, number - _LAYER),) if _is_reader(number) else (),
+        publishes={_name_fact(team, number): "output.value"} if _is_publisher(number) else {},
     )
+
+
+def _is_publisher(number: int) -> bool:
+    return number % 5 == 0
+
+
+def _is_reader(number: int) -> bool:
+    return number >= _LAYER and _is_publisher(number - _LAYER)
+
+
+def _name_fact(team: str, number: int) -> str:
+    return f"{team}_{number:02d}"
 
 
 def _name_step(team: str, number: int) -> StepId:

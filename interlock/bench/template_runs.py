@@ -26,7 +26,7 @@ from interlock.testing import FaultInjector, FaultKind, ManualClock, ModelReply,
 from interlock.tools.idempotent import idempotent
 
 TEAMS: Final = ("orders", "claims", "reports")
-_RATES: Final[dict[FaultKind, float]] = {"raise": 0.08, "garbage": 0.05, "wrong": 0.04}
+_RATES: Final[dict[FaultKind, float]] = {"raise": 0.11, "garbage": 0.08, "wrong": 0.05}
 _PRICES: Final = {"*": Price(input=Decimal("0.40"), output=Decimal("1.60"))}
 _MOST_ANSWERS: Final = 4
 _UNANSWERED: Final = 8
@@ -96,7 +96,7 @@ async def _answer(stage: _Stage, desk: Orchestrator, result: RunResult) -> RunRe
             break
         stage.take(600)
         answers: dict[str, Answer] = {
-            question.id: approve() if question.kind == "before_step" else edit({"value": 1})
+            question.id: edit({"value": 1}) if "edit" in question.allowed else approve()
             for question in result.questions
         }
         result = await desk.aanswer(result.thread_id, answers)

@@ -9,6 +9,7 @@ from interlock.checkpoints.database import Database
 from interlock.checkpoints.fault_rows import parse_fault
 from interlock.checkpoints.measures import derive_scope
 from interlock.contracts.blame import (
+    AskedPerson,
     FactPassage,
     FoundFault,
     GateResult,
@@ -60,6 +61,7 @@ def _load_lineage(connection: Connection, thread_id: ThreadId) -> ThreadLineage:
     outcomes = connection.run("load_lineage_outcomes", which).fetchall()
     waits = connection.run("load_lineage_waits", which).fetchall()
     outputs = connection.run("load_lineage_outputs", which).fetchall()
+    questions = connection.run("load_lineage_questions", which).fetchall()
     passages = connection.run("load_lineage_passages", which).fetchall()
     return ThreadLineage(
         thread_id=thread_id,
@@ -70,6 +72,14 @@ def _load_lineage(connection: Connection, thread_id: ThreadId) -> ThreadLineage:
             for superstep, step, need, is_read in waits
         ],
         outputs=[_parse_output(row) for row in outputs],
+        questions=[
+            AskedPerson(
+                step_id=step,
+                asked_at=datetime.fromisoformat(asked),
+                answered_at=_parse_time(answered),
+            )
+            for step, asked, answered in questions
+        ],
         passages=[
             FactPassage(
                 superstep=superstep,
@@ -85,7 +95,7 @@ def _load_lineage(connection: Connection, thread_id: ThreadId) -> ThreadLineage:
 
 def _parse_outcome(row: Sequence[Any]) -> SettledStep:
     seq, superstep, step, status, worker, attempts, fallback, begun, settled, *used = row
-    read, written, money = (int(number or 0) for number in used)
+    settle, read, written, money = (int(number or 0) for number in used)
     return SettledStep(
         seq=seq,
         superstep=superstep,
@@ -96,6 +106,7 @@ def _parse_outcome(row: Sequence[Any]) -> SettledStep:
         fallback=fallback,
         begun_at=_parse_time(begun),
         settled_at=_parse_time(settled),
+        settle_us=settle,
         tokens=read + written,
         money=money,
     )

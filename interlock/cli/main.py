@@ -21,6 +21,7 @@ from interlock.cli.commands.metrics import metrics
 from interlock.cli.commands.plans import plan, replan
 from interlock.cli.commands.pruning import prune
 from interlock.cli.commands.reading import cancel, handoffs, inbox, status
+from interlock.cli.commands.replaying import replay
 from interlock.cli.commands.running import answer, resume
 from interlock.cli.commands.running import run as run_team
 from interlock.cli.commands.scratchpads import scratchpad
@@ -139,6 +140,15 @@ def _register() -> None:
             "interlock metrics --by criteria --json",
         )
     )(metrics)
+    app.command(
+        epilog=show_examples(
+            "interlock replay t17 reply --team app:desk",
+            "interlock replay t17 reply --attempt 1 --worker app:new_writer --team app:desk",
+            "interlock replay t17 reply --worker recorded --criteria stricter.yaml --team app:desk",
+            "interlock replay --since 7d --step reply --fail-on-change --team app:desk",
+            note=EXIT_CODES,
+        )
+    )(replay)
     app.command(
         epilog=show_examples(
             "interlock fault t17 price --why 'a customer complained' --by support",

@@ -35,6 +35,7 @@ class SettledStep:
         fallback: The kind of the fallback that settled it.
         begun_at: When all that it needs had settled.
         settled_at: When it was written; None in rows of before times were kept.
+        settle_us: From the last verdict on it until then, in microseconds.
         tokens: Of all its attempts.
         money: The same, in 10^-12 of the currency's unit.
     """
@@ -48,6 +49,7 @@ class SettledStep:
     fallback: str | None
     begun_at: datetime | None
     settled_at: datetime | None
+    settle_us: int
     tokens: int
     money: int
 
@@ -96,6 +98,15 @@ class ReviewedOutput:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AskedPerson:
+    """A question about a step; `answered_at` is None as long as nobody has answered."""
+
+    step_id: StepId
+    asked_at: datetime
+    answered_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FactPassage:
     """An attempt was shown a fact that a step published, or one that was merged from it.
 
@@ -124,7 +135,8 @@ class ThreadLineage:
         outcomes: In the order in which they were written.
         waits: What its steps wait for.
         outputs: Oldest first.
-        passages: Of the facts that its steps have published.
+        questions: About its steps, oldest first.
+        passages: Of the facts that its steps have published, and of those merged from them.
     """
 
     thread_id: ThreadId
@@ -132,6 +144,7 @@ class ThreadLineage:
     outcomes: Sequence[SettledStep] = ()
     waits: Sequence[StepWait] = ()
     outputs: Sequence[ReviewedOutput] = ()
+    questions: Sequence[AskedPerson] = ()
     passages: Sequence[FactPassage] = ()
 
 

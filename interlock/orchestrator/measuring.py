@@ -24,6 +24,32 @@ async def load_metrics(
         ConfigurationError: A time has no zone, or the window ends before it begins.
         UnknownThreadError: No run was ever started on the thread.
     """
+    window = await build_window(
+        storage,
+        thread_id=thread_id,
+        team=team,
+        since=since,
+        until=until,
+        step_prefix=step_prefix,
+    )
+    return derive_metrics(await storage.measures.measure(window), window)
+
+
+async def build_window(  # noqa: PLR0913 - a window, part by part
+    storage: Storage,
+    *,
+    thread_id: str | None,
+    team: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    step_prefix: str,
+) -> MeasureWindow:
+    """Return a window that can be counted.
+
+    Raises:
+        ConfigurationError: A time has no zone, or the window ends before it begins.
+        UnknownThreadError: No run was ever started on the thread.
+    """
     for name, instant in (("since", since), ("until", until)):
         if instant is not None and instant.tzinfo is None:
             raise ConfigurationError(
@@ -37,11 +63,10 @@ async def load_metrics(
         )
     if thread_id is not None and await storage.load_run(ThreadId(thread_id)) is None:
         raise UnknownThreadError(thread_id=thread_id)
-    window = MeasureWindow(
+    return MeasureWindow(
         thread_id=None if thread_id is None else ThreadId(thread_id),
         team=team or None,
         since=since,
         until=until,
         step_prefix=step_prefix,
     )
-    return derive_metrics(await storage.measures.measure(window), window)

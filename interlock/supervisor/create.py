@@ -26,6 +26,7 @@ from interlock.supervisor.handoff_tools import build_toolbox
 from interlock.supervisor.patient_model import PatientModel
 from interlock.supervisor.router import Prompt, ResponseFormat, RouterSpec
 from interlock.supervisor.turn import TeamDeclaration, TurnRunner
+from interlock.telemetry.spans import Telemetry
 
 _LIMITS: Final = CallLimits(timeout=timedelta(minutes=2))
 
@@ -58,6 +59,7 @@ def create_supervisor(  # noqa: PLR0913 - the call of langgraph-supervisor, and 
     limits: CallLimits = _LIMITS,
     clock: Clock | None = None,
     encryption: Encryption | None = None,
+    telemetry: Telemetry | None = None,
 ) -> ChatGraph:
     """Return a graph in which a model gives tasks to agents; compile it, and call it with messages.
 
@@ -91,6 +93,7 @@ def create_supervisor(  # noqa: PLR0913 - the call of langgraph-supervisor, and 
         limits: Time for one turn of the model, and how often a call that is lost is repeated.
         clock: The runs' time; the machine's if left out.
         encryption: The keys of a storage that is named by its URL and sealed.
+        telemetry: Who watches the turns' runs, such as `OpenTelemetry()`; nobody if left out.
 
     Raises:
         ConfigurationError: The declaration cannot work; the message says why.
@@ -120,6 +123,8 @@ def create_supervisor(  # noqa: PLR0913 - the call of langgraph-supervisor, and 
         storage=storage,
         clock=clock,
         encryption=encryption,
+        telemetry=telemetry,
+        name=supervisor_name,
     )
     has_back = (
         add_handoff_messages if add_handoff_back_messages is None else add_handoff_back_messages

@@ -35,6 +35,7 @@ from interlock.supervisor.handoff_tools import Toolbox
 from interlock.supervisor.router import Router, RouterSpec
 from interlock.supervisor.turn_memories import IN_MEMORY, TurnMemories, TurnMemory
 from interlock.telemetry.events import Event, RunStopped
+from interlock.telemetry.spans import Telemetry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,8 @@ class TeamDeclaration:
         storage: Where runs are kept; None is the surrounding run's, or else memory.
         clock: Time; None is the machine's.
         encryption: The keys of a storage named by its URL.
+        telemetry: Who watches the turns' runs.
+        name: What they are counted under.
     """
 
     toolbox: Toolbox
@@ -60,6 +63,8 @@ class TeamDeclaration:
     storage: str | Storage | None
     clock: Clock | None
     encryption: Encryption | None
+    telemetry: Telemetry | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +170,8 @@ class TurnRunner:
             policy=team.policy,
             checks=team.checks,
             clock=team.clock,
+            telemetry=team.telemetry,
+            name=team.name,
         )
 
 

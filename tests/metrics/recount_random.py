@@ -72,14 +72,21 @@ async def live(stage: Stage, life: Life, *, thread_id: str) -> il.RunResult:
 
 
 def choose_answers(result: il.RunResult) -> dict[str, il.Answer]:
-    """Return an answer to each question: those about steps with an even number are turned down."""
+    """Return an answer to each question, by the number of the step that it is about."""
+    said: tuple[il.Answer, ...] = (
+        il.edit(PERSON_VALUE),
+        il.approve(),
+        il.reject("give it up"),
+        il.respond("try harder"),
+    )
     answers: dict[str, il.Answer] = {}
     for question in result.questions:
-        is_even = int(str(question.step_id).rpartition("s")[2]) % 2 == 0
+        number = int(str(question.step_id).rpartition("s")[2])
         if question.kind == "before_step":
-            answers[question.id] = il.reject("not now") if is_even else il.approve()
+            answers[question.id] = il.reject("not now") if number % 3 == 0 else il.approve()
         else:
-            answers[question.id] = il.edit(PERSON_VALUE) if is_even else il.reject("give it up")
+            fitting = [one for one in said if one.type in question.allowed]
+            answers[question.id] = fitting[number % len(fitting)]
     return answers
 
 

@@ -119,7 +119,9 @@ class Lives:
     def find_releasing(self, outcome: Row) -> str:
         """Return what of all that a step needs settled last; empty if it needs nothing."""
         needs = self._needs.get((outcome["thread_id"], outcome["step_id"]), [])
-        newest = [row for row in needs if row["superstep"] == outcome["superstep"]]
+        # Where a step is only settled, its needs were written down when it was last briefed.
+        last = max((row["superstep"] for row in needs), default="")
+        newest = [row for row in needs if row["superstep"] == last]
         settled = [self._newest[outcome["thread_id"], row["need"]] for row in newest]
         return _find_last(settled)
 

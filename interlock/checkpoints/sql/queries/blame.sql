@@ -13,7 +13,7 @@ SELECT accepted_at FROM runs WHERE thread_id = ?1;
 
 -- name: load_lineage_outcomes
 SELECT seq, superstep, step_id, status, worker, attempts, fallback, begun_at, settled_at,
-       input_tokens, output_tokens, money
+       settle_us, input_tokens, output_tokens, money
 FROM outcomes WHERE thread_id = ?1 ORDER BY seq;
 
 -- name: load_lineage_waits
@@ -24,6 +24,10 @@ WHERE thread_id = ?1 ORDER BY superstep, step_id, need;
 SELECT superstep, step_id, attempt, sender, turn_at, started_at, queue_us, brief_us, work_us,
        model_us, tool_us, review_us
 FROM handoffs WHERE thread_id = ?1 AND kind = 'output' ORDER BY seq;
+
+-- name: load_lineage_questions
+SELECT step_id, asked_at, answered_at FROM questions
+WHERE thread_id = ?1 AND step_id IS NOT NULL ORDER BY seq;
 
 -- name: load_lineage_passages
 WITH RECURSIVE held (superstep, step_id, space, key, version) AS (

@@ -1,0 +1,178 @@
+"""The times of a run's steps, stage by stage, from the rows of its thread. Pure."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from interlock.contracts.blame import ReviewedOutput, SettledStep, ThreadLineage
+from interlock.contracts.ids import StepId
+
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+STAGES: Final = (
+    "before",
+    "queue",
+    "brief",
+    "model",
+    "tool",
+    "other",
+    "review",
+    "promotion",
+    "person",
+    "elsewhere",
+)
+"""Where the time of a chain of steps goes, as docs/metrics.md defines it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepTimes:
+    """One step's times, in microseconds.
+
+    Attributes:
+        row: How it settled.
+        begun_at: When all that it needs had settled.
+        settled_at: When it settled.
+        needs: The steps of the run that it waited for.
+        outputs: Of its attempts, oldest first.
+        person_us: How long at least one question about it was open.
+    """
+
+    row: SettledStep
+    begun_at: datetime
+    settled_at: datetime
+    needs: tuple[StepId, ...]
+    outputs: Sequence[ReviewedOutput]
+    person_us: int
+
+    @property
+    def life_us(self) -> int:
+        """From when all that it needs had settled until it settled."""
+        return count_us(self.begun_at, self.settled_at)
+
+    @property
+    def first_queue_us(self) -> int:
+        """How long its first attempt waited for its turn."""
+        return self.outputs[0].queue_us if self.outputs else 0
+
+    @property
+    def work_us(self) -> int:
+        """How long its worker worked, over all attempts."""
+        return sum(output.work_us for output in self.outputs)
+
+    @property
+    def hold_us(self) -> int:
+        """How long it held a slot: briefs, work, reviews, and settling."""
+        return self.row.settle_us + sum(_count_hold(output) for output in self.outputs)
+
+    @property
+    def last_hold_us(self) -> int:
+        """The same, had its last attempt been its only one."""
+        return self.row.settle_us + (_count_hold(self.outputs[-1]) if self.outputs else 0)
+
+    @property
+    def retry_queue_us(self) -> int:
+        """How long its later attempts waited: backoffs, mostly."""
+        return sum(output.queue_us for output in self.outputs[1:])
+
+    @property
+    def elsewhere_us(self) -> int:
+        """What is left of its life; below 0 where a person was asked while it worked."""
+        spent = self.first_queue_us + self.retry_queue_us + self.hold_us + self.person_us
+        return self.life_us - spent
+
+    def list_stages(self) -> Mapping[str, int]:
+        """Return how long each stage took, together its life."""
+        outputs = self.outputs
+        model, tool = sum(o.model_us for o in outputs), sum(o.tool_us for o in outputs)
+        return {
+            "queue": self.first_queue_us + self.retry_queue_us,
+            "brief": sum(o.brief_us for o in outputs),
+            "model": model,
+            "tool": tool,
+            "other": self.work_us - model - tool,
+            "review": sum(o.review_us for o in outputs),
+            "promotion": self.row.settle_us,
+            "person": self.person_us,
+            "elsewhere": self.elsewhere_us,
+        }
+
+
+def _count_hold(output: ReviewedOutput) -> int:
+    return output.brief_us + output.work_us + output.review_us
+
+
+def count_us(begin: datetime, end: datetime) -> int:
+    """Return the microseconds between two instants."""
+    return (end - begin) // _MICROSECOND
+
+
+def derive_run_times(lineage: ThreadLineage, *, scope: str) -> Mapping[StepId, StepTimes]:
+    """Return the times of the steps that began, each as it settled last, in the order they settled.
+
+    Args:
+        lineage: Of the thread.
+        scope: The path above the steps, `outer/`; empty for the run's own.
+    """
+    newest: dict[StepId, SettledStep] = {}
+    for row in lineage.outcomes:
+        if row.step_id.startswith(scope) and "/" not in row.step_id[len(scope) :]:
+            newest[row.step_id] = row
+    outputs: dict[StepId, list[ReviewedOutput]] = defaultdict(list)
+    for output in lineage.outputs:
+        if output.turn_at is not None:
+            outputs[output.step_id].append(output)
+    needs: dict[StepId, set[StepId]] = defaultdict(set)
+    for wait in lineage.waits:
+        needs[wait.step_id].add(wait.need)
+    asked: dict[StepId, list[AskedPerson]] = defaultdict(list)
+    for question in lineage.questions:
+        asked[question.step_id].append(question)
+    found: dict[StepId, StepTimes] = {}
+    for row in sorted(newest.values(), key=lambda row: row.seq):
+        begun, settled = row.begun_at, row.settled_at
+        if row.status == "waiting" or begun is None or settled is None:
+            continue
+        found[row.step_id] = StepTimes(
+            row=row,
+            begun_at=begun,
+            settled_at=settled,
+            needs=_list_needs(lineage, row, newest),
+            outputs=[
+                output
+                for output in outputs[row.step_id]
+                if output.turn_at is not None and begun <= output.turn_at <= settled
+            ],
+            person_us=_count_person(lineage, row.step_id, begun, settled),
+        )
+    return found
+
+
+def _list_needs(
+    lineage: ThreadLineage, row: SettledStep, newest: Mapping[StepId, SettledStep]
+) -> tuple[StepId, ...]:
+    needs = {wait.need for wait in lineage.waits if wait.step_id == row.step_id}
+    return tuple(sorted(need for need in needs if need in newest and newest[need].seq < row.seq))
+
+
+def _count_person(
+    lineage: ThreadLineage, step_id: StepId, begun: datetime, settled: datetime
+) -> int:
+    """Return how long, of a step's life, at least one question about it was open."""
+    asked = (
+        (max(one.asked_at, begun), min(one.answered_at or settled, settled))
+        for one in lineage.questions
+        if one.step_id == step_id
+    )
+    return _measure_union(asked)
+
+
+def _measure_union(intervals: Iterable[tuple[datetime, datetime]]) -> int:
+    total, reached = 0, None
+    for begin, end in sorted(intervals):
+        begin = begin if reached is None else max(begin, reached)  # noqa: PLW2901 - what is new of it
+        if end > begin:
+            total += count_us(begin, end)
+            reached = end
+    return total
