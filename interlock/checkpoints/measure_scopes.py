@@ -9,7 +9,7 @@ class _Rows(NamedTuple):
 
     Attributes:
         time: The column that says when.
-        path: The column that holds a step's path; None where there is none.
+        path: What holds a step's path; None where there is none.
     """
 
     time: str
@@ -17,15 +17,15 @@ class _Rows(NamedTuple):
 
 
 _ROWS: Final = {
-    "o": _Rows("settled_at", "step_id"),
-    "h": _Rows("ended_at", "step_id"),
-    "f": _Rows("at", "step_id"),
-    "q": _Rows("asked_at", None),
+    "o": _Rows("settled_at", "o.step_id"),
+    "h": _Rows("ended_at", "h.step_id"),
+    "f": _Rows("at", "f.step_id"),
+    "q": _Rows("asked_at", "coalesce(q.step_id, '')"),
     "u": _Rows("called_at", None),
-    "e": _Rows("began_at", "step_id"),
-    "c": _Rows("started_at", "path"),
+    "e": _Rows("began_at", "e.step_id"),
+    "c": _Rows("started_at", "c.path"),
     "r": _Rows("accepted_at", None),
-    "x": _Rows("found_at", "step_id"),
+    "x": _Rows("found_at", "x.step_id"),
 }
 
 SCOPES: Final = ("thread", "window")
@@ -48,5 +48,5 @@ def _word(alias: str, rows: _Rows, scope: str) -> str:
     else:
         team = f"{alias}.thread_id IN (SELECT thread_id FROM runs WHERE team = ?1)"  # noqa: S608 - ours
         which = f"{when} AND (CAST(?1 AS TEXT) = '' OR {team})"
-    path = "CAST(?4 AS TEXT)" if rows.path is None else f"{alias}.{rows.path}"
+    path = "CAST(?4 AS TEXT)" if rows.path is None else rows.path
     return f"{which} AND substr({path}, 1, length(CAST(?4 AS TEXT))) = CAST(?4 AS TEXT)"

@@ -145,19 +145,21 @@ def _load_criteria(
 def _load_effects(connection: Connection, scope: str, which: tuple[str, ...]) -> list[EffectCount]:
     rows = connection.run(f"measure_effects_of_{scope}", which).fetchall()
     repeated = connection.run(f"measure_duplicates_of_{scope}", which).fetchall()
+    taken_back = connection.run(f"measure_undone_of_{scope}", which).fetchall()
     counted = {tool: [int(number) for number in numbers] for tool, *numbers in rows}
     duplicates = {tool: int(number) for tool, number in repeated}
+    undone = {tool: int(number) for tool, number in taken_back}
     return [
         EffectCount(
             tool=tool,
             made=made,
             failed=failed,
             unknown=unknown,
-            undone=undone,
+            undone=undone.get(tool, 0),
             duplicates=duplicates.get(tool, 0),
         )
-        for tool in sorted({*counted, *duplicates})
-        for made, failed, unknown, undone in [counted.get(tool, [0] * 4)]
+        for tool in sorted({*counted, *duplicates, *undone})
+        for made, failed, unknown in [counted.get(tool, [0] * 3)]
     ]
 
 

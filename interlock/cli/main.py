@@ -14,6 +14,7 @@ from interlock.cli.commands.crash_testing import crash_test
 from interlock.cli.commands.demo import demo
 from interlock.cli.commands.drawing import graph, schema
 from interlock.cli.commands.effects import app as effects
+from interlock.cli.commands.exporting import export
 from interlock.cli.commands.faults import fault
 from interlock.cli.commands.keys import app as keys
 from interlock.cli.commands.limits import app as limits
@@ -149,6 +150,13 @@ def _register() -> None:
             note=EXIT_CODES,
         )
     )(replay)
+    app.command(
+        epilog=show_examples(
+            "interlock export t17 reply -o tests/test_reply.py --team app:desk",
+            "interlock export t17 reply --attempt 1 --expect accepted -o test_reply.py --team app:desk",
+            "interlock export t17 reply --redact email -o test_reply.py --team app:desk",
+        )
+    )(export)
     app.command(
         epilog=show_examples(
             "interlock fault t17 price --why 'a customer complained' --by support",

@@ -2,18 +2,25 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
+from interlock.contracts.brief import Brief
 from interlock.contracts.criteria import Finding
-from interlock.contracts.errors import RunError
+from interlock.contracts.effects import EffectRecord
+from interlock.contracts.errors import ContractError, RunError
 from interlock.contracts.frozen_model import FrozenModel
-from interlock.contracts.ids import PayloadHash, StepId, ThreadId
+from interlock.contracts.ids import PayloadHash, StepId, ThreadId, WorkerName
 from interlock.contracts.near_names import suggest_names
-from interlock.contracts.plain import Plain
+from interlock.contracts.plain import Plain, freeze
+from interlock.contracts.plan import Step
+from interlock.contracts.safe_words import word_value
+from interlock.contracts.scratchpad import Scratchpad
 
 ReplayChange: TypeAlias = Literal["same", "now_accepted", "now_refused", "not_comparable"]
 
-RECORDED: str = "recorded"
+_VALUE_CHARS: Final = 300
+
+RECORDED: Final = "recorded"
 """In the place of a worker: nobody works, the recorded output is judged anew."""
 
 
@@ -35,6 +42,65 @@ class ReplaySide(FrozenModel):
     asked: str | None = None
     accepted: bool | None = None
     findings: tuple[Finding, ...] = ()
+
+
+class Recording(FrozenModel):
+    """One recorded attempt, whole: all that it takes to work on its brief once more.
+
+    Attributes:
+        thread_id: The thread.
+        path: Of the step.
+        superstep: In which the attempt was made.
+        attempt: From 1.
+        step: As the plan in force had it.
+        brief: As it was shown.
+        brief_hash: Of the brief, as the journal has it (I4).
+        output: What came back, and the verdict.
+        effects: Of the step, with their answers, oldest first.
+        teams: The workers of the steps above, outermost first, which are whole teams.
+    """
+
+    thread_id: ThreadId
+    path: StepId
+    superstep: str
+    attempt: int
+    step: Step
+    brief: dict[str, Any]
+    brief_hash: PayloadHash
+    output: ReplaySide
+    effects: tuple[EffectRecord, ...] = ()
+    teams: tuple[WorkerName, ...] = ()
+
+    @property
+    def attempt_suffix(self) -> str:
+        """How the attempt's path ends, as effects name it."""
+        return f"{self.step.id}@{self.superstep}#{self.attempt}"
+
+    def build_brief(self) -> Brief:
+        """Return the brief as it was shown, without its deadline.
+
+        Raises:
+            ContractError: It is not what the journal's hash says (I4).
+        """
+        shown = self.brief
+        brief = Brief(
+            step_id=StepId(shown["step_id"]),
+            attempt=shown["attempt"],
+            instruction=shown["instruction"],
+            inputs=freeze(shown["inputs"]),
+            context=freeze(shown["context"]),
+            criteria=tuple(shown["criteria"]),
+            feedback=tuple(shown["feedback"]),
+            effects=tuple(shown.get("effects", ())),
+            scratchpad=Scratchpad(tuple(shown["scratchpad"])),
+        )
+        if brief.derive_hash() != self.brief_hash:
+            raise ContractError(
+                f"I4: the brief of step {self.path!r}, attempt {self.attempt}, cannot be made again "
+                "as it was: its hash differs from the journal's. Was it written by another version "
+                "of interlock?"
+            )
+        return brief
 
 
 class Replay(FrozenModel):
@@ -63,6 +129,21 @@ class Replay(FrozenModel):
     change: ReplayChange
     effects_answered: int = 0
     effects_refused: tuple[str, ...] = ()
+
+    def explain(self) -> str:
+        """Return what came of it in a few lines, for an assertion."""
+        side = self.replayed
+        failed = "; ".join(
+            f"{one.criterion}: {one.message}" for one in side.findings if not one.passed
+        )
+        why = (
+            side.error or (f"stopped to ask: {side.asked}" if side.asked else failed) or "accepted"
+        )
+        return (
+            f"Step {self.step!r}, attempt {self.attempt} of thread {self.thread_id!r}: {why}. "
+            f"Value: {word_value(side.value, _VALUE_CHARS)}. Recorded: "
+            f"{word_value(self.recorded.value, _VALUE_CHARS)}."
+        )
 
 
 class ReplayFailure(FrozenModel):

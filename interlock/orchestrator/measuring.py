@@ -35,7 +35,7 @@ async def load_metrics(
     return derive_metrics(await storage.measures.measure(window), window)
 
 
-async def build_window(  # noqa: PLR0913 - a window, part by part
+async def build_window(
     storage: Storage,
     *,
     thread_id: str | None,

@@ -1,79 +1,14 @@
 """Recorded attempts, read from the journal for a replay: the brief, the step, what came of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
 
-from interlock.contracts.brief import Brief
 from interlock.contracts.effect_ledger import ListEffects
-from interlock.contracts.effects import EffectRecord
 from interlock.contracts.errors import ContractError, UnknownThreadError
 from interlock.contracts.handoff import Handoff
-from interlock.contracts.ids import StepId, ThreadId
-from interlock.contracts.plain import freeze
+from interlock.contracts.ids import StepId, ThreadId, WorkerName
 from interlock.contracts.plan import Step, TaskGraph
-from interlock.contracts.replay import NoBriefError, ReplaySide
-from interlock.contracts.scratchpad import Scratchpad
+from interlock.contracts.replay import NoBriefError, Recording, ReplaySide
 from interlock.contracts.storage import Storage
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordedAttempt:
-    """One attempt as the journal has it.
-
-    Attributes:
-        handoff: Of the brief.
-        step: As the plan in force had it.
-        shown: The brief's dump.
-        output: What came back.
-        effects: Of the step, with their answers, oldest first.
-    """
-
-    handoff: Handoff
-    step: Step
-    shown: dict[str, Any]
-    output: ReplaySide
-    effects: Sequence[EffectRecord]
-
-    @property
-    def path(self) -> StepId:
-        """The step's path."""
-        return StepId(str(self.handoff.step_id))
-
-    @property
-    def attempt_suffix(self) -> str:
-        """How the attempt's path ends, as effects name it."""
-        return f"{self.step.id}@{self.handoff.superstep}#{self.handoff.attempt}"
-
-    def build_brief(self) -> Brief:
-        """Return the brief as it was shown.
-
-        Raises:
-            ContractError: It is not what the journal's hash says (I4).
-        """
-        brief = build_recorded_brief(self.shown)
-        if brief.derive_hash() != self.handoff.payload_hash:
-            raise ContractError(
-                f"I4: the brief of step {self.path!r}, attempt {self.handoff.attempt}, cannot be made "
-                "again as it was: its hash differs from the journal's. Was it written by another "
-                "version of interlock?"
-            )
-        return brief
-
-
-def build_recorded_brief(shown: dict[str, Any]) -> Brief:
-    """Return a brief from its dump; it has no deadline."""
-    return Brief(
-        step_id=StepId(shown["step_id"]),
-        attempt=shown["attempt"],
-        instruction=shown["instruction"],
-        inputs=freeze(shown["inputs"]),
-        context=freeze(shown["context"]),
-        criteria=tuple(shown["criteria"]),
-        feedback=tuple(shown["feedback"]),
-        effects=tuple(shown.get("effects", ())),
-        scratchpad=Scratchpad(tuple(shown["scratchpad"])),
-    )
 
 
 async def load_recorded(
@@ -83,7 +18,7 @@ async def load_recorded(
     *,
     attempt: int | None,
     superstep: str | None = None,
-) -> RecordedAttempt:
+) -> Recording:
     """Return a recorded attempt; the last that was reviewed if none is named.
 
     Args:
@@ -110,13 +45,29 @@ async def load_recorded(
     shown = await storage.load_payload(thread, brief.payload_hash)
     listed = ListEffects(thread_id=thread, step_id=StepId(path), answers=True)
     effects = await storage.ledger.apply(listed)
-    return RecordedAttempt(
-        handoff=brief,
+    return Recording(
+        thread_id=thread,
+        path=StepId(path),
+        superstep=brief.superstep,
+        attempt=brief.attempt,
         step=step,
-        shown=shown,
+        brief=shown,
+        brief_hash=brief.payload_hash,
         output=await _read_output(storage, output),
-        effects=[effect for effect in effects if effect.step_id == path],
+        effects=tuple(effect for effect in effects if effect.step_id == path),
+        teams=_list_teams(journal, brief),
     )
+
+
+def _list_teams(journal: Sequence[Handoff], brief: Handoff) -> tuple[WorkerName, ...]:
+    """Return the workers of the steps above, outermost first, as their last briefs name them."""
+    names = str(brief.step_id).split("/")[:-1]
+    workers: dict[str, WorkerName] = {}
+    for handoff in journal[: journal.index(brief)]:
+        if handoff.kind == "brief" and handoff.worker is not None:
+            workers[str(handoff.step_id)] = handoff.worker
+    paths = ("/".join(names[: depth + 1]) for depth in range(len(names)))
+    return tuple(workers[path] for path in paths if path in workers)
 
 
 def _find_output(

@@ -5,6 +5,7 @@ ledger that only answers. What it returns is judged by the criteria, and goes no
 """
 
 import asyncio
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -21,7 +22,7 @@ from interlock.contracts.errors import ConfigurationError, PlainValueError, Step
 from interlock.contracts.ids import WorkerName
 from interlock.contracts.near_names import suggest_names
 from interlock.contracts.plain import Plain, is_same, parse_plain
-from interlock.contracts.replay import RECORDED, Replay, ReplayChange, ReplaySide
+from interlock.contracts.replay import RECORDED, Recording, Replay, ReplayChange, ReplaySide
 from interlock.contracts.safe_words import word_error, word_value
 from interlock.contracts.scratchpad import CURRENT_SCRATCHPAD
 from interlock.contracts.worker import Worker
@@ -33,7 +34,6 @@ from interlock.nodes.steps.agent_call import (
     read_graph_output,
     shape_graph_input,
 )
-from interlock.orchestrator.recorded_attempts import RecordedAttempt
 from interlock.tools.effect_scope import CURRENT_SCOPE, EffectScope
 from interlock.tools.replayed_ledger import ReplayedLedger
 
@@ -62,7 +62,29 @@ class ReplayTerms:
     criteria: Sequence[Criterion] | None = None
 
 
-def choose_worker(terms: ReplayTerms, recorded: RecordedAttempt) -> Worker | None:
+def find_team(team: Team, recorded: Recording) -> Team:
+    """Return the team whose step was recorded: the outermost, or one below it.
+
+    Raises:
+        ConfigurationError: A worker of a step above is no team here.
+    """
+    spec = team.spec
+    for name in recorded.teams:
+        known = spec.workers.get(name)
+        nested = find_team_spec(known.agent) if known is not None else None
+        if nested is None:
+            raise ConfigurationError(
+                f"Step {recorded.path!r} was worked on within the team {str(name)!r}, and "
+                f"{'there is no such worker here' if known is None else 'that worker is no team here'}. "
+                f"{suggest_names(name, spec.workers)}"
+            )
+        spec = nested
+    if spec is team.spec:
+        return team
+    return Team.build(spec, open_storage=team.open_storage, clock=team.clock)
+
+
+def choose_worker(terms: ReplayTerms, recorded: Recording) -> Worker | None:
     """Return who works, or None if the recorded output is judged anew.
 
     Raises:
@@ -90,13 +112,14 @@ def choose_worker(terms: ReplayTerms, recorded: RecordedAttempt) -> Worker | Non
     return worker
 
 
-async def replay(terms: ReplayTerms, recorded: RecordedAttempt) -> Replay:
+async def replay(terms: ReplayTerms, recorded: Recording) -> Replay:
     """Return what a recorded brief comes to now, beside what was recorded.
 
     Raises:
         ConfigurationError: Nobody can work on it.
         ContractError: The brief cannot be made again as it was.
     """
+    terms = dataclasses.replace(terms, team=find_team(terms.team, recorded))
     worker = choose_worker(terms, recorded)
     brief = recorded.build_brief()
     ledger = ReplayedLedger(recorded.effects, attempt=recorded.attempt_suffix)
@@ -107,10 +130,10 @@ async def replay(terms: ReplayTerms, recorded: RecordedAttempt) -> Replay:
     if side.error is None and side.asked is None:
         side = await _judge(terms, side, brief, recorded=recorded, worker=worker)
     return Replay(
-        thread_id=recorded.handoff.thread_id,
+        thread_id=recorded.thread_id,
         step=recorded.path,
-        attempt=recorded.handoff.attempt,
-        brief_hash=recorded.handoff.payload_hash,
+        attempt=recorded.attempt,
+        brief_hash=recorded.brief_hash,
         recorded=recorded.output,
         replayed=side,
         is_same_value=_is_same(recorded.output, side),
@@ -125,14 +148,14 @@ async def _work(
     worker: Worker,
     brief: Brief,
     *,
-    recorded: RecordedAttempt,
+    recorded: Recording,
     ledger: ReplayedLedger,
 ) -> ReplaySide:
     call = _build_call(worker)
     scope = EffectScope(
         ledger=ledger,
         flights=ledger.flights,
-        thread_id=recorded.handoff.thread_id,
+        thread_id=recorded.thread_id,
         step_id=recorded.path,
         worker=worker.name,
         attempt=recorded.attempt_suffix,
@@ -208,7 +231,7 @@ async def _judge(
     side: ReplaySide,
     brief: Brief,
     *,
-    recorded: RecordedAttempt,
+    recorded: Recording,
     worker: Worker | None,
 ) -> ReplaySide:
     step = recorded.step

@@ -12,14 +12,14 @@ from interlock.contracts.ids import ThreadId
 from interlock.contracts.measures import MeasureWindow
 from interlock.contracts.replay import (
     RecordedPlace,
+    Recording,
     Replay,
     ReplayFailure,
     ReplayReport,
 )
 from interlock.contracts.worker import Worker
 from interlock.nodes.run.team import Team
-from interlock.orchestrator.nested_teams import find_team_at
-from interlock.orchestrator.recorded_attempts import RecordedAttempt, load_recorded
+from interlock.orchestrator.recorded_attempts import load_recorded
 from interlock.orchestrator.replay_run import ReplayTerms, replay
 from interlock.orchestrator.thread_views import ThreadViews
 
@@ -63,7 +63,34 @@ class Replaying(ThreadViews):
         """
         self._require_criteria(criteria)
         recorded = await load_recorded(self._open_storage, thread_id, step, attempt=attempt)
-        return await self._replay(recorded, worker=worker, criteria=criteria)
+        terms = ReplayTerms(team=self._team, worker=worker, criteria=criteria)
+        return await replay(terms, recorded)
+
+    async def arecording(self, thread_id: str, step: str, attempt: int | None = None) -> Recording:
+        """Return all of one recorded attempt, to be kept outside the storage: `interlock export`.
+
+        Args:
+            thread_id: The thread.
+            step: The step, by path.
+            attempt: From 1; the last that was reviewed if left out.
+
+        Raises:
+            UnknownThreadError: No run was ever started there.
+            NoBriefError: There is no such attempt.
+        """
+        return await load_recorded(self._open_storage, thread_id, step, attempt=attempt)
+
+    async def areplay_recording(
+        self,
+        recording: Recording,
+        *,
+        worker: Worker | str | None = None,
+        criteria: Sequence[Criterion] | None = None,
+    ) -> Replay:
+        """Do as `areplay` does, with an attempt that was recorded elsewhere; opens no storage."""
+        self._require_criteria(criteria)
+        terms = ReplayTerms(team=self._team, worker=worker, criteria=criteria)
+        return await replay(terms, recording)
 
     async def areplay_many(  # noqa: PLR0913 - which, with what and how many at once
         self,
@@ -139,25 +166,12 @@ class Replaying(ThreadViews):
                 attempt=place.attempt,
                 superstep=place.superstep,
             )
-            return await self._replay(recorded, worker=worker, criteria=criteria)
+            terms = ReplayTerms(team=self._team, worker=worker, criteria=criteria)
+            return await replay(terms, recorded)
         except InterlockError as exc:
             return ReplayFailure(
                 thread_id=place.thread_id, step=place.step, attempt=place.attempt, why=str(exc)
             )
-
-    async def _replay(
-        self,
-        recorded: RecordedAttempt,
-        *,
-        worker: Worker | str | None,
-        criteria: Sequence[Criterion] | None,
-    ) -> Replay:
-        team = self._team
-        scope, _, _ = str(recorded.path).rpartition("/")
-        if scope:
-            thread_id = recorded.handoff.thread_id
-            team, _ = await find_team_at(team, self._open_storage, thread_id, scope)
-        return await replay(ReplayTerms(team=team, worker=worker, criteria=criteria), recorded)
 
     def _require_criteria(self, criteria: Sequence[Criterion] | None) -> None:
         for criterion in criteria or ():

@@ -9,7 +9,7 @@ from interlock.contracts.errors import DrainedError
 from interlock.contracts.outcome import RunResult
 from interlock.contracts.run_record import RunRecord
 from interlock.nodes.run.team import Team
-from interlock.telemetry.spans import OpenSpan
+from interlock.telemetry.spans import OpenSpan, within
 
 
 @contextmanager
@@ -27,17 +27,8 @@ def watch_run(team: Team, record: RunRecord, *, is_resumed: bool) -> Iterator[Op
     )
     if team.telemetry.shows_content:
         span.show("goal", record.goal)
-    try:
-        with span.enter():
-            yield span
-    except (GraphDrained, DrainedError):
-        span.tell(status="drained")
-        raise
-    except BaseException as exc:
-        span.fail(exc)
-        raise
-    finally:
-        span.end()
+    with within(span, pauses=(GraphDrained, DrainedError), paused="drained"):
+        yield span
 
 
 def tell_result(span: OpenSpan, result: RunResult) -> None:

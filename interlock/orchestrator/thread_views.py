@@ -1,6 +1,6 @@
 """What can be read of threads through the facade: questions, status, handoffs, effects, notes."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -16,6 +16,7 @@ from interlock.contracts.question import Question
 from interlock.contracts.run_record import RunRecord
 from interlock.contracts.scratchpad import Note
 from interlock.contracts.storage import Storage
+from interlock.orchestrator.blaming import BlameViews
 from interlock.orchestrator.context_reading import load_context
 from interlock.orchestrator.measuring import load_metrics
 from interlock.orchestrator.nested_paths import load_handoffs_at
@@ -24,7 +25,7 @@ from interlock.orchestrator.thread_reading import load_plan_versions, load_statu
 from interlock.telemetry.metrics import Metrics
 
 
-class ThreadViews(ABC):
+class ThreadViews(BlameViews):
     """The reading half of a team's facade; needs its storage and nothing else."""
 
     @property

@@ -4,6 +4,7 @@ The nodes speak in the words of this package; a tracer, such as `tracing.OpenTel
 into its own. The silent one stands in its place where nobody traces, and costs next to nothing.
 """
 
+import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import MappingProxyType
@@ -181,11 +182,27 @@ SILENT: Final[Telemetry] = _Silent()
 
 
 @contextmanager
-def within(span: OpenSpan) -> Iterator[OpenSpan]:
-    """Make a stage last as long as a block; what leaves the block is what it failed with."""
+def within(
+    span: OpenSpan, *, pauses: tuple[type[BaseException], ...] = (), paused: str = "suspended"
+) -> Iterator[OpenSpan]:
+    """Make a stage last as long as a block; what leaves the block is what it failed with.
+
+    What is cut off by others, as at a deploy, has not failed.
+
+    Args:
+        span: Of the stage.
+        pauses: Errors that say that it goes on later.
+        paused: Its status then.
+    """
     try:
         with span.enter():
             yield span
+    except asyncio.CancelledError:
+        span.tell(status="cut_off")
+        raise
+    except pauses:
+        span.tell(status=paused)
+        raise
     except BaseException as exc:
         span.fail(exc)
         raise

@@ -14,6 +14,7 @@ from interlock.testing.injected_faults import (
 from interlock.testing.manual_clock import ManualClock
 from interlock.testing.mast import MastMode, mast_mix, mast_modes
 from interlock.testing.openai_server import OpenAIServer
+from interlock.testing.recorded import load_recording, replay_recording
 from interlock.testing.redelivery import redelivery
 from interlock.testing.script import ScriptedCall, UnexpectedCallError
 from interlock.testing.scripted_model import ScriptedModel
@@ -39,7 +40,9 @@ __all__ = [
     "ScriptedModel",
     "UnexpectedCallError",
     "crash_test",
+    "load_recording",
     "mast_mix",
     "mast_modes",
     "redelivery",
+    "replay_recording",
 ]

@@ -38,7 +38,9 @@ def _compare(where: str, measured: Any, recounted: Any) -> Iterator[str]:
     elif isinstance(measured, list | tuple) and isinstance(recounted, list | tuple):
         left, right = _index(measured), _index(recounted)
         for key in sorted({*left, *right}, key=str):
-            yield from _compare(f"{where}{key}", left.get(key, "missing"), right.get(key, "missing"))
+            yield from _compare(
+                f"{where}{key}", left.get(key, "missing"), right.get(key, "missing")
+            )
     elif measured != recounted:
         yield f"{where}: measured {measured!r}, recounted {recounted!r}"
 

@@ -16,9 +16,7 @@ class Lives:
         """Take the rows."""
         self._rows = rows
         self._outputs = index(rows.where("handoffs", kind="output"), "thread_id", "step_id")
-        self._calls = index(
-            rows["model_calls"], "thread_id", "superstep", "path", "attempt"
-        )
+        self._calls = index(rows["model_calls"], "thread_id", "superstep", "path", "attempt")
         self._questions = index(rows["questions"], "thread_id", "step_id")
         self._needs = index(rows["step_needs"], "thread_id", "step_id")
         self._newest = {(row["thread_id"], row["step_id"]): row for row in rows["outcomes"]}
@@ -78,9 +76,7 @@ class Lives:
         """Return the attempts of the life that an outcome ends: since all that it needs had settled."""
         outputs = self._outputs.get((outcome["thread_id"], outcome["step_id"]), [])
         return [
-            row
-            for row in outputs
-            if self.is_attempt(row) and row["turn_at"] >= outcome["begun_at"]
+            row for row in outputs if self.is_attempt(row) and row["turn_at"] >= outcome["begun_at"]
         ]
 
     def find_promotion(self, outcome: Row) -> int:

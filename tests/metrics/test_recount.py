@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,17 +12,14 @@ from hypothesis import strategies as st
 
 from interlock.testing.manual_clock import NOON
 from tests.contract.conftest import build_url
-from tests.integration.teams import give
 from tests.invariants.example_settings import draw_examples
-from tests.metrics.recount import Recount, Window
+from tests.metrics.recount import Window
 from tests.metrics.recount_calls import CALL_PLAYS
-from tests.metrics.recount_difference import list_differences
+from tests.metrics.recount_compare import compare, measure
 from tests.metrics.recount_random import Life, live, lives
 from tests.metrics.recount_rows import Rows, read_rows
 from tests.metrics.recount_runs import PLAYS, forget, play_pruned
 from tests.metrics.recount_stage import Stage, build_stage
-
-SCOPE = ("thread_id", "team", "since", "until", "step_prefix")
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgresql"])
@@ -34,32 +31,13 @@ async def stage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     await stage.storage.aclose()
 
 
-async def measure(stage: Stage, window: Window) -> dict[str, Any]:
-    """Return what the product says of a window."""
-    async with stage.open({"any": give(1)}, team="measuring") as desk:
-        metrics = await desk.ametrics(
-            window.thread_id,
-            team=window.team,
-            since=window.since,
-            until=window.until,
-            step_prefix=window.step_prefix,
-        )
-    dumped: dict[str, Any] = metrics.model_dump(exclude=set(SCOPE))
-    return dumped
-
-
-async def compare(stage: Stage, rows: Rows, window: Window) -> list[str]:
-    """Return where the product and the recount differ about a window."""
-    return list_differences(await measure(stage, window), Recount(rows, window).count())
-
-
 def list_windows(rows: Rows) -> Iterator[Window]:
     """Yield the whole, each thread, each team, times that cut through runs, and steps within teams."""
     yield Window()
     yield from (Window(thread_id=run["thread_id"]) for run in rows["runs"])
     yield from (Window(team=team) for team in sorted({run["team"] for run in rows["runs"]}))
     cuts = [NOON + timedelta(seconds=n) for n in (0.03, 1.2, 2.7, 100, 200, 243.1, 320, 600)]
-    for since, until in zip(cuts, cuts[1:], strict=False):
+    for since, until in pairwise(cuts):
         yield Window(since=since, until=until)
     yield Window(since=cuts[3])
     yield Window(until=cuts[4], team="people")
@@ -73,7 +51,7 @@ async def test_i12_metrics_equal_a_recount(stage: Stage) -> None:
         await play(stage)
     rows = await read_rows(stage.storage)
     for window in list_windows(rows):
-        assert (window, await compare(stage, rows, window)) == (window, [])
+        assert (window, await compare(stage.storage, rows, window)) == (window, [])
 
 
 @pytest.mark.parametrize("is_long", [False, pytest.param(True, marks=pytest.mark.slow)])
@@ -96,9 +74,14 @@ async def _live_and_compare(parts: list[Life], seconds: int) -> None:
             await live(stage, life, thread_id=f"t{number}")
         rows = await read_rows(stage.storage)
         middle = NOON + timedelta(seconds=seconds)
-        for window in (Window(), Window(thread_id="t1"), Window(since=middle), Window(until=middle)):
-            assert (window, await compare(stage, rows, window)) == (window, [])
-        for edge in (await measure(stage, Window()))["edges"]:
+        for window in (
+            Window(),
+            Window(thread_id="t1"),
+            Window(since=middle),
+            Window(until=middle),
+        ):
+            assert (window, await compare(stage.storage, rows, window)) == (window, [])
+        for edge in (await measure(stage.storage, Window()))["edges"]:
             parted = dict(edge["stages"])
             assert sum(parted.values()) == 2 * parted["life_us"]
     finally:

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from interlock.checkpoints import SqlStorage
 from tests.contract.conftest import build_url
 from tests.invariants.example_settings import draw_examples
+from tests.metrics.recount import Window
 from tests.metrics.recount_calls import CALL_PLAYS
 from tests.metrics.recount_columns import find_wrong
+from tests.metrics.recount_compare import compare
 from tests.metrics.recount_kills import LEASE_SECONDS, go_on, photograph
 from tests.metrics.recount_random import Life, live, lives
 from tests.metrics.recount_rows import read_rows
@@ -61,7 +63,8 @@ async def test_i12_columns_are_right_after_a_kill_at_any_commit(tmp_path: Path) 
         found = find_wrong(await read_rows(storage))
         clock.advance(LEASE_SECONDS)
         result = await go_on(Stage(storage=storage, clock=clock))
-        found += find_wrong(await read_rows(storage))
+        rows = await read_rows(storage)
+        found += [*find_wrong(rows), *await compare(storage, rows, Window())]
         await storage.aclose()
         assert (copy.name, result.status, found) == (copy.name, "degraded", [])
 
@@ -85,6 +88,7 @@ async def _live_killed(life: Life, first: int) -> None:
             await storage.connect()
             clock.advance(LEASE_SECONDS)
             await act(Stage(storage=storage, clock=clock))
-            found = find_wrong(await read_rows(storage))
+            rows = await read_rows(storage)
+            found = [*find_wrong(rows), *await compare(storage, rows, Window())]
             await storage.aclose()
             assert not found

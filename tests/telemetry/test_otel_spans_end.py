@@ -85,6 +85,8 @@ async def test_every_span_ends(ending: str) -> None:
     assert opened.names == {}
     assert (telemetry._runs, telemetry._steps) == ({}, {})
     assert read(watched.find("invoke_workflow desk"))["interlock.status"] == status
+    failed = {span.name for span in watched.spans if "error.type" in read(span)}
+    assert bool(failed) == (ending in {"fails", "times out", "is cancelled"})
 
 
 class SilentModel(ScriptedModel):

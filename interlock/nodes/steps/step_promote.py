@@ -11,7 +11,7 @@ from interlock.contracts.outcome import StepOutcome, Usage
 from interlock.contracts.plain import Plain, find_path
 from interlock.nodes.run.settlement import settle_step
 from interlock.nodes.run.team import Team
-from interlock.nodes.steps.output_handoff import find_review, record_output
+from interlock.nodes.steps.output_handoff import record_output
 from interlock.nodes.steps.promoting import build_promotion, list_facts_within, list_shown_places
 from interlock.nodes.steps.promotion_refusal import MOST_CONFLICTS, take_refusal
 from interlock.nodes.steps.step_effects import EffectReport, record_effects, settle_effects
@@ -90,6 +90,7 @@ async def _settle(team: Team, state: StepState, run: StepRun, report: EffectRepo
             within = await list_facts_within(run)
             promotion = replace(promotion, sources=[*promotion.sources, *within])
     recorded = record_output(state, run, now=now)
+    outcome = outcome.model_copy(update={"reviewed_at": recorded.handoffs[0].reviewed_at})
     handoffs = (*recorded.handoffs, *record_effects(team, state, run, report))
     beside = replace(recorded, handoffs=handoffs, promotion=promotion)
     return await settle_step(team, run.storage, outcome, place=run.place, beside=beside)
@@ -116,7 +117,6 @@ def _build_outcome(state: StepState, run: StepRun, *, gaps: Sequence[str]) -> St
         usage=Usage.model_validate(state["usage"]),
         fallback=_name_fallback(state, run),
         begun_at=datetime.fromisoformat(state["begun_at"]),
-        reviewed_at=find_review(state),
         notes=tuple((StepId(path), words) for path, words in output.get("notes") or ()),
     )
 

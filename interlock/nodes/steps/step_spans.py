@@ -97,17 +97,8 @@ class StepSpans:
             span = self._open("work", worker.name, facts=facts)
             if self.telemetry.shows_content:
                 span.show("brief", shown.dump())
-            try:
-                with span.enter():
-                    yield span
-            except GraphBubbleUp:
-                span.mark("paused")
-                raise
-            except BaseException as exc:
-                span.fail(exc)
-                raise
-            finally:
-                span.end()
+            with within(span, pauses=(GraphBubbleUp,)):
+                yield span
 
     @contextmanager
     def review(self, state: StepState) -> Iterator[OpenSpan]:
@@ -192,18 +183,12 @@ def watch_step(
         is_planned=is_planned,
         step=span,
     )
-    try:
-        with span.enter():
+    with within(span, pauses=(SuspendedError, GraphBubbleUp)):
+        try:
             yield spans
-    except (SuspendedError, GraphBubbleUp):
-        span.tell(status="suspended")
-        raise
-    except BaseException as exc:
-        span.fail(exc)
-        raise
-    finally:
-        for one in (spans.brief, spans.attempt, span):
-            one.end()
+        finally:
+            spans.brief.end()
+            spans.attempt.end()
 
 
 def _shorten(step_id: StepId) -> str:

@@ -81,6 +81,8 @@ class FaultTrail(FrozenModel):
         faults: Each time it was found, the first first.
         gates: The criteria of its own step.
         affected: The steps that it has reached, the nearest first.
+        rests_on: Other values known to be faulty that this one was made from, directly or not: this one
+            may be wrong because of them.
         path: From the origin to the step that found it first, both included; empty if no step did
             that the value had reached.
         found_after: From its acceptance to when it was first found.
@@ -94,6 +96,7 @@ class FaultTrail(FrozenModel):
     faults: tuple[Fault, ...]
     gates: tuple[PassedGate, ...] = ()
     affected: tuple[AffectedStep, ...] = ()
+    rests_on: tuple[StepPlace, ...] = ()
     path: tuple[StepPlace, ...] = ()
     found_after: timedelta | None = None
     settled_before: int = 0

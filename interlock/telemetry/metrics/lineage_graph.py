@@ -151,9 +151,9 @@ class _Thread:
         """Go through what nested teams hand up: steps that none of the same team needs, and to whom."""
         within: dict[StepId, list[SettledStep]] = defaultdict(list)
         for row in self.lineage.outcomes:
-            outer, slash, _ = row.step_id.rpartition("/")
+            above, slash, _ = row.step_id.rpartition("/")
             if slash and row.status != "waiting":
-                within[StepId(outer)].append(row)
+                within[StepId(above)].append(row)
         needed = self._list_needed() if within else frozenset[tuple[str, StepId]]()
         for step_id, rows in within.items():
             for outer in self._by_step.get(step_id, ()):

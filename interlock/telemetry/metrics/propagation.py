@@ -43,8 +43,9 @@ def derive_trails(
     for one in found:
         by_value.setdefault((_name_origin(one.fault), one.fault.attempt), []).append(one)
     spreads = {value: _Spread(graph, value[0]) for value in by_value}
+    rests_on = _list_rests(spreads.values())
     trails = [
-        _build_trail(graph, spreads[value], value[1], faults=faults)
+        _build_trail(graph, spreads[value], value[1], faults=faults, rests_on=rests_on[value[0]])
         for value, faults in by_value.items()
     ]
     refs = {value[0] for value in by_value}.union(*(spread.reached for spread in spreads.values()))
@@ -53,6 +54,16 @@ def derive_trails(
 
 def _name_origin(fault: Fault) -> StepRef:
     return StepRef(fault.blame.thread_id, fault.superstep, fault.blame.step_id)
+
+
+def _list_rests(spreads: Iterable["_Spread"]) -> Mapping[StepRef, set[StepRef]]:
+    """Return, of each faulty value, the other ones that it was made from."""
+    known = {spread.origin: spread for spread in spreads}
+    rests: dict[StepRef, set[StepRef]] = {origin: set() for origin in known}
+    for origin, spread in known.items():
+        for ref in spread.carriers.keys() & known.keys() - {origin}:
+            rests[ref].add(origin)
+    return rests
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +130,12 @@ class _Spread:
 
 
 def _build_trail(
-    graph: LineageGraph, spread: _Spread, attempt: int, *, faults: Sequence[FoundFault]
+    graph: LineageGraph,
+    spread: _Spread,
+    attempt: int,
+    *,
+    faults: Sequence[FoundFault],
+    rests_on: Iterable[StepRef],
 ) -> FaultTrail:
     origin, first = graph.find_step(spread.origin), faults[0].fault
     settled_at = origin.settled_at if origin is not None else None
@@ -136,6 +152,7 @@ def _build_trail(
             for gate in faults[0].gates
         ),
         affected=affected,
+        rests_on=tuple(_place(ref) for ref in sorted(rests_on)),
         path=tuple(_place(ref) for ref in _find_path(graph, spread, first)),
         found_after=None if settled_at is None else found_at - settled_at,
         settled_before=sum(

@@ -1,12 +1,12 @@
 """The times of a run's steps, stage by stage, from the rows of its thread. Pure."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from interlock.contracts.blame import ReviewedOutput, SettledStep, ThreadLineage
+from interlock.contracts.blame import AskedPerson, ReviewedOutput, SettledStep, ThreadLineage
 from interlock.contracts.ids import StepId
 
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -119,60 +119,57 @@ def derive_run_times(lineage: ThreadLineage, *, scope: str) -> Mapping[StepId, S
     for row in lineage.outcomes:
         if row.step_id.startswith(scope) and "/" not in row.step_id[len(scope) :]:
             newest[row.step_id] = row
-    outputs: dict[StepId, list[ReviewedOutput]] = defaultdict(list)
-    for output in lineage.outputs:
-        if output.turn_at is not None:
-            outputs[output.step_id].append(output)
-    needs: dict[StepId, set[StepId]] = defaultdict(set)
-    for wait in lineage.waits:
-        needs[wait.step_id].add(wait.need)
-    asked: dict[StepId, list[AskedPerson]] = defaultdict(list)
-    for question in lineage.questions:
-        asked[question.step_id].append(question)
-    found: dict[StepId, StepTimes] = {}
-    for row in sorted(newest.values(), key=lambda row: row.seq):
+    rows = _ThreadRows(lineage, newest)
+    settled = sorted(newest.values(), key=lambda row: row.seq)
+    times = ((row.step_id, rows.build_times(row)) for row in settled if row.status != "waiting")
+    return {step_id: one for step_id, one in times if one is not None}
+
+
+class _ThreadRows:
+    """A thread's rows by step."""
+
+    def __init__(self, lineage: ThreadLineage, newest: Mapping[StepId, SettledStep]) -> None:
+        self._newest = newest
+        self._outputs: dict[StepId, list[tuple[datetime, ReviewedOutput]]] = defaultdict(list)
+        for output in lineage.outputs:
+            if output.turn_at is not None:
+                self._outputs[output.step_id].append((output.turn_at, output))
+        self._needs: dict[StepId, set[StepId]] = defaultdict(set)
+        for wait in lineage.waits:
+            self._needs[wait.step_id].add(wait.need)
+        self._asked: dict[StepId, list[AskedPerson]] = defaultdict(list)
+        for question in lineage.questions:
+            self._asked[question.step_id].append(question)
+
+    def build_times(self, row: SettledStep) -> StepTimes | None:
+        """Return a step's times; None if it never began."""
         begun, settled = row.begun_at, row.settled_at
-        if row.status == "waiting" or begun is None or settled is None:
-            continue
-        found[row.step_id] = StepTimes(
+        if begun is None or settled is None:
+            return None
+        asked = (
+            (max(one.asked_at, begun), min(one.answered_at or settled, settled))
+            for one in self._asked[row.step_id]
+        )
+        # Attempts on a branch that a fork has left are of another time.
+        own = [o for turn, o in self._outputs[row.step_id] if begun <= turn <= settled]
+        return StepTimes(
             row=row,
             begun_at=begun,
             settled_at=settled,
-            needs=_list_needs(lineage, row, newest),
-            outputs=[
-                output
-                for output in outputs[row.step_id]
-                if output.turn_at is not None and begun <= output.turn_at <= settled
-            ],
-            person_us=_count_person(lineage, row.step_id, begun, settled),
+            needs=tuple(sorted(filter(self._is_before(row), self._needs[row.step_id]))),
+            outputs=own,
+            person_us=_measure_union(asked),
         )
-    return found
 
-
-def _list_needs(
-    lineage: ThreadLineage, row: SettledStep, newest: Mapping[StepId, SettledStep]
-) -> tuple[StepId, ...]:
-    needs = {wait.need for wait in lineage.waits if wait.step_id == row.step_id}
-    return tuple(sorted(need for need in needs if need in newest and newest[need].seq < row.seq))
-
-
-def _count_person(
-    lineage: ThreadLineage, step_id: StepId, begun: datetime, settled: datetime
-) -> int:
-    """Return how long, of a step's life, at least one question about it was open."""
-    asked = (
-        (max(one.asked_at, begun), min(one.answered_at or settled, settled))
-        for one in lineage.questions
-        if one.step_id == step_id
-    )
-    return _measure_union(asked)
+    def _is_before(self, row: SettledStep) -> Callable[[StepId], bool]:
+        return lambda need: need in self._newest and self._newest[need].seq < row.seq
 
 
 def _measure_union(intervals: Iterable[tuple[datetime, datetime]]) -> int:
-    total, reached = 0, None
+    total, reached = 0, datetime.min.replace(tzinfo=UTC)
     for begin, end in sorted(intervals):
-        begin = begin if reached is None else max(begin, reached)  # noqa: PLW2901 - what is new of it
-        if end > begin:
-            total += count_us(begin, end)
+        fresh = max(begin, reached)
+        if end > fresh:
+            total += count_us(fresh, end)
             reached = end
     return total

@@ -56,7 +56,8 @@ WHERE {f} GROUP BY f.step_id, f.criterion;
 
 -- name: measure_edges
 WITH settled AS (
-  SELECT o.thread_id, o.step_id, o.worker, o.life_us, o.settle_us FROM outcomes AS o
+  SELECT o.thread_id, o.step_id, o.worker, o.life_us, o.settle_us,
+         coalesce(o.begun_at, '') AS begun_at FROM outcomes AS o
   WHERE {o} AND o.status <> 'waiting' AND o.attempts > 0 AND NOT EXISTS (
     SELECT 1 FROM outcomes AS later
     WHERE later.thread_id = o.thread_id AND later.step_id = o.step_id AND later.seq > o.seq)),
@@ -77,11 +78,12 @@ spent AS (
          sum(coalesce(h.tool_us, 0)) AS tool_us, sum(h.review_us) AS review_us, count(*) AS attempts
   FROM handoffs AS h
   JOIN settled ON settled.thread_id = h.thread_id AND settled.step_id = h.step_id
-  WHERE h.kind = 'output' AND h.turn_at IS NOT NULL
+  WHERE h.kind = 'output' AND h.turn_at >= settled.begun_at
   GROUP BY h.thread_id, h.step_id),
 asked AS (
   SELECT q.thread_id, q.step_id, sum(coalesce(q.waited_us, 0)) AS person_us FROM questions AS q
   JOIN settled ON settled.thread_id = q.thread_id AND settled.step_id = q.step_id
+  WHERE q.asked_at >= settled.begun_at
   GROUP BY q.thread_id, q.step_id)
 SELECT coalesce(released.need, ''), settled.step_id, count(*), sum(coalesce(spent.attempts, 0)),
        sum(coalesce(spent.queue_us, 0)), sum(coalesce(spent.brief_us, 0)),
@@ -111,7 +113,9 @@ spans AS (
   UNION ALL SELECT 'review', review_us FROM attempts
   UNION ALL SELECT 'judge', judge_us FROM attempts
   UNION ALL SELECT 'promotion', o.settle_us FROM outcomes AS o
-    WHERE {o} AND o.status = 'accepted' AND o.settle_us IS NOT NULL
+    WHERE {o} AND o.status = 'accepted' AND o.settle_us IS NOT NULL AND NOT EXISTS (
+      SELECT 1 FROM outcomes AS later
+      WHERE later.thread_id = o.thread_id AND later.step_id = o.step_id AND later.seq > o.seq)
   UNION ALL SELECT 'person', q.waited_us FROM questions AS q
     WHERE {q} AND q.waited_us IS NOT NULL),
 ranked AS (
@@ -133,16 +137,22 @@ SELECT q.step_id, count(DISTINCT q.thread_id) FROM questions AS q
 WHERE {q} AND q.step_id IS NOT NULL GROUP BY q.step_id;
 
 -- name: measure_effects
-SELECT e.tool, sum(CASE WHEN e.state = 'done' AND e.undoes IS NULL THEN 1 ELSE 0 END),
-       sum(CASE WHEN e.state = 'failed' AND e.undoes IS NULL THEN 1 ELSE 0 END),
-       sum(CASE WHEN e.state = 'unknown' THEN 1 ELSE 0 END),
-       sum(CASE WHEN e.undoes IS NOT NULL AND e.state = 'done' THEN 1 ELSE 0 END)
-FROM effects AS e WHERE {e} GROUP BY e.tool;
+SELECT e.tool, sum(CASE WHEN e.state = 'done' THEN 1 ELSE 0 END),
+       sum(CASE WHEN e.state = 'failed' THEN 1 ELSE 0 END),
+       sum(CASE WHEN e.state = 'unknown' THEN 1 ELSE 0 END)
+FROM effects AS e WHERE {e} AND e.undoes IS NULL GROUP BY e.tool;
+
+-- name: measure_undone
+SELECT undone.tool, count(*) FROM effects AS e
+JOIN effects AS undone ON undone.thread_id = e.thread_id AND undone.key = e.undoes
+WHERE {e} AND e.state = 'done' GROUP BY undone.tool;
 
 -- name: measure_duplicates
 SELECT e.tool, count(*) FROM effect_uses AS u
 JOIN effects AS e ON e.thread_id = u.thread_id AND e.key = u.key
-WHERE {u} AND NOT u.did_start GROUP BY e.tool;
+WHERE {u} AND NOT u.did_start
+  AND substr(e.step_id, 1, length(CAST(?4 AS TEXT))) = CAST(?4 AS TEXT)
+GROUP BY e.tool;
 
 -- name: measure_models
 SELECT c.model, c.role, sum(c.calls), sum(CASE WHEN c.error IS NOT NULL THEN 1 ELSE 0 END),
