@@ -7,21 +7,14 @@ from datetime import timedelta
 from typing import Final
 
 from interlock.bench.bench_databases import BenchDatabase, DatabasePlace
-from interlock.bench.bulk_rows import BulkRows, open_bulk_rows
-from interlock.bench.figures import Figure, derive_figure
-from interlock.bench.journal_filling import Filling, fill_journal
+from interlock.bench.bulk_rows import open_bulk_rows
+from interlock.bench.figures import Figure
 from interlock.bench.metric_scopes import (
     MetricScope,
-    Reading,
     list_scopes,
-    read_by_queries,
-    read_handoffs,
-    read_metrics,
 )
-from interlock.bench.stopwatch import Stopwatch, set_heap_aside
+from interlock.bench.stopwatch import Stopwatch
 from interlock.bench.template_runs import play_templates
-from interlock.contracts.errors import ContractError
-from interlock.contracts.storage import Storage
 from interlock.testing import ManualClock
 
 TEMPLATES: Final = 24

@@ -9,9 +9,11 @@ from typing import Annotated
 import typer
 
 from interlock.cli.commands.bench import app as bench
+from interlock.cli.commands.blaming import blame, critical_path
 from interlock.cli.commands.context import app as context
 from interlock.cli.commands.crash_testing import crash_test
 from interlock.cli.commands.demo import demo
+from interlock.cli.commands.differing import diff
 from interlock.cli.commands.drawing import graph, schema
 from interlock.cli.commands.effects import app as effects
 from interlock.cli.commands.exporting import export
@@ -143,6 +145,19 @@ def _register() -> None:
     )(metrics)
     app.command(
         epilog=show_examples(
+            "interlock blame t17 --team app:desk",
+            "interlock blame --since 7d --json",
+        )
+    )(blame)
+    app.command(
+        epilog=show_examples(
+            "interlock critical-path t17 --team app:desk",
+            "interlock critical-path t17 --step outer --max-parallel 8",
+        ),
+        name="critical-path",
+    )(critical_path)
+    app.command(
+        epilog=show_examples(
             "interlock replay t17 reply --team app:desk",
             "interlock replay t17 reply --attempt 1 --worker app:new_writer --team app:desk",
             "interlock replay t17 reply --worker recorded --criteria stricter.yaml --team app:desk",
@@ -157,6 +172,12 @@ def _register() -> None:
             "interlock export t17 reply --redact email -o test_reply.py --team app:desk",
         )
     )(export)
+    app.command(
+        epilog=show_examples(
+            "interlock diff t17 t18 --team app:desk",
+            "interlock diff t17 t17 --other-storage sqlite:///yesterday.db --json",
+        )
+    )(diff)
     app.command(
         epilog=show_examples(
             "interlock fault t17 price --why 'a customer complained' --by support",

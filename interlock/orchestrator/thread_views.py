@@ -13,6 +13,7 @@ from interlock.contracts.ids import StepId, ThreadId
 from interlock.contracts.plain import Plain
 from interlock.contracts.plan_version import PlanVersion
 from interlock.contracts.question import Question
+from interlock.contracts.run_difference import RunDifference
 from interlock.contracts.run_record import RunRecord
 from interlock.contracts.scratchpad import Note
 from interlock.contracts.storage import Storage
@@ -20,6 +21,7 @@ from interlock.orchestrator.blaming import BlameViews
 from interlock.orchestrator.context_reading import load_context
 from interlock.orchestrator.measuring import load_metrics
 from interlock.orchestrator.nested_paths import load_handoffs_at
+from interlock.orchestrator.run_traces import load_difference
 from interlock.orchestrator.status import ThreadStatus
 from interlock.orchestrator.thread_reading import load_plan_versions, load_status
 from interlock.telemetry.metrics import Metrics
@@ -82,6 +84,18 @@ class ThreadViews(BlameViews):
             until=until,
             step_prefix=step_prefix,
         )
+
+    async def adiff(self, one: str, other: str) -> RunDifference:
+        """Return where the runs of two threads parted, and what followed from it.
+
+        Args:
+            one: A thread.
+            other: Another, of the same plan or of a like one.
+
+        Raises:
+            UnknownThreadError: No run was ever started on one of them.
+        """
+        return await load_difference(self._open_storage, one, other)
 
     async def ahandoffs(self, thread_id: str, step: str | None = None) -> Sequence[Handoff]:
         """Return the journal's records of a thread, oldest first, with their payloads.

@@ -234,12 +234,13 @@ class Recount:
         }
 
     def count_criteria(self) -> Table:
-        """Return what each criterion came to, and what it let pass."""
+        """Return what each criterion came to, and what it let pass; by its hash if words are sealed."""
         named = {(row["thread_id"], row["hash"]): row for row in self.rows["criteria"]}
 
         def name(row: Row) -> tuple[str, str, str]:
             criterion = named[row["thread_id"], row["criterion"]]
-            return row["step_id"], criterion["kind"], criterion["words"]
+            words = criterion["hash" if self.rows.is_sealed else "words"]
+            return row["step_id"], criterion["kind"], words
 
         found = group(self.select("findings", "at"), name)
         return [self._count_criterion(*key, rows) for key, rows in found.items()]
@@ -418,7 +419,7 @@ class Recount:
 def _name_effect(row: Row, by_key: dict[tuple[str, str], Row]) -> tuple[str, str]:
     """Return the tool of an effect, and what it counts as."""
     if row["undoes"] is not None:
-        return row["tool"], "undone"
+        return by_key[row["thread_id"], row["undoes"]]["tool"], "undone"
     names = {"done": "made", "failed": "failed"}
     return row["tool"], names.get(row["state"], "unknown")
 

@@ -1,6 +1,7 @@
 """Where what is measured and what is recounted differ, in words."""
 
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Any, Final
 
 _NAMES: Final = (
@@ -41,6 +42,8 @@ def _compare(where: str, measured: Any, recounted: Any) -> Iterator[str]:
             yield from _compare(
                 f"{where}{key}", left.get(key, "missing"), right.get(key, "missing")
             )
+    elif isinstance(recounted, Decimal) and isinstance(measured, str):
+        yield from _compare(where, Decimal(measured), recounted)
     elif measured != recounted:
         yield f"{where}: measured {measured!r}, recounted {recounted!r}"
 

@@ -32,6 +32,7 @@ TABLES: Final = (
     "step_needs",
     "tool_calls",
     "faults",
+    "sealing",
 )
 
 
@@ -40,6 +41,11 @@ class Rows:
     """A storage's rows, by table, in the order in which they were written where that is known."""
 
     tables: Mapping[str, Sequence[Row]] = field(default_factory=dict)
+
+    @property
+    def is_sealed(self) -> bool:
+        """Whether some of their values are sealed; what is counted lies in the clear."""
+        return bool(self["sealing"])
 
     def __getitem__(self, table: str) -> Sequence[Row]:
         """Return the rows of a table."""

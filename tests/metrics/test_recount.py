@@ -10,22 +10,32 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import interlock as il
 from interlock.testing.manual_clock import NOON
 from tests.contract.conftest import build_url
+from tests.integration.cli.shell import Shell
 from tests.invariants.example_settings import draw_examples
-from tests.metrics.recount import Window
-from tests.metrics.recount_calls import CALL_PLAYS
+from tests.metrics.recount import Recount, Window
+from tests.metrics.recount_calls import CALL_PLAYS, play_faults, play_models
+from tests.metrics.recount_columns import find_wrong
 from tests.metrics.recount_compare import compare, measure
+from tests.metrics.recount_difference import list_differences
 from tests.metrics.recount_random import Life, live, lives
-from tests.metrics.recount_rows import Rows, read_rows
-from tests.metrics.recount_runs import PLAYS, forget, play_pruned
+from tests.metrics.recount_rows import Rows, read_rows, read_url
+from tests.metrics.recount_runs import PLAYS, forget, play_people, play_pruned
 from tests.metrics.recount_stage import Stage, build_stage
 
+KEYS = il.Encryption(keys={"2026-11": bytes(range(32))}, active="2026-11")
+FOUND = {"rejected", "corrected", "retracted", "reported", "final_check"}
+PRUNED = ("handoffs", "outcomes", "findings", "criteria", "step_needs", "tool_calls", "faults")
 
-@pytest.fixture(params=["memory", "sqlite", "postgresql"])
+
+@pytest.fixture(params=["memory", "sqlite", "postgresql", "sealed"])
 async def stage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Stage]:
-    """Return a stage on a fresh storage, of each kind."""
-    stage = build_stage(build_url(request.param, request, tmp_path))
+    """Return a stage on a fresh storage: of each kind, and one whose values are sealed."""
+    is_sealed = request.param == "sealed"
+    url = build_url("sqlite" if is_sealed else request.param, request, tmp_path)
+    stage = build_stage(url, encryption=KEYS if is_sealed else None)
     await stage.storage.connect()
     yield stage
     await stage.storage.aclose()
@@ -37,8 +47,7 @@ def list_windows(rows: Rows) -> Iterator[Window]:
     yield from (Window(thread_id=run["thread_id"]) for run in rows["runs"])
     yield from (Window(team=team) for team in sorted({run["team"] for run in rows["runs"]}))
     cuts = [NOON + timedelta(seconds=n) for n in (0.03, 1.2, 2.7, 100, 200, 243.1, 320, 600)]
-    for since, until in pairwise(cuts):
-        yield Window(since=since, until=until)
+    yield from (Window(since=since, until=until) for since, until in pairwise(cuts))
     yield Window(since=cuts[3])
     yield Window(until=cuts[4], team="people")
     yield Window(step_prefix="top/")
@@ -46,12 +55,44 @@ def list_windows(rows: Rows) -> Iterator[Window]:
 
 
 async def test_i12_metrics_equal_a_recount(stage: Stage) -> None:
-    """Of runs of every kind, for the storage, each thread, each team, times and parts of plans."""
+    """Of runs of every kind, for the storage, each thread, each team, times and parts of plans.
+
+    What columns say that both count from is told anew from the journal's own records.
+    """
     for play in (*PLAYS, *CALL_PLAYS, play_pruned, forget):
         await play(stage)
     rows = await read_rows(stage.storage)
+    assert {row["how"] for row in rows["faults"]} == FOUND
+    assert not any(rows.where(table, thread_id="pruned-old") for table in PRUNED)
+    assert rows.where("handoffs", thread_id="pruned-not")
+    if not rows.is_sealed:
+        assert not find_wrong(rows)
     for window in list_windows(rows):
         assert (window, await compare(stage.storage, rows, window)) == (window, [])
+
+
+def test_i12_what_the_command_prints_equals_a_recount(tmp_path: Path) -> None:
+    """`interlock metrics --json` says what a recount of the same file says, for a thread as well."""
+    url = f"sqlite:///{tmp_path}/metrics.db"
+    asyncio.run(_play(url))
+    rows = asyncio.run(read_url(url))
+    shell = Shell(tmp_path)
+    for arguments, window in (((), Window()), (("people",), Window(thread_id="people"))):
+        said = shell.call("metrics", *arguments, "--storage", url, "--json")
+        assert said.code == 0
+        counted = Recount(rows, window).count()
+        printed = {name: said.data[name] for name in counted}
+        assert not list_differences(printed, counted)
+
+
+async def _play(url: str) -> None:
+    stage = build_stage(url)
+    await stage.storage.connect()
+    try:
+        for play in (play_people, play_models, play_faults):
+            await play(stage)
+    finally:
+        await stage.storage.aclose()
 
 
 @pytest.mark.parametrize("is_long", [False, pytest.param(True, marks=pytest.mark.slow)])
@@ -73,6 +114,7 @@ async def _live_and_compare(parts: list[Life], seconds: int) -> None:
         for number, life in enumerate(parts):
             await live(stage, life, thread_id=f"t{number}")
         rows = await read_rows(stage.storage)
+        assert not find_wrong(rows)
         middle = NOON + timedelta(seconds=seconds)
         for window in (
             Window(),
@@ -82,7 +124,6 @@ async def _live_and_compare(parts: list[Life], seconds: int) -> None:
         ):
             assert (window, await compare(stage.storage, rows, window)) == (window, [])
         for edge in (await measure(stage.storage, Window()))["edges"]:
-            parted = dict(edge["stages"])
-            assert sum(parted.values()) == 2 * parted["life_us"]
+            assert sum(edge["stages"].values()) == 2 * edge["stages"]["life_us"]
     finally:
         await stage.storage.aclose()

@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import interlock as il
 from interlock.testing import ManualClock, ScriptedModel
-from tests.telemetry.traces import Watched
+from tests.telemetry.traces import Watched, read
 
 
 @il.idempotent(effect="write")
@@ -114,6 +114,28 @@ async def test_no_label_is_of_a_run() -> None:
     assert not [pair for pair in labels if "secret-thread" in str(pair)]
     assert not [key for key, _ in labels if key.startswith(("interlock.thread", "interlock.step"))]
     assert not [key for key, _ in labels if key.startswith("interlock.question.id")]
+
+
+async def test_a_call_that_was_refused_is_no_operation() -> None:
+    """A model call that a budget does not allow is a span with the refusal, and no measured operation."""
+    watched = Watched()
+
+    async def work(brief: il.Brief) -> str:
+        return str(await ScriptedModel("hello").ainvoke("A question of some length"))
+
+    desk = il.Orchestrator(
+        workers=[il.Worker(name="work", agent=work)],
+        planner=il.TaskGraph(goal="g", steps=[il.Step(id="s", worker="work", instruction="Do it")]),
+        policy=il.RunPolicy(budget=il.Budget(tokens=1)),
+        storage="memory://",
+        telemetry=watched.build(),
+    )
+    async with desk:
+        assert (await desk.ainvoke("g", thread_id="t")).status == "failed"
+    assert read(watched.find("chat scripted"))["error.type"] == "BudgetExhaustedError"
+    measured = {name for name, _ in watched.read_points()}
+    assert "gen_ai.client.operation.duration" not in measured
+    assert "gen_ai.invoke_agent.duration" in measured
 
 
 @contextmanager

@@ -386,6 +386,26 @@ async def test_a_callers_own_trace_is_gone_on_with() -> None:
     assert watched.draw("GET /reply")[:2] == ["GET /reply", "  invoke_workflow desk"]
 
 
+async def test_a_graph_that_a_user_compiles_is_watched_too() -> None:
+    """`build_run_graph` watches steps; the run is whatever span its caller opens around it."""
+    watched = Watched()
+
+    async def write(brief: il.Brief) -> str:
+        return "x"
+
+    async with il.open_storage("memory://") as storage:
+        graph = il.build_run_graph(
+            workers=[il.Worker(name="write", agent=write)],
+            planner=il.TaskGraph(goal="g", steps=[step("write")]),
+            storage=storage,
+            telemetry=watched.build(),
+        ).compile(checkpointer=storage.checkpointer)
+        with watched.tracer.start_as_current_span("my run"):
+            config: Any = {"configurable": {"thread_id": "t"}}
+            await graph.ainvoke({"goal": "g"}, config, durability="sync")
+    assert watched.draw("my run")[:4] == ["my run", "  plan", "  step write", "    attempt write"]
+
+
 async def test_what_a_worker_raises_is_marked_and_its_words_are_not() -> None:
     """A failed run, step, attempt and work have an error's class; what it said is content."""
     watched = Watched()
