@@ -17,6 +17,7 @@ from interlock.bench.stock_savers import (
 )
 from interlock.checkpoints import open_storage
 from interlock.checkpoints.storage_url import parse_storage_url
+from interlock.contracts.clock import Clock
 from interlock.contracts.errors import ConfigurationError
 from interlock.contracts.storage import Storage
 
@@ -38,8 +39,8 @@ class BenchDatabase(Protocol):
         """Which database."""
         ...
 
-    def open_ours(self) -> AbstractAsyncContextManager[Storage]:
-        """Open interlock's storage on it."""
+    def open_ours(self, clock: Clock | None = None) -> AbstractAsyncContextManager[Storage]:
+        """Open interlock's storage on it, on the machine's clock if none is given."""
         ...
 
     def open_stock(self) -> AbstractAsyncContextManager[GiveSaver]:
@@ -66,9 +67,9 @@ class SqliteFiles:
         """SQLite."""
         return "sqlite"
 
-    def open_ours(self) -> AbstractAsyncContextManager[Storage]:
+    def open_ours(self, clock: Clock | None = None) -> AbstractAsyncContextManager[Storage]:
         """Open interlock's storage."""
-        return open_storage(f"sqlite:///{self.folder / 'interlock.db'}")
+        return open_storage(f"sqlite:///{self.folder / 'interlock.db'}", clock=clock)
 
     def open_stock(self) -> AbstractAsyncContextManager[GiveSaver]:
         """Open LangGraph's saver."""
@@ -102,11 +103,11 @@ class PostgresSchemas:
         """PostgreSQL."""
         return "postgresql"
 
-    def open_ours(self) -> AbstractAsyncContextManager[Storage]:
+    def open_ours(self, clock: Clock | None = None) -> AbstractAsyncContextManager[Storage]:
         """Open interlock's storage."""
         sign = "&" if "?" in self.conninfo else "?"
         options = f"interlock_schema={self.ours}&interlock_pool_size={self.pool_size}"
-        return open_storage(f"{self.conninfo}{sign}{options}")
+        return open_storage(f"{self.conninfo}{sign}{options}", clock=clock)
 
     def open_stock(self) -> AbstractAsyncContextManager[GiveSaver]:
         """Open LangGraph's savers."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from interlock.bench.bench_databases import BenchDatabase, PostgresSchemas, SqliteFiles
+from interlock.checkpoints.named_sql import number_parameters
 from interlock.contracts.errors import ConfigurationError
 
 Row = tuple[Any, ...]
@@ -19,7 +20,7 @@ class BulkRows(Protocol):
     """The rows of a database that the product has made and nobody else writes to."""
 
     def read(self, statement: str, parameters: Sequence[object] = ()) -> tuple[list[str], list[Row]]:
-        """Return the names of the columns and the rows of a statement, `?` for each parameter."""
+        """Return the names of the columns and the rows of a statement, written as in the files."""
         ...
 
     def append(self, table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
@@ -83,7 +84,7 @@ class _PostgresRows:
         self._driver = driver
 
     def read(self, statement: str, parameters: Sequence[object] = ()) -> tuple[list[str], list[Row]]:
-        cursor = self._driver.execute(statement.replace("?", "%s"), parameters)
+        cursor = self._driver.execute(number_parameters(statement), parameters)
         return [column.name for column in cursor.description], cursor.fetchall()
 
     def append(self, table: str, columns: Sequence[str], rows: Iterable[Row]) -> None:
@@ -104,5 +105,7 @@ def _open_postgres(conninfo: str, schema: str) -> Iterator[BulkRows]:
     import psycopg  # noqa: PLC0415 - optional
 
     options = f"-c search_path={schema} -c synchronous_commit=off"
-    with psycopg.connect(conninfo, options=options) as driver:
+    with psycopg.connect(
+        conninfo, options=options, cursor_factory=psycopg.RawCursor
+    ) as driver:
         yield _PostgresRows(driver)

@@ -1,7 +1,8 @@
 """A journal of any size: the records of some real runs, again and again on other threads.
 
-Every copy of a run is what the product wrote, row by row, with other ids and at other times. So the
-counts of the whole are known: those of the runs that were played, times the copies.
+Every copy of a run is what the product wrote, row by row, with other ids, at other times and at
+another pace. So the counts of the whole are known: those of the runs that were played, times the
+copies.
 """
 
 import hashlib
@@ -89,12 +90,14 @@ class _Copy:
         thread: Of the run that was played.
         new_thread: Of the copy.
         later: By how much.
+        pace: How long everything took, as a share of what it took there.
     """
 
     tables: Sequence[_Table]
     thread: str
     new_thread: str
     later: timedelta
+    pace: float
 
 
 def fill_journal(rows: BulkRows, filling: Filling) -> None:
@@ -136,6 +139,8 @@ def _choose_kind(column: str) -> str:
         return "id"
     if column in _SPACE_NAMES:
         return "space"
+    if column.endswith("_us"):
+        return "span"
     return "time" if column == "at" or column.endswith("_at") else ""
 
 
@@ -158,6 +163,7 @@ def _draw_copies(
             thread=thread,
             new_thread=f"{draw.getrandbits(96):024x}",
             later=begins_at - begun[which],
+            pace=draw.uniform(0.5, 1.5),
         )
 
 
@@ -186,6 +192,8 @@ def _copy_rows(copy: _Copy, table: _Table) -> Iterator[Row]:
 def _change(copy: _Copy, kind: str, value: Any) -> object:  # noqa: ANN401 - whatever the column holds
     if kind == "time":
         return (value + copy.later).isoformat(timespec="microseconds") if value else value
+    if kind == "span":
+        return int(value * copy.pace)
     if kind == "thread":
         return copy.new_thread if value == copy.thread else value
     if kind == "space" or copy.thread in value:

@@ -119,7 +119,7 @@ def _blame(fact: FactRecord, made: ContextVersion) -> Blame:
         id=derive_id("f", *fact.ref),
         thread_id=made.thread_id,
         step_id=StepId(""),
-        fact=tuple(fact.ref),
+        fact=(fact.space, fact.key, fact.version),
         how="retracted" if made.kind == "retraction" else "corrected",
         found_by="person",
         found_thread=made.thread_id,

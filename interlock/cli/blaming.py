@@ -13,7 +13,7 @@ from interlock.orchestrator.measuring import build_window
 from interlock.telemetry.metrics.fault_trails import FaultTrail
 
 
-def show_blame(  # noqa: PLR0913 - one parameter an option
+def show_blame(
     output: Output,
     *,
     commands: CommandLines,

@@ -20,6 +20,7 @@ from interlock.contracts.clock import SystemClock
 from interlock.contracts.criteria import Criterion, expr
 from interlock.contracts.errors import ConfigurationError
 from interlock.contracts.form_words import word_form_error
+from interlock.contracts.ids import WorkerName
 from interlock.contracts.replay import Replay, ReplayFailure, ReplayReport
 from interlock.contracts.worker import Worker
 from interlock.orchestrator import Orchestrator
@@ -155,7 +156,7 @@ def load_worker(name: str | None) -> Worker | str | None:
     found: Any = find_named(name, what="worker")
     if isinstance(found, Worker):
         return found
-    return Worker(name=name.rpartition(":")[2].replace(".", "_"), agent=found)
+    return Worker(name=WorkerName(name.rpartition(":")[2].replace(".", "_")), agent=found)
 
 
 def load_criteria(path: str) -> list[Criterion]:

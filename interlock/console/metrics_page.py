@@ -101,7 +101,7 @@ def _list_steps(metrics: Metrics) -> tuple[Cells, list[Cells], str]:
         return (-lost, row.first_pass - row.accepted, -row.attempts, row.step)
 
     heads = ("STEP", "DONE", "OK", "FIRST", "LESS", "FAILED", "TRIES", "TOKENS/OK", "COST")
-    rows = [
+    rows: list[Cells] = [
         (
             row.step,
             str(row.settled),
@@ -123,7 +123,7 @@ def _list_workers(metrics: Metrics) -> tuple[Cells, list[Cells], str]:
         return (-row.refused, row.acceptance_rate or 0.0, row.worker)
 
     heads = ("WORKER", "TRIES", "OK", "FIRST", "RAISED", "MODEL", "TOOL", "OTHER", "REVIEW", "COST")
-    rows = [
+    rows: list[Cells] = [
         (
             row.worker,
             str(row.attempts),
@@ -146,7 +146,7 @@ def _list_edges(metrics: Metrics) -> tuple[Cells, list[Cells], str]:
         return (-row.stages.life_us, row.target, row.source)
 
     heads = ("HANDOFF", "TIMES", "MEAN", "LONGEST", "WHERE THE TIME WENT")
-    rows = [
+    rows: list[Cells] = [
         (
             f"{row.source or '(start)'} > {row.target}",
             str(row.handoffs),
@@ -174,7 +174,7 @@ def _list_criteria(metrics: Metrics) -> tuple[Cells, list[Cells], str]:
         return (-row.escaped, -row.failed, -row.undecided, row.step, row.criterion)
 
     heads = ("STEP", "CRITERION", "DECIDED", "PASSED", "UNDECIDED", "CAUGHT", "LET PASS", "ESCAPE")
-    rows = [
+    rows: list[Cells] = [
         (
             row.step,
             _cut(row.criterion),
@@ -193,7 +193,7 @@ def _list_criteria(metrics: Metrics) -> tuple[Cells, list[Cells], str]:
 def _list_stages(metrics: Metrics) -> tuple[Cells, list[Cells], str]:
     heads = ("STAGE", "TIMES", "IN ALL", "MEAN", "MEDIAN", "P95", "LONGEST")
     order = {name: place for place, name in enumerate((*_STAGES, "judge"))}
-    rows = [
+    rows: list[Cells] = [
         (
             row.stage,
             str(row.count),
@@ -206,7 +206,7 @@ def _list_stages(metrics: Metrics) -> tuple[Cells, list[Cells], str]:
 
 def _list_models(metrics: Metrics) -> tuple[Cells, list[Cells], str]:
     heads = ("MODEL", "ROLE", "CALLS", "FAILED", "LOST", "INPUT", "OUTPUT", "CACHED", "COST")
-    rows = [
+    rows: list[Cells] = [
         (
             row.model or "(not told)",
             row.role,
@@ -225,7 +225,7 @@ def _list_models(metrics: Metrics) -> tuple[Cells, list[Cells], str]:
 
 def _list_effects(metrics: Metrics) -> tuple[Cells, list[Cells], str]:
     heads = ("TOOL", "MADE", "FAILED", "UNKNOWN", "UNDONE", "DUPLICATES ANSWERED")
-    rows = [
+    rows: list[Cells] = [
         (
             row.tool,
             *map(str, (row.made, row.failed, row.unknown, row.undone, row.duplicates_suppressed)),
@@ -237,7 +237,7 @@ def _list_effects(metrics: Metrics) -> tuple[Cells, list[Cells], str]:
 
 def _list_questions(metrics: Metrics) -> tuple[Cells, list[Cells], str]:
     heads = ("QUESTION", "ASKED", "ANSWERED", "OPEN", "MEAN WAIT", "LONGEST")
-    rows = [
+    rows: list[Cells] = [
         (
             row.kind,
             str(row.asked),
@@ -253,13 +253,13 @@ def _list_questions(metrics: Metrics) -> tuple[Cells, list[Cells], str]:
 
 def _list_fallbacks(metrics: Metrics) -> tuple[Cells, list[Cells], str]:
     heads = ("FALLBACK", "STEP", "ENDED", "STEPS")
-    rows = [(row.fallback, row.step, row.status, str(row.steps)) for row in metrics.fallbacks]
+    rows: list[Cells] = [(row.fallback, row.step, row.status, str(row.steps)) for row in metrics.fallbacks]
     return heads, rows, "fallbacks"
 
 
 def _list_faults(metrics: Metrics) -> tuple[Cells, list[Cells], str]:
     heads = ("STEP", "FOUND", "FINDINGS", "VALUES")
-    rows = [(row.step, row.how, str(row.found), str(row.values)) for row in metrics.faults]
+    rows: list[Cells] = [(row.step, row.how, str(row.found), str(row.values)) for row in metrics.faults]
     return heads, rows, "faults"
 
 

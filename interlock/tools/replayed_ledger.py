@@ -72,20 +72,22 @@ class ReplayedLedger:
         Raises:
             NotRecordedError: There is no recorded answer.
         """
-        reply: Any
+        reply: Reply = self._reply_to(request)
+        return reply
+
+    def _reply_to(self, request: Any) -> Any:  # noqa: ANN401 - the request says what comes back
         match request:
             case ReserveEffect() | RunInTransaction():
-                reply = Reservation(decision="answered", record=self._answer(request.call))
+                return Reservation(decision="answered", record=self._answer(request.call))
             case LoadEffect():
                 known = (one for found in self._found.values() for one in found)
-                reply = next((one for one in known if one.key == request.key), None)
+                return next((one for one in known if one.key == request.key), None)
             case ListEffects():
-                reply = [one for found in self._found.values() for one in found]
+                return [one for found in self._found.values() for one in found]
             case _:
                 raise NotRecordedError(
                     tool="", call=type(request).__name__, why="would be written to the ledger"
                 )
-        return reply
 
     def _answer(self, call: EffectCall) -> EffectRecord:
         """Return the record that answers a call: the first for the first of equal calls, and so on."""

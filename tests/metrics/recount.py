@@ -63,6 +63,14 @@ def group(rows: Iterable[Row], name: Callable[[Row], Any]) -> dict[Any, list[Row
     return {key: found[key] for key in sorted(found)}
 
 
+def list_outermost(outcomes: list[Row]) -> list[Row]:
+    """Return the outcomes of steps that are within no other of them, which hold what all cost."""
+    paths = {row["step_id"] for row in outcomes}
+    return [
+        row for row in outcomes if not any(row["step_id"].startswith(f"{path}/") for path in paths)
+    ]
+
+
 class Recount:
     """Counts a window of a storage's rows."""
 
@@ -171,8 +179,9 @@ class Recount:
             for row in outcomes
         )
         attempts = add_up(outcomes, "attempts")
-        tokens = add_up(outcomes, "input_tokens") + add_up(outcomes, "output_tokens")
-        money = add_up(outcomes, "money")
+        paid = list_outermost(outcomes)
+        tokens = add_up(paid, "input_tokens") + add_up(paid, "output_tokens")
+        money = add_up(paid, "money")
         accepted = by["accepted"]
         return {
             "step": step,
@@ -190,9 +199,9 @@ class Recount:
             "by_fallback": sum(row["fallback"] is not None for row in outcomes),
             "attempts": attempts,
             "attempts_per_step": rate(attempts, decided),
-            "input_tokens": add_up(outcomes, "input_tokens"),
-            "output_tokens": add_up(outcomes, "output_tokens"),
-            "model_calls": add_up(outcomes, "model_calls"),
+            "input_tokens": add_up(paid, "input_tokens"),
+            "output_tokens": add_up(paid, "output_tokens"),
+            "model_calls": add_up(paid, "model_calls"),
             "money": pay(money),
             "tokens_per_accepted": rate(tokens, accepted),
             "money_per_accepted": (pay(money) / accepted).quantize(_UNIT, ROUND_DOWN)
@@ -274,10 +283,26 @@ class Recount:
         if self.rows.where("findings", handoff_id=handoff_id, result="failed"):
             return True
         return any(
-            (fault["thread_id"], fault["step_id"], fault["attempt"], fault["superstep"])
-            == (output["thread_id"], output["step_id"], output["attempt"], output["superstep"])
+            self.is_about(fault, output)
             for fault in self.rows["faults"]
+            if (fault["thread_id"], fault["step_id"], fault["attempt"])
+            == (output["thread_id"], output["step_id"], output["attempt"])
         )
+
+    def is_about(self, fault: Row, output: Row) -> bool:
+        """Return whether an output is the value that a fault is about, or was parked before it passed.
+
+        What a person wrote in its place is another value.
+        """
+        if output["superstep"] == fault["superstep"]:
+            return True
+        settled = self.rows.where(
+            "handoffs", kind="output", superstep=fault["superstep"], step_id=fault["step_id"]
+        )
+        is_passed_on = any(
+            row["attempt"] == fault["attempt"] and row["sender"] != "person" for row in settled
+        )
+        return output["action"] == "park" and is_passed_on
 
     def count_edges(self) -> Table:
         """Return what went from which step to which, and how long it took."""
@@ -357,7 +382,8 @@ class Recount:
             counts[tool][name] += 1
 
         for row in self.select("effects", "began_at"):
-            add(*_name_effect(row, by_key))
+            if row["state"] not in {"intended", "started"}:  # its end is not known yet
+                add(*_name_effect(row, by_key))
         for use in self.rows.where("effect_uses"):
             effect = by_key.get((use["thread_id"], use["key"]))
             if (
@@ -418,10 +444,10 @@ class Recount:
 
 def _name_effect(row: Row, by_key: dict[tuple[str, str], Row]) -> tuple[str, str]:
     """Return the tool of an effect, and what it counts as."""
-    if row["undoes"] is not None:
+    if row["undoes"] is not None and row["state"] == "done":
         return by_key[row["thread_id"], row["undoes"]]["tool"], "undone"
-    names = {"done": "made", "failed": "failed"}
-    return row["tool"], names.get(row["state"], "unknown")
+    names = {"done": "made", "failed": "failed", "unknown": "unknown"}
+    return row["tool"], names[row["state"]]
 
 
 def find_rank(times: list[int], percent: int) -> int:

@@ -11,7 +11,7 @@ from langchain_core.tools import tool
 import interlock as il
 from interlock.testing import ModelReply, ScriptedModel
 from tests.integration.effects.till import Till
-from tests.integration.teams import build_step
+from tests.integration.teams import build_desk, build_step
 from tests.metrics.recount_runs import AT_ONCE, TWICE, Play, work
 from tests.metrics.recount_stage import Stage
 
@@ -129,6 +129,52 @@ async def play_models(stage: Stage) -> None:
         await desk.ainvoke("Write", thread_id="models")
 
 
+async def play_nested_models(stage: Stage) -> None:
+    """A team whose step has a model, beside a step of the run's own with the same one."""
+    model = ScriptedModel(model_name="deep")
+    model.script(ModelReply(text="said", usage=(100, 10)), times=None)
+
+    async def say(brief: il.Brief) -> str:
+        return str((await model.ainvoke(brief.instruction)).text)
+
+    inner = build_desk(
+        {"say": say},
+        build_step("within", "say", criteria=[il.expr("size(output) > 9")], retry=TWICE),
+        build_step("beside", "say"),
+        clock=stage.clock,
+    )
+    steps = (build_step("outer", "team"), build_step("flat", "say"))
+    policy = il.RunPolicy(prices=PRICES)
+    async with stage.open(
+        {"team": inner, "say": say}, *steps, team="models", policy=policy
+    ) as desk:
+        await desk.ainvoke("Say", thread_id="deep")
+
+
+def doubt(request: il.JudgeRequest) -> il.Judgement:
+    """Judge nothing."""
+    return il.Judgement(verdict="undecided", reason="who knows")
+
+
+async def play_parked_faults(stage: Stage) -> None:
+    """Outputs that a judge leaves to a person: one passes as it is, one is edited; both were wrong."""
+    criteria = [il.expr("output.price > 0"), il.rubric("Is right", undecided="ask")]
+    agents = {"price": work(stage, {"price": 12})}
+    steps = tuple(
+        build_step(name, "price", criteria=criteria) for name in ("passed_on", "edited_on")
+    )
+    answers = {"passed_on": il.approve(), "edited_on": il.edit({"price": 13})}
+    async with stage.open(agents, *steps, team="faults", judges=[doubt]) as desk:
+        result = await desk.ainvoke("Price", thread_id="parked")
+        for _ in range(3):
+            stage.take(4_000)
+            said = {q.id: answers[str(q.step_id)] for q in result.questions}
+            result = await desk.aanswer("parked", said) if said else result
+            answers["edited_on"] = il.approve()
+        for name in ("passed_on", "edited_on"):
+            await desk.areport_fault("parked", name, why="is wrong", found_by="customer")
+
+
 async def play_planner(stage: Stage) -> None:
     """A plan by a model that is refused once: its calls are nobody's attempt."""
     wrong = [{"id": "a", "worker": "nobody", "instruction": "x"}]
@@ -216,6 +262,8 @@ CALL_PLAYS: Final[tuple[Play, ...]] = (
     play_effects,
     play_open_effect,
     play_models,
+    play_nested_models,
+    play_parked_faults,
     play_planner,
     play_limits,
     play_faults,

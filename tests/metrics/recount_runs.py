@@ -169,6 +169,26 @@ async def play_replans(stage: Stage) -> None:
         await desk.ainvoke("Mend", thread_id="replans")
 
 
+async def play_rewired(stage: Stage) -> None:
+    """A step whose need failed last is planned again on one that had been accepted long before."""
+
+    def mend(request: il.PlanRequest) -> Sequence[il.Step]:
+        return (step("a"), step("d", needs=["a"]), step("c", needs=["a", "d"]))
+
+    slow = work(stage, il.PermanentError("no such thing"), milliseconds=900)
+    agents = {"echo": work(stage, "said"), "fail": slow}
+    first = (
+        step("a"),
+        step("d", needs=["a"]),
+        step("b", worker="fail", needs=["a"]),
+        step("c", needs=["a", "b"]),
+    )
+    policy = il.RunPolicy(replan=il.Replan(), max_plan_attempts=2)
+    planner = Mending(mend, first=first)
+    async with stage.open(agents, planner=planner, policy=policy, team="replans") as desk:
+        await desk.ainvoke("Mend", thread_id="rewired")
+
+
 async def play_approved_plan(stage: Stage) -> None:
     """A plan is refused in words, and then approved."""
 
@@ -264,6 +284,7 @@ PLAYS: Final[Sequence[Play]] = (
     play_nested,
     play_nested_people,
     play_replans,
+    play_rewired,
     play_approved_plan,
     play_fork,
     play_cancelled,

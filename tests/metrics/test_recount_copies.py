@@ -29,7 +29,8 @@ async def test_i12_a_run_is_measured_right_after_a_kill_at_any_commit(
     for copy in copies[1::every]:
         storage = SqlStorage(f"sqlite:///{copy}", clock=clock)
         await storage.connect()
-        found = find_wrong(await read_rows(storage))
+        before = await read_rows(storage)
+        found = [*find_wrong(before), *await compare(storage, before, Window())]
         clock.advance(LEASE_SECONDS)
         result = await go_on(Stage(storage=storage, clock=clock))
         rows = await read_rows(storage)

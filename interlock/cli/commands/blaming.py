@@ -65,7 +65,7 @@ def blame(  # noqa: PLR0913 - one parameter an option
     )
 
 
-def critical_path(  # noqa: PLR0913 - one parameter an option
+def critical_path(
     thread: ThreadArgument,
     *,
     step: Annotated[

@@ -42,17 +42,17 @@ FROM findings AS f WHERE {f} GROUP BY f.step_id, f.criterion;
 
 -- name: measure_escapes
 WITH known AS (
-  SELECT f.handoff_id FROM findings AS f WHERE {f} AND f.result = 'failed'
+  SELECT f.thread_id, f.handoff_id FROM findings AS f WHERE {f} AND f.result = 'failed'
   UNION
-  SELECT h.id FROM faults AS x JOIN handoffs AS h
-    ON h.thread_id = x.thread_id AND h.step_id = x.step_id AND h.kind = 'output'
-   AND h.attempt = x.attempt AND (h.superstep = x.superstep OR h.action = 'park')
-  WHERE h.thread_id IN (SELECT f.thread_id FROM findings AS f WHERE {f}))
+  SELECT h.thread_id, h.id FROM faults AS x CROSS JOIN handoffs AS h
+  WHERE h.thread_id = x.thread_id AND h.step_id = x.step_id AND h.kind = 'output'
+    AND h.attempt = x.attempt AND (h.superstep = x.superstep OR h.action = 'park')
+    AND x.thread_id IN (SELECT f.thread_id FROM findings AS f WHERE {f}))
 SELECT f.step_id, f.criterion,
        sum(CASE WHEN f.result = 'failed' THEN 1 ELSE 0 END),
        sum(CASE WHEN f.result = 'passed' THEN 1 ELSE 0 END)
-FROM findings AS f JOIN known ON known.handoff_id = f.handoff_id
-WHERE {f} GROUP BY f.step_id, f.criterion;
+FROM known CROSS JOIN findings AS f
+WHERE f.thread_id = known.thread_id AND f.handoff_id = known.handoff_id AND {f} GROUP BY f.step_id, f.criterion;
 
 -- name: measure_edges
 WITH settled AS (
@@ -62,28 +62,27 @@ WITH settled AS (
     SELECT 1 FROM outcomes AS later
     WHERE later.thread_id = o.thread_id AND later.step_id = o.step_id AND later.seq > o.seq)),
 needed AS (
-  SELECT DISTINCT n.thread_id, n.step_id, n.need FROM step_needs AS n
-  JOIN settled ON settled.thread_id = n.thread_id AND settled.step_id = n.step_id),
+  SELECT DISTINCT n.thread_id, n.step_id, n.need FROM settled CROSS JOIN step_needs AS n
+  WHERE n.thread_id = settled.thread_id AND n.step_id = settled.step_id),
 released AS (
   SELECT needed.thread_id, needed.step_id, needed.need,
          ROW_NUMBER() OVER (PARTITION BY needed.thread_id, needed.step_id
                             ORDER BY p.settled_at DESC, needed.need) AS place
-  FROM needed JOIN outcomes AS p ON p.thread_id = needed.thread_id AND p.step_id = needed.need
-  WHERE p.settled_at IS NOT NULL AND NOT EXISTS (
+  FROM needed CROSS JOIN outcomes AS p
+  WHERE p.thread_id = needed.thread_id AND p.step_id = needed.need AND p.settled_at IS NOT NULL AND NOT EXISTS (
     SELECT 1 FROM outcomes AS later
     WHERE later.thread_id = p.thread_id AND later.step_id = p.step_id AND later.seq > p.seq)),
 spent AS (
   SELECT h.thread_id, h.step_id, sum(h.queue_us) AS queue_us, sum(h.brief_us) AS brief_us,
          sum(h.work_us) AS work_us, sum(coalesce(h.model_us, 0)) AS model_us,
          sum(coalesce(h.tool_us, 0)) AS tool_us, sum(h.review_us) AS review_us, count(*) AS attempts
-  FROM handoffs AS h
-  JOIN settled ON settled.thread_id = h.thread_id AND settled.step_id = h.step_id
-  WHERE h.kind = 'output' AND h.turn_at >= settled.begun_at
+  FROM settled CROSS JOIN handoffs AS h
+  WHERE h.thread_id = settled.thread_id AND h.step_id = settled.step_id
+    AND h.kind = 'output' AND h.turn_at >= settled.begun_at
   GROUP BY h.thread_id, h.step_id),
 asked AS (
-  SELECT q.thread_id, q.step_id, sum(coalesce(q.waited_us, 0)) AS person_us FROM questions AS q
-  JOIN settled ON settled.thread_id = q.thread_id AND settled.step_id = q.step_id
-  WHERE q.asked_at >= settled.begun_at
+  SELECT q.thread_id, q.step_id, sum(coalesce(q.waited_us, 0)) AS person_us FROM settled CROSS JOIN questions AS q
+  WHERE q.thread_id = settled.thread_id AND q.step_id = settled.step_id AND q.asked_at >= settled.begun_at
   GROUP BY q.thread_id, q.step_id)
 SELECT coalesce(released.need, ''), settled.step_id, count(*), sum(coalesce(spent.attempts, 0)),
        sum(coalesce(spent.queue_us, 0)), sum(coalesce(spent.brief_us, 0)),
@@ -118,12 +117,14 @@ spans AS (
       WHERE later.thread_id = o.thread_id AND later.step_id = o.step_id AND later.seq > o.seq)
   UNION ALL SELECT 'person', q.waited_us FROM questions AS q
     WHERE {q} AND q.waited_us IS NOT NULL),
+counted AS (
+  SELECT stage, us, count(*) AS times FROM spans WHERE us IS NOT NULL GROUP BY stage, us),
 ranked AS (
-  SELECT stage, us, ROW_NUMBER() OVER (PARTITION BY stage ORDER BY us) AS place,
-         count(*) OVER (PARTITION BY stage) AS number
-  FROM spans WHERE us IS NOT NULL)
-SELECT stage, max(number), sum(us), max(CASE WHEN place = (number + 1) / 2 THEN us END),
-       max(CASE WHEN place = (95 * number + 99) / 100 THEN us END), max(us)
+  SELECT stage, us, times, CAST(sum(times) OVER (PARTITION BY stage) AS BIGINT) AS number,
+         CAST(sum(times) OVER (PARTITION BY stage ORDER BY us) AS BIGINT) AS place
+  FROM counted)
+SELECT stage, max(number), sum(us * times), min(CASE WHEN place >= (number + 1) / 2 THEN us END),
+       min(CASE WHEN place >= (95 * number + 99) / 100 THEN us END), max(us)
 FROM ranked GROUP BY stage;
 
 -- name: measure_questions

@@ -2,7 +2,7 @@
 -- open: 4 criteria.words (1, 2)
 SELECT c.thread_id, c.hash, c.kind, c.words, f.result
 FROM handoffs AS h
-JOIN findings AS f ON f.handoff_id = h.id
+JOIN findings AS f ON f.thread_id = h.thread_id AND f.handoff_id = h.id
 JOIN criteria AS c ON c.thread_id = f.thread_id AND c.hash = f.criterion
 WHERE h.thread_id = ?1 AND h.step_id = ?2 AND h.kind = 'output' AND h.attempt = ?4
   AND (h.superstep = ?3 OR h.action = 'park')

@@ -10,16 +10,16 @@ ON CONFLICT (thread_id, hash) DO NOTHING;
 -- name: insert_finding
 INSERT INTO findings (thread_id, handoff_id, ordinal, step_id, criterion, result, at)
 VALUES (?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (handoff_id, ordinal) DO NOTHING;
+ON CONFLICT (thread_id, handoff_id, ordinal) DO NOTHING;
 
 -- name: insert_step_need
 INSERT INTO step_needs (thread_id, superstep, step_id, need, is_read) VALUES (?, ?, ?, ?, ?)
-ON CONFLICT (thread_id, superstep, step_id, need) DO NOTHING;
+ON CONFLICT (thread_id, step_id, superstep, need) DO NOTHING;
 
 -- name: insert_tool_call
 INSERT INTO tool_calls (thread_id, handoff_id, ordinal, tool, started_at, ended_at, error)
 VALUES (?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (handoff_id, ordinal) DO NOTHING;
+ON CONFLICT (thread_id, handoff_id, ordinal) DO NOTHING;
 
 -- name: insert_fault
 -- seal: ?12 faults.why (?2, ?1)

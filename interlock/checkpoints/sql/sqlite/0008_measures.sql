@@ -53,6 +53,12 @@ CREATE INDEX questions_by_asking ON questions (asked_at);
 
 CREATE INDEX outcomes_by_end ON outcomes (settled_at);
 
+-- Windows over all threads cost what they hold.
+CREATE INDEX model_calls_by_start ON model_calls (started_at);
+CREATE INDEX effects_by_begin ON effects (began_at);
+CREATE INDEX effect_uses_by_call ON effect_uses (called_at);
+CREATE INDEX runs_by_acceptance ON runs (accepted_at, team, thread_id);
+
 -- Criteria by the hash of their kind and words, once a thread.
 CREATE TABLE criteria (
   thread_id TEXT NOT NULL,
@@ -71,10 +77,9 @@ CREATE TABLE findings (
   criterion  TEXT NOT NULL,
   result     TEXT NOT NULL CHECK (result IN ('passed', 'failed', 'undecided')),
   at         TEXT NOT NULL,
-  PRIMARY KEY (handoff_id, ordinal)
+  PRIMARY KEY (thread_id, handoff_id, ordinal)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX findings_by_thread ON findings (thread_id, step_id);
 CREATE INDEX findings_by_end ON findings (at);
 
 -- What a step needs: which outputs it waits for, and whether its brief shows any part of them.
@@ -84,10 +89,8 @@ CREATE TABLE step_needs (
   step_id   TEXT NOT NULL,
   need      TEXT NOT NULL,
   is_read   INTEGER NOT NULL,
-  PRIMARY KEY (thread_id, superstep, step_id, need)
+  PRIMARY KEY (thread_id, step_id, superstep, need)
 ) STRICT, WITHOUT ROWID;
-
-CREATE INDEX step_needs_by_need ON step_needs (thread_id, need);
 
 -- Calls of tools within attempts; handoff_id is that of the attempt's output.
 CREATE TABLE tool_calls (
@@ -98,10 +101,8 @@ CREATE TABLE tool_calls (
   started_at TEXT NOT NULL,
   ended_at   TEXT NOT NULL,
   error      TEXT,
-  PRIMARY KEY (handoff_id, ordinal)
+  PRIMARY KEY (thread_id, handoff_id, ordinal)
 ) STRICT, WITHOUT ROWID;
-
-CREATE INDEX tool_calls_by_thread ON tool_calls (thread_id);
 
 -- Faults: values that were accepted and later known to be wrong. Of what step, at which attempt; who
 -- found it, how and when. found_by is a step's path, or the name of a person or a check; empty names
