@@ -290,19 +290,22 @@ class Recount:
         )
 
     def is_about(self, fault: Row, output: Row) -> bool:
-        """Return whether an output is the value that a fault is about, or was parked before it passed.
+        """Return whether an output of a fault's attempt is the value that the fault is about.
 
-        What a person wrote in its place is another value.
+        It has been handed over before if it was parked first; what a person wrote in its place is
+        another value.
         """
-        if output["superstep"] == fault["superstep"]:
-            return True
-        settled = self.rows.where(
-            "handoffs", kind="output", superstep=fault["superstep"], step_id=fault["step_id"]
+        return any(
+            row["payload_hash"] == output["payload_hash"]
+            for row in self.rows.where(
+                "handoffs",
+                kind="output",
+                thread_id=fault["thread_id"],
+                superstep=fault["superstep"],
+                step_id=fault["step_id"],
+                attempt=fault["attempt"],
+            )
         )
-        is_passed_on = any(
-            row["attempt"] == fault["attempt"] and row["sender"] != "person" for row in settled
-        )
-        return output["action"] == "park" and is_passed_on
 
     def count_edges(self) -> Table:
         """Return what went from which step to which, and how long it took."""
