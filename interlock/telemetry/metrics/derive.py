@@ -4,7 +4,8 @@ Pure; every formula stands in docs/metrics.md.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from interlock.contracts.measures import (
     AttemptCount,
@@ -49,7 +50,7 @@ def derive_metrics(measures: Measures, window: MeasureWindow) -> Metrics:
         since=window.since,
         until=window.until,
         runs=_derive_runs(dict(measures.runs)),
-        total=_derive_step("", measures.steps, escalated=escalated.total()),
+        total=_derive_total(measures.steps, escalated=escalated.total()),
         steps=tuple(
             _derive_step(step, counts, escalated=escalated[step])
             for step, counts in sorted(by_step.items())
@@ -97,6 +98,21 @@ def _derive_runs(counted: Mapping[str, int]) -> RunMetrics:
         completion_rate=divide(counted.get("completed", 0), ended),
         **counted,
     )
+
+
+def _derive_total(counts: Sequence[StepCount], *, escalated: int) -> StepMetrics:
+    """Return all steps together; what a nested team used is in the step whose team it is."""
+    paths = {count.step for count in counts}
+    nothing = dict.fromkeys(("input_tokens", "output_tokens", "model_calls", "money"), 0)
+    once = [
+        replace(count, **nothing) if _is_within(count.step, paths) else count for count in counts
+    ]
+    return _derive_step("", once, escalated=escalated)
+
+
+def _is_within(path: str, paths: Collection[str]) -> bool:
+    """Return whether a path lies below another one."""
+    return any(path[:end] in paths for end, sign in enumerate(path) if sign == "/")
 
 
 def _derive_step(step: str, counts: Sequence[StepCount], *, escalated: int) -> StepMetrics:
