@@ -113,7 +113,7 @@ from interlock.supervisor import (
     create_supervisor,
 )
 from interlock.telemetry import events
-from interlock.telemetry.metrics import Metrics
+from interlock.telemetry.metrics import CriticalPath, FaultTrail, Metrics
 from interlock.tools.declaration import Happened
 from interlock.tools.effect_scope import effects
 from interlock.tools.http_keys import send_with_key, send_with_key_blocking
@@ -137,6 +137,7 @@ __all__ = [
     "ConfigurationError",
     "ContextView",
     "ContractError",
+    "CriticalPath",
     "DrainedError",
     "EffectBusyError",
     "EffectPolicy",
@@ -148,6 +149,7 @@ __all__ = [
     "FactMark",
     "FactRecord",
     "Fault",
+    "FaultTrail",
     "Finding",
     "FinishedRunError",
     "Handoff",

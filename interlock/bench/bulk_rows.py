@@ -19,7 +19,9 @@ Row = tuple[Any, ...]
 class BulkRows(Protocol):
     """The rows of a database that the product has made and nobody else writes to."""
 
-    def read(self, statement: str, parameters: Sequence[object] = ()) -> tuple[list[str], list[Row]]:
+    def read(
+        self, statement: str, parameters: Sequence[object] = ()
+    ) -> tuple[list[str], list[Row]]:
         """Return the names of the columns and the rows of a statement, written as in the files."""
         ...
 
@@ -54,7 +56,9 @@ class _SqliteRows:
     def __init__(self, driver: sqlite3.Connection) -> None:
         self._driver = driver
 
-    def read(self, statement: str, parameters: Sequence[object] = ()) -> tuple[list[str], list[Row]]:
+    def read(
+        self, statement: str, parameters: Sequence[object] = ()
+    ) -> tuple[list[str], list[Row]]:
         cursor = self._driver.execute(statement, parameters)
         return [column[0] for column in cursor.description], cursor.fetchall()
 
@@ -83,7 +87,9 @@ class _PostgresRows:
     def __init__(self, driver: Any) -> None:  # noqa: ANN401 - psycopg is optional
         self._driver = driver
 
-    def read(self, statement: str, parameters: Sequence[object] = ()) -> tuple[list[str], list[Row]]:
+    def read(
+        self, statement: str, parameters: Sequence[object] = ()
+    ) -> tuple[list[str], list[Row]]:
         cursor = self._driver.execute(number_parameters(statement), parameters)
         return [column.name for column in cursor.description], cursor.fetchall()
 
@@ -105,7 +111,5 @@ def _open_postgres(conninfo: str, schema: str) -> Iterator[BulkRows]:
     import psycopg  # noqa: PLC0415 - optional
 
     options = f"-c search_path={schema} -c synchronous_commit=off"
-    with psycopg.connect(
-        conninfo, options=options, cursor_factory=psycopg.RawCursor
-    ) as driver:
+    with psycopg.connect(conninfo, options=options, cursor_factory=psycopg.RawCursor) as driver:
         yield _PostgresRows(driver)

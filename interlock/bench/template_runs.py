@@ -33,7 +33,9 @@ _UNANSWERED: Final = 8
 """Of so many runs one waits for a person."""
 
 
-async def play_templates(storage: Storage, clock: ManualClock, *, runs: int, seed: int) -> list[str]:
+async def play_templates(
+    storage: Storage, clock: ManualClock, *, runs: int, seed: int
+) -> list[str]:
     """Play runs on a storage, one after another, and return their threads.
 
     Args:

@@ -123,9 +123,10 @@ def _load_criteria(
     rows = connection.run(f"measure_criteria_of_{scope}", which).fetchall()
     escapes = connection.run(f"measure_escapes_of_{scope}", which).fetchall()
     known = {(step, name): (int(caught), int(let)) for step, name, caught, let in escapes}
+    declared = _load_words(connection, {thread_id for _, _, thread_id, *_ in rows})
     found: list[CriterionCount] = []
     for step, name, thread_id, passed, failed, undecided in _sort(rows, 2):
-        kind, words = connection.run("load_criterion", (thread_id, name)).fetchone() or ("", name)
+        kind, words = declared.get((thread_id, name), ("", name))
         caught, escaped = known.get((step, name), (0, 0))
         found.append(
             CriterionCount(
@@ -140,6 +141,17 @@ def _load_criteria(
             )
         )
     return found
+
+
+def _load_words(
+    connection: Connection, threads: Iterable[str]
+) -> dict[tuple[str, str], tuple[str, str]]:
+    """Return kind and words of criteria, by thread and hash: many come from few threads."""
+    return {
+        (thread, name): (kind, words)
+        for thread in sorted(threads)
+        for name, kind, words in connection.run("load_criteria", (thread,))
+    }
 
 
 def _load_effects(connection: Connection, scope: str, which: tuple[str, ...]) -> list[EffectCount]:

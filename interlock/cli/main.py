@@ -25,6 +25,7 @@ from interlock.cli.commands.plans import plan, replan
 from interlock.cli.commands.pruning import prune
 from interlock.cli.commands.reading import cancel, handoffs, inbox, status
 from interlock.cli.commands.replaying import replay
+from interlock.cli.commands.reporting import report
 from interlock.cli.commands.running import answer, resume
 from interlock.cli.commands.running import run as run_team
 from interlock.cli.commands.scratchpads import scratchpad
@@ -156,6 +157,12 @@ def _register() -> None:
         ),
         name="critical-path",
     )(critical_path)
+    app.command(
+        epilog=show_examples(
+            "interlock report t17 -o t17.html --team app:desk",
+            "interlock report --since 1d -o yesterday.html --team app:desk",
+        )
+    )(report)
     app.command(
         epilog=show_examples(
             "interlock replay t17 reply --team app:desk",

@@ -39,7 +39,7 @@ def show_storage_bench(
     """
     plan = StoragePlan(
         places=[parse_place(text) for text in dict.fromkeys(storages)],
-        steps=_parse_steps(steps),
+        steps=parse_numbers(steps, of="steps", example="100,1000,10000"),
         rounds=rounds,
         most_seconds=limits[0],
         most_bytes=limits[1] * _MEGABYTE,
@@ -72,11 +72,21 @@ def show_storage_bench(
     return ExitCode.COMPLETED
 
 
-def _parse_steps(text: str) -> Sequence[int]:
+def parse_numbers(text: str, *, of: str, example: str) -> Sequence[int]:
+    """Return the numbers that an option names, each once, the least first.
+
+    Args:
+        text: With commas between them.
+        of: Of what they are, as the option is called.
+        example: What to write instead.
+
+    Raises:
+        ConfigurationError: They are no whole numbers above zero.
+    """
     parts = [part.strip() for part in text.split(",")]
     if not all(part.isascii() and part.isdigit() and int(part) > 0 for part in parts):
         raise ConfigurationError(
-            f"--steps {text!r} are no numbers of steps. Write them with commas between them, such "
-            "as 100,1000,10000."
+            f"--{of} {text!r} are no numbers of {of}. Write them with commas between them, such "
+            f"as {example}."
         )
     return sorted({int(part) for part in parts})

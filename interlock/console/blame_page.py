@@ -66,10 +66,10 @@ def _draw_trail(trail: FaultTrail) -> RenderableType:
     for line in _word_trail(trail):
         root.add(Text(line))
     reached = root.add(Text(_word_cascade(trail)))
-    nodes = {trail.origin: reached}
+    nodes = {_key(trail.origin): reached}
     for step in trail.affected[:_MOST_STEPS]:
-        above = nodes.get(step.via, reached)
-        nodes[step.place] = above.add(_draw_step(step, home=trail.origin))
+        above = nodes.get(_key(step.via), reached)
+        nodes[_key(step.place)] = above.add(_draw_step(step, home=trail.origin))
     if len(trail.affected) > _MOST_STEPS:
         reached.add(Text(f"and {len(trail.affected) - _MOST_STEPS} more", style="dim"))
     return root
@@ -179,6 +179,10 @@ def _word_savings(path: CriticalPath) -> Iterator[str]:
 
 def _word_saving(saving: Saving) -> str:
     return _SAVED[saving.kind].format(clean_text(saving.step_id or ""))
+
+
+def _key(place: StepPlace) -> tuple[str, str, str]:
+    return place.thread_id, place.superstep, place.step_id
 
 
 def _name(place: StepPlace) -> str:

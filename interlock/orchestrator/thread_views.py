@@ -21,6 +21,7 @@ from interlock.orchestrator.blaming import BlameViews
 from interlock.orchestrator.context_reading import load_context
 from interlock.orchestrator.measuring import load_metrics
 from interlock.orchestrator.nested_paths import load_handoffs_at
+from interlock.orchestrator.reporting import load_report
 from interlock.orchestrator.run_traces import load_difference
 from interlock.orchestrator.status import ThreadStatus
 from interlock.orchestrator.thread_reading import load_plan_versions, load_status
@@ -84,6 +85,15 @@ class ThreadViews(BlameViews):
             until=until,
             step_prefix=step_prefix,
         )
+
+    async def areport(self, thread_id: str) -> str:
+        """Return an HTML page about a thread's run, in one piece that loads nothing.
+
+        Raises:
+            UnknownThreadError: No run was ever started there.
+            ConfigurationError: The extra `report` is not installed.
+        """
+        return await load_report(self._open_storage, thread_id, now=self._clock.now())
 
     async def adiff(self, one: str, other: str) -> RunDifference:
         """Return where the runs of two threads parted, and what followed from it.

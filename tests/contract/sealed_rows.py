@@ -48,6 +48,14 @@ def list_writes(thread: str, n: int) -> list[Call]:
         ),
         ("insert_criterion", (thread, hash_, "expr", say(thread, n, "criterion"))),
         (
+            "insert_handoff",
+            (
+                *(f"{thread}-o{n}", thread, "c1", "output", "w", "b", step, 1, "w", hash_),
+                *(None, None, None, None, AT, 1, 1, *[None] * 14),
+            ),
+        ),
+        ("insert_finding", (thread, f"{thread}-o{n}", 0, step, hash_, "passed", AT)),
+        (
             "insert_fault",
             (
                 f"{thread}-f{n}",
@@ -199,6 +207,8 @@ READS: Final[dict[str, tuple[Any, ...]]] = {
     "list_checkpoints": (None,) * 5,
     "list_effect_moves": ("t", "e1"),
     "list_effects": ("t",),
+    "list_faults_of_thread": ("t", "", "~", ""),
+    "list_faults_of_window": ("", "", "~", ""),
     "list_namespace_checkpoints": (*(None,) * 5, "t", ""),
     "list_questions": (),
     "list_runs": (),
@@ -212,12 +222,13 @@ READS: Final[dict[str, tuple[Any, ...]]] = {
     "load_channel_values": ("t", "", json.dumps({"ch": "v1", "big": "v2"})),
     "load_checkpoint": ("t", "", "cp1"),
     "load_context_versions": ("t",),
-    "load_criterion": ("t", f"{1:064d}"),
+    "load_criteria": ("t",),
     "load_effect": ("t", "e1"),
     "load_fact_history": ("t", "key"),
     "load_fact_since": ("t", "key", 1, "c1", 9),
     "load_fact_version": ("t", "key", 1),
     "load_faults": ("t",),
+    "load_gates_of_fault": ("t", "step1", "c1", 1),
     "load_handoff_payloads": ("t", None),
     "load_handoffs": ("t", None),
     "load_key_marks": ("t", "key"),

@@ -86,12 +86,24 @@ def find_touched(statement: str) -> set[str]:
     """Return the sealed columns that a statement names, as `table.column`."""
     text = re.sub(r"'[^']*'", "''", strip_comments(statement))
     words = set(re.findall(r"\w+", text))
-    stars = "*" in text.replace("count(*)", "")
+    stars = re.search(r"(?:SELECT|RETURNING|DISTINCT|,|\.)\s*\*", text) is not None
     return {
         f"{table.name}.{column}"
         for table, column in list_sealed_columns()
-        if table.name in words and (column in words or stars)
+        if table.name in words and (column in list_column_words(text, table.name) or stars)
     }
+
+
+def list_column_words(text: str, table: str) -> set[str]:
+    """Return the words of a statement that may be a table's columns.
+
+    Those behind an alias of another table are not.
+    """
+    tables = {alias: name for name, alias in re.findall(r"(?:FROM|JOIN) (\w+) AS (\w+)", text)}
+    own = re.sub(
+        r"\b(\w+)\.\w+", lambda found: "" if tables.get(found[1], table) != table else found[0], text
+    )
+    return set(re.findall(r"\w+", own))
 
 
 def map_parameters(statement: str) -> dict[int, set[str]]:

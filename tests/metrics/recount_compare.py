@@ -7,9 +7,10 @@ from typing import Any, Final
 import interlock as il
 from interlock.checkpoints import SqlStorage
 from tests.integration.teams import build_desk, give
-from tests.metrics.recount import Recount, Window
+from tests.metrics.recount import Recount
 from tests.metrics.recount_difference import list_differences
 from tests.metrics.recount_rows import Rows, read_rows
+from tests.metrics.recount_scope import Window
 
 SCOPE: Final = frozenset({"thread_id", "team", "since", "until", "step_prefix"})
 """What metrics say of what was asked."""

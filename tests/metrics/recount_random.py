@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from hypothesis import strategies as st
 
 import interlock as il
 from interlock.contracts.ids import ThreadId
 from interlock.testing import FaultInjector, FaultKind
+from tests.integration.teams import build_desk, build_step
+from tests.integration.teams import build_plan as nest
 from tests.invariants.outcome_model import PERSON_VALUE, PlannedStep
 from tests.invariants.random_plans import QUICK_FAULTS, Cast, build_plan, fates
 from tests.metrics.recount_stage import Stage
@@ -26,6 +29,7 @@ class Life:
         waits: How many seconds people take.
         blamed: Which accepted steps are reported as faulty, counted round.
         retracted: Which facts are taken back, counted round.
+        is_nested: Whether the plan is that of a team within the run's only step.
     """
 
     steps: Sequence[PlannedStep]
@@ -34,6 +38,7 @@ class Life:
     waits: int
     blamed: Sequence[int]
     retracted: Sequence[int]
+    is_nested: bool
 
 
 lives = st.builds(
@@ -44,6 +49,7 @@ lives = st.builds(
     waits=st.integers(1, 5_000),
     blamed=st.lists(st.integers(0, 8), max_size=3),
     retracted=st.lists(st.integers(0, 8), max_size=2),
+    is_nested=st.sampled_from((False, False, True)),
 )
 
 
@@ -54,9 +60,14 @@ async def live(stage: Stage, life: Life, *, thread_id: str) -> il.RunResult:
     """
     cast = Cast(fates={step.id: step for step in life.steps})
     injector = FaultInjector(seed=life.seed, rates=RATES, clock=stage.clock)
-    workers = injector.wrap_all(cast.build_workers())
-    agents = {worker.name: worker for worker in workers}
+    agents: dict[str, Any] = {
+        worker.name: worker for worker in injector.wrap_all(cast.build_workers())
+    }
     plan = build_plan(life.steps)
+    if life.is_nested:
+        agents = {"outer": build_desk(agents, planner=plan, clock=stage.clock)}
+        way = [il.use_value({"ok": True})] if life.seed % 2 else [il.ask_person()]
+        plan = nest(build_step("outer", retry=il.Retry(max_attempts=2), fallback=way))
     async with stage.open(agents, planner=plan, team=f"team {life.seed % 3}") as desk:
         if await stage.storage.load_run(ThreadId(thread_id)) is None:
             result = await desk.ainvoke("model", thread_id=thread_id)
@@ -81,7 +92,7 @@ def choose_answers(result: il.RunResult) -> dict[str, il.Answer]:
     )
     answers: dict[str, il.Answer] = {}
     for question in result.questions:
-        number = int(str(question.step_id).rpartition("s")[2])
+        number = sum(map(ord, str(question.step_id)))
         if question.kind == "before_step":
             answers[question.id] = il.reject("not now") if number % 3 == 0 else il.approve()
         else:

@@ -146,6 +146,24 @@ async def test_a_persons_value_ends_the_trail(stage: Stage) -> None:
     }
 
 
+async def test_gates_are_those_that_saw_the_value_itself(stage: Stage) -> None:
+    """A value that a person approved was seen by the gates of its attempt; one that a person wrote was not."""
+    ask = [il.ask_person()]
+    weak = [il.expr("output.ok")]
+    steps = (
+        build_step("approved", "weak", fallback=ask, criteria=weak),
+        build_step("edited", "weak", fallback=ask, criteria=weak),
+    )
+    async with stage.open({"weak": Recorder({"ok": False})}, *steps, team="gates") as desk:
+        result = await desk.ainvoke("Go", thread_id="t")
+        asked = {question.step_id: question.id for question in result.questions}
+        said = {asked["approved"]: il.approve(), asked["edited"]: il.edit({"ok": True})}
+        await desk.aanswer("t", said)
+        approved, edited = await report(desk, "approved"), await report(desk, "edited")
+    assert [gate.result for gate in approved.gates] == ["failed"]
+    assert [gate.result for gate in edited.gates] == ["passed"]
+
+
 async def test_losses_are_followed_to_the_steps_that_never_began(stage: Stage) -> None:
     """A reader that fails costs all that need it, also those that would have read nothing of it."""
     agents = {"origin": Recorder(1), "bad": Recorder(il.PermanentError("no")), "good": Recorder(2)}

@@ -15,7 +15,7 @@ from interlock.testing.manual_clock import NOON
 from tests.contract.conftest import build_url
 from tests.integration.cli.shell import Shell
 from tests.invariants.example_settings import draw_examples
-from tests.metrics.recount import Recount, Window
+from tests.metrics.recount import Recount
 from tests.metrics.recount_calls import CALL_PLAYS, play_faults, play_models
 from tests.metrics.recount_columns import find_wrong
 from tests.metrics.recount_compare import compare, measure
@@ -23,6 +23,7 @@ from tests.metrics.recount_difference import list_differences
 from tests.metrics.recount_random import Life, live, lives
 from tests.metrics.recount_rows import Rows, read_rows, read_url
 from tests.metrics.recount_runs import PLAYS, forget, play_people, play_pruned
+from tests.metrics.recount_scope import Window
 from tests.metrics.recount_stage import Stage, build_stage
 
 KEYS = il.Encryption(keys={"2026-11": bytes(range(32))}, active="2026-11")

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from interlock.checkpoints import SqlStorage
 from tests.invariants.example_settings import draw_examples
-from tests.metrics.recount import Window
 from tests.metrics.recount_columns import find_wrong
 from tests.metrics.recount_compare import compare
 from tests.metrics.recount_kills import LEASE_SECONDS, go_on, photograph
 from tests.metrics.recount_random import Life, live, lives
 from tests.metrics.recount_rows import read_rows
+from tests.metrics.recount_scope import Window
 from tests.metrics.recount_stage import Stage
 
 

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from interlock.cli.commands.journal_benches import metrics
 from interlock.cli.options import JsonOption, show_examples
 
 app = typer.Typer(no_args_is_help=True)
@@ -342,3 +343,13 @@ def faults(
         ),
         as_json=as_json,
     )
+
+
+app.command(
+    epilog=show_examples(
+        "interlock bench metrics --handoffs 20000",
+        "interlock bench metrics --handoffs 20000,1000000 --rounds 5 --json > metrics.json",
+        "interlock bench metrics --storage sqlite --storage postgresql://user@host/database",
+        note=_EXIT_CODES,
+    )
+)(metrics)

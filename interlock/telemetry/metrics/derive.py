@@ -103,9 +103,11 @@ def _derive_runs(counted: Mapping[str, int]) -> RunMetrics:
 def _derive_total(counts: Sequence[StepCount], *, escalated: int) -> StepMetrics:
     """Return all steps together; what a nested team used is in the step whose team it is."""
     paths = {count.step for count in counts}
-    nothing = dict.fromkeys(("input_tokens", "output_tokens", "model_calls", "money"), 0)
     once = [
-        replace(count, **nothing) if _is_within(count.step, paths) else count for count in counts
+        replace(count, input_tokens=0, output_tokens=0, model_calls=0, money=0)
+        if _is_within(count.step, paths)
+        else count
+        for count in counts
     ]
     return _derive_step("", once, escalated=escalated)
 

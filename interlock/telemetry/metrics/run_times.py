@@ -135,8 +135,10 @@ class _ThreadRows:
             if output.turn_at is not None:
                 self._outputs[output.step_id].append((output.turn_at, output))
         self._needs: dict[StepId, set[StepId]] = defaultdict(set)
-        for wait in lineage.waits:
-            self._needs[wait.step_id].add(wait.need)
+        last: dict[StepId, str] = {}  # a later plan may have changed what a step waits for
+        for wait in sorted(lineage.waits, key=lambda wait: wait.superstep, reverse=True):
+            if last.setdefault(wait.step_id, wait.superstep) == wait.superstep:
+                self._needs[wait.step_id].add(wait.need)
         self._asked: dict[StepId, list[AskedPerson]] = defaultdict(list)
         for question in lineage.questions:
             self._asked[question.step_id].append(question)

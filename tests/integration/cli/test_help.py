@@ -18,6 +18,8 @@ COMMANDS = (
     "effects settle",
     "effects forget",
     "scratchpad",
+    "blame",
+    "critical-path",
     "prune",
     "replan",
     "cancel",

@@ -44,15 +44,19 @@ FROM findings AS f WHERE {f} GROUP BY f.step_id, f.criterion;
 WITH known AS (
   SELECT f.thread_id, f.handoff_id FROM findings AS f WHERE {f} AND f.result = 'failed'
   UNION
-  SELECT h.thread_id, h.id FROM faults AS x CROSS JOIN handoffs AS h
-  WHERE h.thread_id = x.thread_id AND h.step_id = x.step_id AND h.kind = 'output'
-    AND h.attempt = x.attempt AND (h.superstep = x.superstep OR h.action = 'park')
+  SELECT h.thread_id, h.id
+  FROM faults AS x CROSS JOIN handoffs AS faulty CROSS JOIN handoffs AS h
+  WHERE faulty.thread_id = x.thread_id AND faulty.kind = 'output' AND faulty.step_id = x.step_id
+    AND faulty.superstep = x.superstep AND faulty.attempt = x.attempt
+    AND h.thread_id = x.thread_id AND h.kind = 'output' AND h.step_id = x.step_id
+    AND h.attempt = x.attempt AND h.payload_hash = faulty.payload_hash
     AND x.thread_id IN (SELECT f.thread_id FROM findings AS f WHERE {f}))
 SELECT f.step_id, f.criterion,
        sum(CASE WHEN f.result = 'failed' THEN 1 ELSE 0 END),
        sum(CASE WHEN f.result = 'passed' THEN 1 ELSE 0 END)
 FROM known CROSS JOIN findings AS f
-WHERE f.thread_id = known.thread_id AND f.handoff_id = known.handoff_id AND {f} GROUP BY f.step_id, f.criterion;
+WHERE f.thread_id = known.thread_id AND f.handoff_id = known.handoff_id AND {f}
+GROUP BY f.step_id, f.criterion;
 
 -- name: measure_edges
 WITH settled AS (
@@ -62,14 +66,17 @@ WITH settled AS (
     SELECT 1 FROM outcomes AS later
     WHERE later.thread_id = o.thread_id AND later.step_id = o.step_id AND later.seq > o.seq)),
 needed AS (
-  SELECT DISTINCT n.thread_id, n.step_id, n.need FROM settled CROSS JOIN step_needs AS n
-  WHERE n.thread_id = settled.thread_id AND n.step_id = settled.step_id),
+  SELECT n.thread_id, n.step_id, n.need FROM settled CROSS JOIN step_needs AS n
+  WHERE n.thread_id = settled.thread_id AND n.step_id = settled.step_id AND n.superstep = (
+    SELECT max(newest.superstep) FROM step_needs AS newest
+    WHERE newest.thread_id = n.thread_id AND newest.step_id = n.step_id)),
 released AS (
   SELECT needed.thread_id, needed.step_id, needed.need,
          ROW_NUMBER() OVER (PARTITION BY needed.thread_id, needed.step_id
                             ORDER BY p.settled_at DESC, needed.need) AS place
   FROM needed CROSS JOIN outcomes AS p
-  WHERE p.thread_id = needed.thread_id AND p.step_id = needed.need AND p.settled_at IS NOT NULL AND NOT EXISTS (
+  WHERE p.thread_id = needed.thread_id AND p.step_id = needed.need
+    AND p.settled_at IS NOT NULL AND NOT EXISTS (
     SELECT 1 FROM outcomes AS later
     WHERE later.thread_id = p.thread_id AND later.step_id = p.step_id AND later.seq > p.seq)),
 spent AS (

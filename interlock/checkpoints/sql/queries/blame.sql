@@ -5,7 +5,11 @@ FROM handoffs AS h
 JOIN findings AS f ON f.thread_id = h.thread_id AND f.handoff_id = h.id
 JOIN criteria AS c ON c.thread_id = f.thread_id AND c.hash = f.criterion
 WHERE h.thread_id = ?1 AND h.step_id = ?2 AND h.kind = 'output' AND h.attempt = ?4
-  AND (h.superstep = ?3 OR h.action = 'park')
+  AND (h.superstep = ?3 OR h.payload_hash = (
+    SELECT decided.payload_hash FROM handoffs AS decided
+    WHERE decided.thread_id = ?1 AND decided.step_id = ?2 AND decided.kind = 'output'
+      AND decided.attempt = ?4 AND decided.superstep = ?3
+    ORDER BY decided.seq DESC LIMIT 1))
 ORDER BY h.seq, f.ordinal;
 
 -- name: load_run_start

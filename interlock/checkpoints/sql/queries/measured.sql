@@ -50,9 +50,9 @@ ORDER BY seq DESC LIMIT 1;
 SELECT DISTINCT step_id FROM outcomes
 WHERE thread_id = ?1 AND status IN ('accepted', 'degraded') ORDER BY step_id;
 
--- name: load_criterion
--- open: 2 criteria.words (?1, ?2)
-SELECT kind, words FROM criteria WHERE thread_id = ?1 AND hash = ?2;
+-- name: load_criteria
+-- open: 3 criteria.words (?1, 1)
+SELECT hash, kind, words FROM criteria WHERE thread_id = ?1;
 
 -- name: count_unmeasured
 SELECT count(*) FROM outcomes

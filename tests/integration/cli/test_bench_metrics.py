@@ -1,0 +1,181 @@
+"""`interlock bench metrics`: what metrics cost on journals that are copied from real runs."""
+
+import re
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import interlock as il
+from interlock.bench import metric_queries as bench
+from interlock.bench.bench_databases import SqliteFiles, parse_place
+from interlock.bench.bulk_rows import open_bulk_rows
+from interlock.bench.journal_filling import Filling, fill_journal
+from interlock.bench.template_runs import play_templates
+from interlock.contracts.measures import Measures, MeasureWindow
+from interlock.testing import ManualClock
+from tests.integration.cli.shell import Shell, require_clean
+from tests.postgres.postgres_server import PostgresServer
+
+FEW = ("bench", "metrics", "--handoffs", "300", "--rounds", "1")
+SCOPES = ["one thread", "one day", "one team", "all"]
+NOT_COPIED = {
+    "blobs",
+    "channel_values",
+    "checkpoints",
+    "effect_moves",
+    "leases",
+    "ledger_identity",
+    "payloads",
+    "task_writes",
+}
+"""What runs write and no metric is counted from."""
+
+
+def list_counts(measures: Measures) -> dict[tuple[str, ...], dict[str, int]]:
+    """Return all that is counted, by table and names; times and averages are left out."""
+    found: dict[tuple[str, ...], dict[str, int]] = {}
+    for table, rows in asdict(measures).items():
+        for row in rows if isinstance(rows, (list, tuple)) else ():
+            cells: Mapping[str, Any] = (
+                dict(zip("ab", row, strict=True)) if isinstance(row, tuple) else row
+            )
+            names = (table, *(str(cell) for cell in cells.values() if isinstance(cell, str)))
+            numbers = {name: cell for name, cell in cells.items() if isinstance(cell, int)}
+            found[names] = {
+                name: cell for name, cell in numbers.items() if not name.endswith("_us")
+            }
+    return found
+
+
+async def test_a_filled_journal_counts_as_often_as_its_runs_were_copied(tmp_path: Path) -> None:
+    """Four copies beside the runs that were played make five times of everything that is counted."""
+    database, clock = SqliteFiles(tmp_path), ManualClock(auto=True)
+    async with database.open_ours(clock) as storage:
+        threads = await play_templates(storage, clock, runs=3, seed=3)
+        played = list_counts(await storage.measures.measure(MeasureWindow()))
+        with open_bulk_rows(database) as rows:
+            filling = Filling(
+                threads=threads,
+                copies=4,
+                ends_at=datetime(2026, 3, 1, tzinfo=UTC),
+                spread=timedelta(days=30),
+                seed=1,
+            )
+            fill_journal(rows, filling)
+        filled = list_counts(await storage.measures.measure(MeasureWindow()))
+    assert {names[0] for names in played} >= {"runs", "steps", "attempts", "criteria", "edges"}
+    assert filled == {
+        names: {name: 5 * number for name, number in numbers.items()}
+        for names, numbers in played.items()
+    }
+
+
+async def test_all_that_metrics_are_counted_from_is_copied(tmp_path: Path) -> None:
+    """What a run writes is copied, or was found to be of no use here."""
+    database, clock = SqliteFiles(tmp_path), ManualClock(auto=True)
+    async with database.open_ours(clock) as storage:
+        threads = await play_templates(storage, clock, runs=3, seed=3)
+    with sqlite3.connect(tmp_path / "interlock.db") as connection:
+        names = [
+            name
+            for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        ]
+        before = {name: count_rows(connection, name) for name in names}
+        with open_bulk_rows(database) as rows:
+            instant = datetime(2026, 3, 1, tzinfo=UTC)
+            copy = Filling(threads=threads, copies=1, ends_at=instant, spread=timedelta(1), seed=1)
+            fill_journal(rows, copy)
+        after = {name: count_rows(connection, name) for name in names}
+    written = {name for name in names if before[name]}
+    assert {name for name in written if after[name] == before[name]} == NOT_COPIED
+    assert all(after[name] == 2 * before[name] for name in written - NOT_COPIED)
+
+
+def count_rows(connection: sqlite3.Connection, table: str) -> int:
+    """Return how many rows a table has."""
+    ((number,),) = connection.execute(f"SELECT count(*) FROM {table}").fetchall()
+    return int(number)
+
+
+def test_programs_get_a_row_for_each_scope(shell: Shell) -> None:
+    """Every scope holds what it must, and both ways and each statement were timed."""
+    done = shell.run(*FEW, "--json")
+    assert done.code == 0, done.err
+    thread, day, team, whole = rows = done.data["rows"]
+    assert [row["scope"] for row in rows] == SCOPES
+    assert 0 < thread["holds"] < team["holds"] < whole["holds"] == whole["handoffs"]
+    assert 0 < day["holds"] < whole["holds"]
+    for row in rows:
+        assert row["times"]["median"] > 0
+        assert row["queries_ms"].keys() >= {"steps", "edges", "stages", "escapes"}
+    assert done.data["aims"]["hold"] is True
+    assert len(re.findall(r"^  sqlite  \d+ handoffs  .* s$", done.err, re.MULTILINE)) == 5
+
+
+@pytest.mark.slow
+def test_people_get_tables_that_fit_a_terminal(shell: Shell) -> None:
+    """The tables explain themselves in 80 columns; what is too much is not read one by one."""
+    done = shell.run(*FEW, "--most-read", "100")
+    require_clean(done.out)
+    lines = done.out.splitlines()
+    assert max(map(len, lines)) < 80
+    assert [line[2:].split("  ")[0] for line in lines[2:6]] == SCOPES
+    assert " x " in lines[2]
+    assert " x " not in lines[5]
+
+
+def test_figures_of_ways_that_disagree_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is timed is the same work: both ways find the same attempts."""
+
+    async def count_none(*_: object) -> int:
+        return 0
+
+    monkeypatch.setattr(bench, "count_by_reading", count_none)
+    plan = bench.MetricPlan(
+        places=[parse_place("sqlite")], handoffs=[200], rounds=1, most_read=10_000
+    )
+    with pytest.raises(il.ContractError, match="reading found 0"):
+        bench.measure_metrics(plan, tell=lambda *_: None)
+
+
+@pytest.mark.parametrize("options", [["--handoffs", "many"], ["--storage", "memory"]])
+def test_what_cannot_be_measured_is_refused(shell: Shell, options: list[str]) -> None:
+    """What was given is named, with what to write instead."""
+    done = shell.call("bench", "metrics", *options)
+    assert (done.code, done.out) == (2, "")
+    assert options[1] in done.err
+
+
+@pytest.mark.slow
+def test_on_postgresql_nothing_is_left_behind(
+    shell: Shell, postgres: PostgresServer, postgres_url: str
+) -> None:
+    """A real server counts the same journal, and its schemas are gone afterwards."""
+    done = shell.run(*FEW, "--storage", postgres_url, "--json")
+    assert done.code == 0, done.err
+    assert [row["scope"] for row in done.data["rows"]] == SCOPES
+    assert "canary-pass-word" not in done.out + done.err
+    with postgres.connect() as connection:
+        left = connection.execute(
+            "SELECT nspname FROM pg_namespace WHERE nspname LIKE 'interlock_bench%'"
+        ).fetchall()
+    assert left == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_a_million_handoffs_are_counted_in_seconds(shell: Shell) -> None:
+    """One thread of a million handoffs takes no longer than of few, and all of them no minute."""
+    done = shell.run(
+        *("bench", "metrics", "--handoffs", "2000,1000000", "--rounds", "3", "--json"),
+        *("--most-read", "0"),
+    )
+    assert done.code == 0, done.err
+    few, many = (row for row in done.data["rows"] if row["scope"] == "one thread")
+    assert many["handoffs"] > 900_000
+    assert many["metrics_ms"]["low"] < 5 * few["metrics_ms"]["median"]
