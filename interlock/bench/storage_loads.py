@@ -23,6 +23,7 @@ from typing_extensions import TypedDict
 from interlock.bench.bench_databases import BenchDatabase
 from interlock.bench.stopwatch import Elapsed, Stopwatch
 from interlock.contracts.brief import Brief
+from interlock.contracts.criteria import Criterion
 from interlock.contracts.errors import ContractError
 from interlock.contracts.ids import StepId, ThreadId, WorkerName
 from interlock.contracts.plan import Need, Step, TaskGraph
@@ -175,13 +176,13 @@ async def _run_plan(
 
     await storage.acquire_lease(ThreadId("bench"), ttl=_LEASE)  # as a team does for its runs
     worker = Worker(name=WorkerName("work"), agent=work)
-    graph = build_run_graph(workers=[worker], planner=_build_plan(steps), storage=storage)
+    graph = build_run_graph(workers=[worker], planner=build_layers(steps), storage=storage)
     compiled = graph.compile(checkpointer=saver)
     return await _run_within(compiled, {"goal": "bench"}, limit)
 
 
-def _build_plan(steps: int) -> TaskGraph:
-    """Return layers of ten steps, each of which needs two of the layer above."""
+def build_layers(steps: int, *, criteria: tuple[Criterion, ...] = ()) -> TaskGraph:
+    """Return layers of ten steps of `work`, each of which needs two of the layer above."""
 
     def list_needs(number: int) -> tuple[Need, ...]:
         above = number - number % _LAYER - _LAYER
@@ -194,6 +195,7 @@ def _build_plan(steps: int) -> TaskGraph:
             worker=WorkerName("work"),
             instruction="Give 1 KB.",
             needs=list_needs(number),
+            criteria=criteria,
         )
         for number in range(steps)
     )

@@ -4,6 +4,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from datetime import datetime
 
+from interlock.contracts.clock import Clock
 from interlock.contracts.context_view import ContextView
 from interlock.contracts.effect_ledger import ListEffects
 from interlock.contracts.effects import EffectRecord
@@ -29,7 +30,9 @@ from interlock.telemetry.metrics import Metrics
 
 
 class ThreadViews(BlameViews):
-    """The reading half of a team's facade; needs its storage and nothing else."""
+    """The reading half of a team's facade; needs its storage and a clock."""
+
+    _clock: Clock
 
     @property
     @abstractmethod

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from interlock.cli.commands.journal_benches import metrics
+from interlock.cli.commands.journal_benches import metrics, overhead
 from interlock.cli.options import JsonOption, show_examples
 
 app = typer.Typer(no_args_is_help=True)
@@ -353,3 +353,12 @@ app.command(
         note=_EXIT_CODES,
     )
 )(metrics)
+
+
+app.command(
+    epilog=show_examples(
+        "interlock bench overhead",
+        "interlock bench overhead --steps 1000 --rounds 9 --json > overhead.json",
+        "interlock bench overhead --storage sqlite --storage postgresql://user@host/database",
+    )
+)(overhead)

@@ -65,3 +65,35 @@ def metrics(
         ),
         as_json=as_json,
     )
+
+
+def overhead(
+    *,
+    steps: Annotated[
+        int, typer.Option("--steps", metavar="N", min=1, help="Steps of each contender.")
+    ] = 300,
+    storages: BenchStoragesOption = None,
+    rounds: Annotated[
+        int,
+        typer.Option(
+            "--rounds",
+            metavar="N",
+            min=1,
+            help="How often each contender does the steps, taking turns; medians count.",
+        ),
+    ] = 5,
+    as_json: JsonOption = False,
+) -> None:
+    """Do the same steps bare, journalled, listened to, and with OpenTelemetry on.
+
+    What journal and telemetry cost a step: CPU and wall time, beside LangGraph's own `@task`.
+    """
+    from interlock.cli.failures import leave_with
+    from interlock.cli.overhead_measuring import show_overhead
+
+    leave_with(
+        lambda output: show_overhead(
+            output, storages=storages or ["sqlite"], steps=steps, rounds=rounds
+        ),
+        as_json=as_json,
+    )

@@ -1,10 +1,16 @@
-"""Charts as SVG, drawn by Vega-Lite: colours are the page's own, so that they follow its theme."""
+"""Charts as SVG, drawn by Vega-Lite: colours are the page's own, so that they follow its theme.
+
+What Vega draws stands still and is one picture to a screen reader, which says what it shows; a
+mark's words appear where a mouse rests on it. Every text is made visible first: Vega's renderer ends
+the whole process on a control character.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from interlock.contracts.errors import ConfigurationError
+from interlock.telemetry.report.words import show_text
 
 STAGES: Final = (
     "queue",
@@ -16,8 +22,15 @@ STAGES: Final = (
     "promotion",
     "person",
 )
+"""The stages of a step that have a colour, in the order in which it goes through them."""
+
 _SCHEMA: Final = "https://vega.github.io/schema/vega-lite/v5.json"
 _FEW_ROWS: Final = 60
+_WIDTH: Final = 860
+_UNITS: Final = ((86_400.0, "days"), (3_600.0, "hours"), (60.0, "minutes"), (1.0, "seconds"))
+_LEAST_UNITS: Final = 3.0
+"""A unit is used for times of at least so many of it."""
+
 _CONFIG: Final[Mapping[str, Any]] = {
     "background": "transparent",
     "font": "system-ui, sans-serif",
@@ -29,10 +42,15 @@ _CONFIG: Final[Mapping[str, Any]] = {
         "tickColor": "var(--line)",
         "labelFontSize": 12,
         "titleFontSize": 12,
+        "tickCount": 8,
     },
     "legend": {"labelColor": "var(--ink)", "titleColor": "var(--ink)", "labelFontSize": 12},
     "view": {"stroke": "transparent"},
 }
+_MARK: Final = re.compile(
+    r'<path aria-label="([^"]*)" role="graphics-symbol" aria-roledescription="[^"]*" ([^>]*)/>'
+)
+_INNER_ROLE: Final = re.compile(r' (?:role|aria-label|aria-roledescription|aria-hidden)="[^"]*"')
 
 Row = dict[str, Any]
 
@@ -41,41 +59,47 @@ def draw_timeline(rows: Sequence[Row], *, order: Sequence[str]) -> str:
     """Return a Gantt chart.
 
     Args:
-        rows: Bars: `step`, `stage`, `from` and `to` in seconds from the start, and `what`.
+        rows: Bars: `step`, `stage`, `from` and `to` in seconds from the start, and `what`. A bar of
+            less than a pixel is drawn one pixel wide.
         order: The steps from top to bottom.
     """
     few = len(order) <= _FEW_ROWS
     used = [stage for stage in STAGES if any(row["stage"] == stage for row in rows)]
+    longest = max((row["to"] for row in rows), default=0.0)
+    length, unit = choose_unit(longest)
+    least = longest / length / _WIDTH
     spec = {
-        "data": {"values": list(rows)},
-        "width": 860,
+        "data": {"values": [_scale(row, length=length, least=least) for row in rows]},
+        "width": _WIDTH,
         "height": {"step": 20 if few else 5},
         "mark": {"type": "bar", "tooltip": False},
         "encoding": {
             "y": {
                 "field": "step",
                 "type": "nominal",
-                "sort": list(order),
+                "sort": None,  # Vega makes nested conditions of a list; a domain keeps the order too
+                "scale": {"domain": list(order)},
                 "title": None,
                 "axis": {"labelLimit": 220, "ticks": False} if few else None,
             },
-            "x": {"field": "from", "type": "quantitative", "title": "seconds from the start"},
+            "x": {"field": "from", "type": "quantitative", "title": f"{unit} from the start"},
             "x2": {"field": "to"},
-            "color": {
-                "field": "stage",
-                "type": "nominal",
-                "title": None,
-                "scale": {"domain": used, "range": [f"var(--{stage})" for stage in used]},
-                "legend": {"orient": "top", "symbolType": "square"},
-            },
+            "color": _colour("stage", used),
             "description": {"field": "what"},
         },
     }
-    return _render(spec)
+    words = f"Timeline of {len(order)} steps. The table of steps says how long each took."
+    return _render(spec, words=words)
 
 
-def draw_bars(
-    rows: Sequence[Row], *, x: str, y: str, colour: str | None = None, percent: bool = False
+def draw_bars(  # noqa: PLR0913 - each is one part of the chart
+    rows: Sequence[Row],
+    *,
+    x: str,
+    y: str,
+    colour: str | None = None,
+    percent: bool = False,
+    words: str = "Bars. The table beside them has the same numbers.",
 ) -> str:
     """Return horizontal bars.
 
@@ -85,38 +109,64 @@ def draw_bars(
         y: The name's field; rows keep their order.
         colour: A field by which bars are split, or None.
         percent: Whether the numbers are shares.
+        words: What a screen reader says of it.
     """
-    names = list(dict.fromkeys(row[y] for row in rows))
-    split = list(dict.fromkeys(row[colour] for row in rows)) if colour else []
     encoding: dict[str, Any] = {
-        "y": {"field": y, "type": "nominal", "sort": names, "title": None,
-              "axis": {"labelLimit": 260, "ticks": False}},
-        "x": {"field": x, "type": "quantitative", "title": None,
-              "axis": {"format": ".0%"} if percent else {}},
+        "y": {
+            "field": y,
+            "type": "nominal",
+            "sort": None,
+            "scale": {"domain": list(dict.fromkeys(row[y] for row in rows))},
+            "title": None,
+            "axis": {"labelLimit": 260, "ticks": False},
+        },
+        "x": {
+            "field": x,
+            "type": "quantitative",
+            "title": None if percent else x,
+            "axis": {"format": ".0%"} if percent else {},
+            **({"scale": {"domain": [0, 1]}} if percent else {}),
+        },
     }
     if colour:
-        encoding["color"] = {
-            "field": colour,
-            "type": "nominal",
-            "title": None,
-            "scale": {
-                "domain": split,
-                "range": [f"var(--{name})" for name in split],
-            },
-            "legend": {"orient": "top", "symbolType": "square"},
-        }
+        encoding["color"] = _colour(colour, list(dict.fromkeys(row[colour] for row in rows)))
+        encoding["order"] = {"field": "place", "type": "quantitative"}
     spec = {
-        "data": {"values": list(rows)},
+        "data": {"values": [{**row, "place": place} for place, row in enumerate(rows)]},
         "width": 560,
         "height": {"step": 22},
         "mark": {"type": "bar", **({} if colour else {"color": "var(--accent)"})},
         "encoding": encoding,
     }
-    return _render(spec)
+    return _render(spec, words=words)
 
 
-def _render(spec: Mapping[str, Any]) -> str:
-    """Return a chart's SVG, of the width of what it stands in.
+def choose_unit(seconds: float) -> tuple[float, str]:
+    """Return the largest unit of which a duration has some, in seconds, and its name."""
+    for length, name in _UNITS:
+        if seconds >= _LEAST_UNITS * length:
+            return length, name
+    return (1.0, "seconds") if seconds >= 1 else (0.001, "milliseconds")
+
+
+def _scale(row: Row, *, length: float, least: float) -> Row:
+    begun, ended = row["from"] / length, row["to"] / length
+    return {**row, "from": begun, "to": max(ended, begun + least)}
+
+
+def _colour(field: str, names: Sequence[str]) -> Mapping[str, Any]:
+    """Return the page's colours of these names, with a legend."""
+    return {
+        "field": field,
+        "type": "nominal",
+        "title": None,
+        "scale": {"domain": list(names), "range": [f"var(--{name})" for name in names]},
+        "legend": {"orient": "top", "symbolType": "square"},
+    }
+
+
+def _render(spec: Mapping[str, Any], *, words: str) -> str:
+    """Return a chart's SVG.
 
     Raises:
         ConfigurationError: The extra `report` is not installed.
@@ -128,5 +178,18 @@ def _render(spec: Mapping[str, Any]) -> str:
             "Reports need Vega's renderer and Jinja: install interlock with the extra `report`, "
             "pip install 'interlock[report]'."
         ) from exc
-    svg: str = vl_convert.vegalite_to_svg({"$schema": _SCHEMA, "config": _CONFIG, **spec})
-    return re.sub(r'<svg ([^>]*?)width="(\d+)" height="(\d+)"', r'<svg \1width="\2" height="\3"', svg)
+    svg = vl_convert.vegalite_to_svg(_clean({"$schema": _SCHEMA, "config": _CONFIG, **spec}))
+    titled = _MARK.sub(r"<path \2><title>\1</title></path>", svg)
+    return _INNER_ROLE.sub("", titled).replace(
+        "<svg ", f'<svg role="img" aria-label="{words}" ', 1
+    )
+
+
+def _clean(part: Any) -> Any:  # noqa: ANN401 - any part of a chart's description
+    if isinstance(part, str):
+        return show_text(part)
+    if isinstance(part, Mapping):
+        return {name: _clean(value) for name, value in part.items()}
+    if isinstance(part, (list, tuple)):
+        return [_clean(value) for value in part]
+    return part

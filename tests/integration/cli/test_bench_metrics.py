@@ -52,12 +52,13 @@ def list_counts(measures: Measures) -> dict[tuple[str, ...], dict[str, int]]:
     return found
 
 
-async def test_a_filled_journal_counts_as_often_as_its_runs_were_copied(tmp_path: Path) -> None:
-    """Four copies beside the runs that were played make five times of everything that is counted."""
+async def test_a_filled_journal_is_its_runs_again_and_again(tmp_path: Path) -> None:
+    """Four copies make five times of every row that metrics read, and of everything they count."""
     database, clock = SqliteFiles(tmp_path), ManualClock(auto=True)
     async with database.open_ours(clock) as storage:
         threads = await play_templates(storage, clock, runs=3, seed=3)
-        played = list_counts(await storage.measures.measure(MeasureWindow()))
+        counted = list_counts(await storage.measures.measure(MeasureWindow()))
+        written = count_rows(tmp_path)
         with open_bulk_rows(database) as rows:
             filling = Filling(
                 threads=threads,
@@ -67,39 +68,26 @@ async def test_a_filled_journal_counts_as_often_as_its_runs_were_copied(tmp_path
                 seed=1,
             )
             fill_journal(rows, filling)
-        filled = list_counts(await storage.measures.measure(MeasureWindow()))
-    assert {names[0] for names in played} >= {"runs", "steps", "attempts", "criteria", "edges"}
-    assert filled == {
-        names: {name: 5 * number for name, number in numbers.items()}
-        for names, numbers in played.items()
-    }
+        filled = count_rows(tmp_path)
+        assert list_counts(await storage.measures.measure(MeasureWindow())) == {
+            names: {name: 5 * number for name, number in numbers.items()}
+            for names, numbers in counted.items()
+        }
+    assert {names[0] for names in counted} >= {"runs", "steps", "attempts", "criteria", "edges"}
+    assert {name for name in written if filled[name] == written[name]} == NOT_COPIED
+    assert all(filled[name] == 5 * written[name] for name in written.keys() - NOT_COPIED)
 
 
-async def test_all_that_metrics_are_counted_from_is_copied(tmp_path: Path) -> None:
-    """What a run writes is copied, or was found to be of no use here."""
-    database, clock = SqliteFiles(tmp_path), ManualClock(auto=True)
-    async with database.open_ours(clock) as storage:
-        threads = await play_templates(storage, clock, runs=3, seed=3)
-    with sqlite3.connect(tmp_path / "interlock.db") as connection:
-        names = [
-            name
-            for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-        ]
-        before = {name: count_rows(connection, name) for name in names}
-        with open_bulk_rows(database) as rows:
-            instant = datetime(2026, 3, 1, tzinfo=UTC)
-            copy = Filling(threads=threads, copies=1, ends_at=instant, spread=timedelta(1), seed=1)
-            fill_journal(rows, copy)
-        after = {name: count_rows(connection, name) for name in names}
-    written = {name for name in names if before[name]}
-    assert {name for name in written if after[name] == before[name]} == NOT_COPIED
-    assert all(after[name] == 2 * before[name] for name in written - NOT_COPIED)
-
-
-def count_rows(connection: sqlite3.Connection, table: str) -> int:
-    """Return how many rows a table has."""
-    ((number,),) = connection.execute(f"SELECT count(*) FROM {table}").fetchall()
-    return int(number)
+def count_rows(folder: Path) -> dict[str, int]:
+    """Return how many rows each table has that has any."""
+    with sqlite3.connect(folder / "interlock.db") as connection:
+        names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        found = {
+            name: connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0]
+            for (name,) in names
+        }
+    connection.close()
+    return {name: number for name, number in found.items() if number}
 
 
 def test_programs_get_a_row_for_each_scope(shell: Shell) -> None:
@@ -135,6 +123,7 @@ def test_figures_of_ways_that_disagree_are_refused(monkeypatch: pytest.MonkeyPat
     async def count_none(*_: object) -> int:
         return 0
 
+    monkeypatch.setattr(bench, "_LEAST_TEMPLATES", 1)
     monkeypatch.setattr(bench, "count_by_reading", count_none)
     plan = bench.MetricPlan(
         places=[parse_place("sqlite")], handoffs=[200], rounds=1, most_read=10_000
