@@ -5,7 +5,7 @@ tasks give, and knows no needs, no criteria and no journal.
 """
 
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any, Final
@@ -25,7 +25,7 @@ from interlock.telemetry.spans import Telemetry
 _THREAD: Final = "bench"
 
 Flush = Callable[[], object]
-OverheadContender = Callable[[BenchDatabase, int], Awaitable[Elapsed]]
+OverheadContender = Callable[[BenchDatabase, int], Coroutine[Any, Any, Elapsed]]
 """Runs so many steps on an empty database."""
 
 

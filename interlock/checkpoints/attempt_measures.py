@@ -18,6 +18,21 @@ Interval = tuple[datetime, datetime]
 _NO_TIME: Final = timedelta()
 
 
+def needs_measuring(handoffs: Iterable[Handoff]) -> bool:
+    """Return whether the calls of models are to be read that an output's attempt has made."""
+    return any(one.kind == "output" and one.model_time is None for one in handoffs)
+
+
+def measure_quiet(handoffs: Iterable[Handoff], tool_calls: Sequence[ToolCall]) -> list[Handoff]:
+    """Return the handoffs, outputs with the times of their tools; no model was called for them."""
+    return [
+        handoff.model_copy(update={"tool_time": _add_up(_list_tools(handoff, tool_calls))})
+        if handoff.kind == "output"
+        else handoff
+        for handoff in handoffs
+    ]
+
+
 def measure_outputs(
     connection: Connection, handoffs: Iterable[Handoff], tool_calls: Sequence[ToolCall]
 ) -> list[Handoff]:
@@ -29,21 +44,26 @@ def measure_outputs(
         tool_calls: Of the same batch.
     """
     return [
-        _measure(
-            connection, handoff, [call for call in tool_calls if call.handoff_id == handoff.id]
-        )
-        if handoff.kind == "output"
-        else handoff
-        for handoff in handoffs
+        _measure(connection, one, tool_calls)
+        if needs_measuring((one,))
+        else measure_quiet((one,), tool_calls)[0]
+        for one in handoffs
     ]
+
+
+def _list_tools(handoff: Handoff, tool_calls: Sequence[ToolCall]) -> list[Interval]:
+    """Return when the tools of an output's attempt were called."""
+    return join_intervals(
+        _clip(call.started_at, call.ended_at, handoff.ended_at)
+        for call in tool_calls
+        if call.handoff_id == handoff.id
+    )
 
 
 def _measure(connection: Connection, handoff: Handoff, tool_calls: Sequence[ToolCall]) -> Handoff:
     returned = handoff.ended_at
     reviewed = handoff.reviewed_at or returned
-    tools = join_intervals(_clip(call.started_at, call.ended_at, returned) for call in tool_calls)
-    if handoff.model_time is not None:
-        return handoff.model_copy(update={"tool_time": _add_up(tools)})
+    tools = _list_tools(handoff, tool_calls)
     models: list[Interval] = []
     judges: list[Interval] = []
     money = 0

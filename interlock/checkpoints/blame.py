@@ -10,6 +10,7 @@ from interlock.checkpoints.fault_rows import parse_fault
 from interlock.checkpoints.measures import derive_scope
 from interlock.contracts.blame import (
     AskedPerson,
+    CalledTool,
     FactPassage,
     FoundFault,
     GateResult,
@@ -61,6 +62,7 @@ def _load_lineage(connection: Connection, thread_id: ThreadId) -> ThreadLineage:
     outcomes = connection.run("load_lineage_outcomes", which).fetchall()
     waits = connection.run("load_lineage_waits", which).fetchall()
     outputs = connection.run("load_lineage_outputs", which).fetchall()
+    tools = connection.run("load_lineage_tools", which).fetchall()
     questions = connection.run("load_lineage_questions", which).fetchall()
     passages = connection.run("load_lineage_passages", which).fetchall()
     return ThreadLineage(
@@ -72,6 +74,16 @@ def _load_lineage(connection: Connection, thread_id: ThreadId) -> ThreadLineage:
             for superstep, step, need, is_read in waits
         ],
         outputs=[_parse_output(row) for row in outputs],
+        tools=[
+            CalledTool(
+                step_id=step,
+                attempt=attempt,
+                tool=tool,
+                started_at=datetime.fromisoformat(started),
+                ended_at=datetime.fromisoformat(ended),
+            )
+            for step, attempt, tool, started, ended in tools
+        ],
         questions=[
             AskedPerson(
                 step_id=step,

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TypeVar
 
-from interlock.checkpoints.attempt_measures import measure_outputs
+from interlock.checkpoints.attempt_measures import measure_outputs, measure_quiet, needs_measuring
 from interlock.checkpoints.blame import SqlBlameLedger
 from interlock.checkpoints.connection import Connection, Operation
 from interlock.checkpoints.context_ledger import SqlContextLedger
@@ -296,6 +296,12 @@ class SqlStorage:
         payload_rows = derive_payload_rows(
             thread_id, handoffs=batch.handoffs, payloads=batch.payloads
         )
+        handoff_rows = None
+        if not needs_measuring(marked):
+            handoff_rows = derive_handoff_rows(measure_quiet(marked, batch.tool_calls))
+        given_rows = derive_outcome_rows(
+            thread_id, superstep=batch.superstep, outcomes=batch.outcomes
+        )
         measured = derive_measured_rows(batch)
         question_rows = derive_question_rows(batch.questions)
         note_rows = derive_note_rows(batch.notes)
@@ -306,22 +312,24 @@ class SqlStorage:
 
         def operation(connection: Connection) -> StepOutcome | None:
             guard(connection)
-            promoted, outcomes = None, batch.outcomes
+            promoted, outcome_rows = None, given_rows
             if batch.promotion is not None:
                 (outcome,) = batch.outcomes
                 promoted = settle_promoted(
                     connection, thread_id, outcome, promotion=batch.promotion
                 )
-                outcomes = (promoted,)
+                outcome_rows = derive_outcome_rows(
+                    thread_id, superstep=batch.superstep, outcomes=(promoted,)
+                )
             insert_payloads(connection, payload_rows)
-            handoffs = measure_outputs(connection, marked, batch.tool_calls)
-            insert_handoffs(connection, derive_handoff_rows(handoffs))
+            rows = handoff_rows
+            if rows is None:
+                measured_now = measure_outputs(connection, marked, batch.tool_calls)
+                rows = derive_handoff_rows(measured_now)
+            insert_handoffs(connection, rows)
             insert_measured(connection, measured)
             insert_blames(connection, batch.blames)
-            outcome_rows = derive_outcome_rows(
-                thread_id, superstep=batch.superstep, outcomes=outcomes, now=self._clock.now()
-            )
-            insert_outcomes(connection, outcome_rows)
+            insert_outcomes(connection, outcome_rows.stamp(self._clock.now()))
             connection.run_many("insert_fact_use", use_rows)
             insert_questions(connection, question_rows)
             insert_notes(connection, note_rows)

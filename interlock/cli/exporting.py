@@ -11,8 +11,9 @@ from interlock.cli.exit_codes import ExitCode
 from interlock.cli.output import Output
 from interlock.cli.reading import read
 from interlock.contracts.errors import ConfigurationError
-from interlock.orchestrator.exporting import export_case, redact
+from interlock.orchestrator.exporting import export_case
 from interlock.orchestrator.recorded_attempts import load_recorded
+from interlock.orchestrator.redaction import redact
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

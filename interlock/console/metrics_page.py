@@ -2,20 +2,20 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Final, TypeVar
+from typing import Final
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from interlock.console.clean_text import clean_text, count_of, show_duration
-from interlock.telemetry.metrics import (
-    CriterionMetrics,
-    EdgeMetrics,
-    Metrics,
-    StageTimes,
-    StepMetrics,
-    WorkerMetrics,
+from interlock.telemetry.metrics import Metrics, StageTimes
+from interlock.telemetry.metrics.worst_first import (
+    list_shares,
+    rank_criteria,
+    rank_edges,
+    rank_steps,
+    rank_workers,
 )
 
 _MOST_ROWS: Final = 5
@@ -25,12 +25,15 @@ _WORDS: Final = 60
 _SECOND_US: Final = 1_000_000
 _STAGES: Final = ("queue", "brief", "model", "tool", "other", "review", "promotion", "person")
 
-Row = TypeVar("Row")
 Cells = Sequence[str]
 
 
 def draw_metrics(metrics: Metrics) -> RenderableType:
     """Return the first screen: in sum, and the worst steps, workers, edges and validators."""
+    if not metrics.runs.accepted and not metrics.total.settled and not metrics.total.waiting:
+        return Group(
+            Text("Nothing happened in this window."), *map(Text, _word_unmeasured(metrics))
+        )
     parts: list[RenderableType] = [Text(line) for line in _word_sum(metrics)]
     for title, heads, rows, more in (
         ("STEPS, the worst first", *_list_steps(metrics)),
@@ -66,6 +69,10 @@ def _word_sum(metrics: Metrics) -> Iterator[str]:
         f"{tokens:,} tokens ({_number(total.tokens_per_accepted)} an accepted step), "
         f"{_word_cost(total.money)}."
     )
+    yield from _word_unmeasured(metrics)
+
+
+def _word_unmeasured(metrics: Metrics) -> Iterator[str]:
     if metrics.unmeasured:
         yield (
             f"{count_of(metrics.unmeasured, 'step')} had settled before interlock kept times, and "
@@ -96,11 +103,18 @@ def _word_rest(metrics: Metrics) -> Iterator[str]:
 
 
 def _list_steps(metrics: Metrics) -> tuple[Cells, list[Cells], str]:
-    def judge(row: StepMetrics) -> tuple[Any, ...]:
-        lost = row.decided - row.accepted + row.blocked
-        return (-lost, row.first_pass - row.accepted, -row.attempts, row.step)
-
-    heads = ("STEP", "DONE", "OK", "FIRST", "LESS", "FAILED", "TRIES", "TOKENS/OK", "COST")
+    heads = (
+        "STEP",
+        "DONE",
+        "OK",
+        "FIRST",
+        "LESS",
+        "FAILED",
+        "BLOCKED",
+        "TRIES",
+        "TOKENS/OK",
+        "COST",
+    )
     rows: list[Cells] = [
         (
             row.step,
@@ -108,20 +122,18 @@ def _list_steps(metrics: Metrics) -> tuple[Cells, list[Cells], str]:
             _share(row.completion_rate),
             _share(row.first_pass_rate),
             _share(row.degradation_rate),
-            str(row.failed + row.blocked),
+            str(row.failed),
+            str(row.blocked),
             _number(row.attempts_per_step, digits=2),
             _number(row.tokens_per_accepted),
             _money(row.money),
         )
-        for row in sorted(metrics.steps, key=judge)
+        for row in rank_steps(metrics)
     ]
     return heads, rows, "steps"
 
 
 def _list_workers(metrics: Metrics) -> tuple[Cells, list[Cells], str]:
-    def judge(row: WorkerMetrics) -> tuple[Any, ...]:
-        return (-row.refused, row.acceptance_rate or 0.0, row.worker)
-
     heads = ("WORKER", "TRIES", "OK", "FIRST", "RAISED", "MODEL", "TOOL", "OTHER", "REVIEW", "COST")
     rows: list[Cells] = [
         (
@@ -136,15 +148,12 @@ def _list_workers(metrics: Metrics) -> tuple[Cells, list[Cells], str]:
             _time(row.review_us),
             _money(row.money),
         )
-        for row in sorted(metrics.workers, key=judge)
+        for row in rank_workers(metrics)
     ]
     return heads, rows, "workers"
 
 
 def _list_edges(metrics: Metrics) -> tuple[Cells, list[Cells], str]:
-    def judge(row: EdgeMetrics) -> tuple[Any, ...]:
-        return (-row.stages.life_us, row.target, row.source)
-
     heads = ("HANDOFF", "TIMES", "MEAN", "LONGEST", "WHERE THE TIME WENT")
     rows: list[Cells] = [
         (
@@ -154,25 +163,16 @@ def _list_edges(metrics: Metrics) -> tuple[Cells, list[Cells], str]:
             _time(row.longest_us),
             _word_stages(row.stages),
         )
-        for row in sorted(metrics.edges, key=judge)
+        for row in rank_edges(metrics)
     ]
     return heads, rows, "edges"
 
 
 def _word_stages(stages: StageTimes) -> str:
-    """Return the stages that took a twentieth of the time or more, the longest first."""
-    spent = {name: int(getattr(stages, f"{name}_us")) for name in (*_STAGES, "elsewhere")}
-    long = sorted(spent.items(), key=lambda item: -item[1])
-    whole = max(1, stages.life_us)
-    return ", ".join(
-        f"{name} {100 * used / whole:.0f} %" for name, used in long if used * 20 >= whole
-    )
+    return ", ".join(f"{name} {100 * share:.0f} %" for name, share in list_shares(stages))
 
 
 def _list_criteria(metrics: Metrics) -> tuple[Cells, list[Cells], str]:
-    def judge(row: CriterionMetrics) -> tuple[Any, ...]:
-        return (-row.escaped, -row.failed, -row.undecided, row.step, row.criterion)
-
     heads = ("STEP", "CRITERION", "DECIDED", "PASSED", "UNDECIDED", "CAUGHT", "LET PASS", "ESCAPE")
     rows: list[Cells] = [
         (
@@ -185,7 +185,7 @@ def _list_criteria(metrics: Metrics) -> tuple[Cells, list[Cells], str]:
             str(row.escaped),
             _share(row.escape_rate),
         )
-        for row in sorted(metrics.criteria, key=judge)
+        for row in rank_criteria(metrics)
     ]
     return heads, rows, "criteria"
 
@@ -253,13 +253,17 @@ def _list_questions(metrics: Metrics) -> tuple[Cells, list[Cells], str]:
 
 def _list_fallbacks(metrics: Metrics) -> tuple[Cells, list[Cells], str]:
     heads = ("FALLBACK", "STEP", "ENDED", "STEPS")
-    rows: list[Cells] = [(row.fallback, row.step, row.status, str(row.steps)) for row in metrics.fallbacks]
+    rows: list[Cells] = [
+        (row.fallback, row.step, row.status, str(row.steps)) for row in metrics.fallbacks
+    ]
     return heads, rows, "fallbacks"
 
 
 def _list_faults(metrics: Metrics) -> tuple[Cells, list[Cells], str]:
     heads = ("STEP", "FOUND", "FINDINGS", "VALUES")
-    rows: list[Cells] = [(row.step, row.how, str(row.found), str(row.values)) for row in metrics.faults]
+    rows: list[Cells] = [
+        (row.step, row.how, str(row.found), str(row.values)) for row in metrics.faults
+    ]
     return heads, rows, "faults"
 
 

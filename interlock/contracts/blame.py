@@ -98,6 +98,17 @@ class ReviewedOutput:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CalledTool:
+    """One call of a tool, within an attempt."""
+
+    step_id: StepId
+    attempt: int
+    tool: str
+    started_at: datetime
+    ended_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AskedPerson:
     """A question about a step; `answered_at` is None as long as nobody has answered."""
 
@@ -135,6 +146,7 @@ class ThreadLineage:
         outcomes: In the order in which they were written.
         waits: What its steps wait for.
         outputs: Oldest first.
+        tools: Calls of tools within their attempts.
         questions: About its steps, oldest first.
         passages: Of the facts that its steps have published, and of those merged from them.
     """
@@ -144,6 +156,7 @@ class ThreadLineage:
     outcomes: Sequence[SettledStep] = ()
     waits: Sequence[StepWait] = ()
     outputs: Sequence[ReviewedOutput] = ()
+    tools: Sequence[CalledTool] = ()
     questions: Sequence[AskedPerson] = ()
     passages: Sequence[FactPassage] = ()
 

@@ -3,18 +3,13 @@
 import json
 import pprint
 import re
-from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from interlock.contracts.plain import Plain, derive_hash
 from interlock.contracts.replay import RECORDED, Recording
-from interlock.tools.canonical_arguments import derive_arguments_hash
 
 _BIG: Final = 20_000
 """Of more characters, the recording lies in a file beside the test."""
-
-_REDACTED: Final = "[redacted]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,45 +76,6 @@ def export_case(
     ]
     data = json.dumps(held, ensure_ascii=True, indent=1) + "\n" if is_big else None
     return ExportedCase(text="\n".join(lines), data=data)
-
-
-def redact(recording: Recording, names: Collection[str]) -> Recording:
-    """Return a recording in which the values of these names are hidden, however deep they lie.
-
-    Its brief has another hash then, which is the recording's from now on.
-    """
-    brief = _hide(recording.brief, names)
-    effects = tuple(
-        effect.model_copy(
-            update={
-                "arguments": _hide(effect.arguments, names),
-                "answer": _hide(effect.answer, names),
-                "arguments_hash": effect.arguments_hash
-                if _hide(effect.arguments, names) == effect.arguments
-                else derive_arguments_hash(_hide(effect.arguments, names)),
-            }
-        )
-        for effect in recording.effects
-    )
-    output = recording.output.model_copy(update={"value": _hide(recording.output.value, names)})
-    return recording.model_copy(
-        update={
-            "brief": brief,
-            "brief_hash": derive_hash(brief),
-            "effects": effects,
-            "output": output,
-        }
-    )
-
-
-def _hide(value: Plain, names: Collection[str]) -> Any:  # noqa: ANN401 - plain values
-    if isinstance(value, Mapping):
-        return {
-            key: _REDACTED if key in names else _hide(item, names) for key, item in value.items()
-        }
-    if isinstance(value, (list, tuple)):
-        return [_hide(item, names) for item in value]
-    return value
 
 
 def _name(recording: Recording) -> str:

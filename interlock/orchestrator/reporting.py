@@ -1,7 +1,7 @@
 """Reports of what a storage holds: on one run, or on all runs of a time."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from interlock.contracts.effect_ledger import ListEffects
@@ -10,6 +10,7 @@ from interlock.contracts.handoff import Handoff
 from interlock.contracts.ids import ThreadId
 from interlock.contracts.measures import MeasureWindow
 from interlock.contracts.plan_version import PlanVersion
+from interlock.contracts.run_record import RunRecord
 from interlock.contracts.storage import Storage
 from interlock.orchestrator.blaming import load_trails
 from interlock.orchestrator.measuring import load_metrics
@@ -17,6 +18,7 @@ from interlock.orchestrator.thread_reading import load_plan_versions
 from interlock.telemetry.metrics.critical_path import derive_critical_path
 from interlock.telemetry.report import ManyMaterial, RunMaterial, render_many, render_run
 
+_DAY: Final = timedelta(days=1)
 _MOST_DAYS: Final = 60
 _MOST_RUNS: Final = 100
 
@@ -73,20 +75,24 @@ async def load_window_report(
         ConfigurationError: The window is none, or the extra `report` is not installed.
     """
     metrics = await load_metrics(storage, team=team, since=since, until=until)
+    known = [run for run in await storage.list_runs() if not team or run.team == team]
     runs = [
         run
-        for run in await storage.list_runs()
-        if (not team or run.team == team)
-        and (since is None or run.accepted_at >= since)
+        for run in known
+        if (since is None or run.accepted_at >= since)
         and (until is None or run.accepted_at < until)
     ]
     first = since or min((run.accepted_at for run in runs), default=now)
+    last = _find_end(known, now=now)
     return render_many(
         ManyMaterial(
             metrics=metrics,
             days=[
-                (day.date().isoformat(), await load_metrics(storage, team=team, since=day, until=end))
-                for day, end in _list_days(first, until or now)
+                (
+                    day.date().isoformat(),
+                    await load_metrics(storage, team=team, since=day, until=end),
+                )
+                for day, end in _list_days(first, min(until or last, last))
             ],
             runs=runs[:_MOST_RUNS],
             trails=await load_trails(storage, MeasureWindow(team=team, since=since, until=until)),
@@ -95,12 +101,23 @@ async def load_window_report(
     )
 
 
+def _find_end(runs: Sequence[RunRecord], *, now: datetime) -> datetime:
+    """Return the instant after the last in which any of these runs did something."""
+    seen = (now if run.status == "running" else run.updated_at for run in runs)
+    return max(seen, default=now) + timedelta(microseconds=1)
+
+
 def _list_days(first: datetime, last: datetime) -> Sequence[tuple[datetime, datetime]]:
-    """Return the days of a window, the newest of them if there are many, as instants of UTC."""
-    begin = first.replace(hour=0, minute=0, second=0, microsecond=0)
-    number = min((last - begin) // timedelta(days=1) + 1, 10_000)
-    days = [begin + timedelta(days=day) for day in range(number)]
-    return [(day, day + timedelta(days=1)) for day in days[-_MOST_DAYS:]]
+    """Return the days of a window, in UTC, the newest of them if there are many.
+
+    Args:
+        first: From when on; the first day begins then.
+        last: Before when; the last day ends then.
+    """
+    begin = first.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    number = -((begin - last) // _DAY) if first < last else 0
+    days = [begin + _DAY * day for day in range(max(0, number - _MOST_DAYS), number)]
+    return [(max(day, first.astimezone(UTC)), min(day + _DAY, last)) for day in days]
 
 
 async def _load_plans(

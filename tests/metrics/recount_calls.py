@@ -1,5 +1,6 @@
 """Runs to be recounted that call tools and models, meet limits, and turn out to have been wrong."""
 
+import asyncio
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any, Final
@@ -127,6 +128,44 @@ async def play_models(stage: Stage) -> None:
         {"write": write, "agent": agent}, *steps, team="models", **options
     ) as desk:
         await desk.ainvoke("Write", thread_id="models")
+
+
+async def play_open_calls(stage: Stage) -> None:
+    """Calls of models and tools that overlap, and a call that is still open when its worker returns."""
+    ended = asyncio.Event()
+    model = ScriptedModel(model_name="many")
+    model.script(ModelReply(text="said", usage=(30, 3)), times=None)
+    behind: list[asyncio.Task[Any]] = []
+
+    @il.idempotent(effect="read")
+    async def look(shelf: str) -> int:
+        stage.take(5)
+        await asyncio.sleep(0.01)
+        return 1
+
+    async def gather(brief: il.Brief) -> int:
+        await asyncio.gather(*(model.ainvoke(word) for word in "abc"), look("a"), look("b"))
+        return 3
+
+    @il.idempotent(effect="read")
+    async def hold(shelf: str) -> int:
+        await ended.wait()
+        return 1
+
+    async def leave(brief: il.Brief) -> int:
+        behind.append(asyncio.create_task(hold("c")))
+        await asyncio.sleep(0.01)
+        return 4
+
+    async def end(brief: il.Brief) -> int:
+        ended.set()
+        await asyncio.wait(behind)
+        return 5
+
+    agents = {"gather": gather, "leave": leave, "end": end}
+    steps = (build_step("gather"), build_step("leave"), build_step("end", needs=["leave"]))
+    async with stage.open(agents, *steps, team="models") as desk:
+        await desk.ainvoke("Call", thread_id="open-calls")
 
 
 async def play_nested_models(stage: Stage) -> None:
@@ -263,6 +302,7 @@ CALL_PLAYS: Final[tuple[Play, ...]] = (
     play_open_effect,
     play_models,
     play_nested_models,
+    play_open_calls,
     play_parked_faults,
     play_planner,
     play_limits,

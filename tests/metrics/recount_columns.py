@@ -13,6 +13,7 @@ from typing import Any, Final
 from tests.metrics.recount_rows import Row, Rows
 
 _ORDER: Final = ("queued_at", "turn_at", "started_at", "ended_at", "reviewed_at")
+_TOLD: Final = ("model_us", "tool_us", "judge_us", "money", "input_tokens", "output_tokens")
 _MICRO: Final = timedelta(microseconds=1)
 _UNITS: Final = 10**12
 
@@ -59,6 +60,13 @@ def find_wrong_times(rows: Rows) -> Iterator[str]:
             yield f"{who}: its judges take longer than its review"
 
 
+def find_standstills(rows: Rows) -> Iterator[str]:
+    """Yield attempts with stages that took no time, which there are none of on a ticking clock."""
+    for row in filter(is_attempt, rows["handoffs"]):
+        if len({row[name] for name in _ORDER}) != len(_ORDER):
+            yield f"{row['thread_id']} {row['step_id']} {row['attempt']}: {[row[n] for n in _ORDER]}"
+
+
 def find_wrong_calls(rows: Rows) -> Iterator[str]:
     """Yield outputs whose times of calls and money are not those of their calls."""
     for row in rows.where("handoffs", kind="output"):
@@ -69,7 +77,7 @@ def find_wrong_calls(rows: Rows) -> Iterator[str]:
             and call["calls"] > 0
         ]
         tools = rows.where("tool_calls", handoff_id=row["id"])
-        told = {name: row[name] for name in ("model_us", "tool_us", "judge_us", "money")}
+        told = {name: row[name] for name in _TOLD}
         models = [_place(call, row["ended_at"]) for call in calls if call["role"] != "judge"]
         judged = [_place(call, row["reviewed_at"]) for call in calls if call["role"] == "judge"]
         both = [*models, *(_place(call, row["ended_at"]) for call in tools)]
@@ -78,6 +86,10 @@ def find_wrong_calls(rows: Rows) -> Iterator[str]:
             "tool_us": sum(list_open_us(both)) - sum(list_open_us(models)),
             "judge_us": sum(list_open_us(judged)),
             "money": sum(call["money"] for call in calls),
+            **{
+                name: sum(call[name] or 0 for call in calls if call["role"] != "judge")
+                for name in ("input_tokens", "output_tokens")
+            },
         }
         if told != counted:
             yield f"{row['thread_id']} {row['step_id']} {row['attempt']}: {told}, not {counted}"

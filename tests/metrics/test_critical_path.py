@@ -154,6 +154,16 @@ async def test_people_who_take_their_time_are_a_stage_of_their_own() -> None:
     assert tell(path)["people_at_once", None] == 3600
 
 
+def test_a_step_that_waits_for_a_person_holds_no_slot() -> None:
+    """On one slot a step that pauses for 10 s after its work lets the next one work meanwhile."""
+    jobs = {
+        StepId("asks"): Job(hold=2, pause=10),
+        StepId("next"): Job(hold=3),
+        StepId("last"): Job(needs=(StepId("next"),), lag=1, hold=1),
+    }
+    assert schedule(jobs, slots=1) == {"asks": 12, "next": 5, "last": 7}
+
+
 async def test_the_team_of_a_step_has_a_path_of_its_own() -> None:
     """For a nested team the chain is that of its steps, from when the first began."""
     kitchen = Kitchen({"find": [3], "word": [1], "send": [2]})
@@ -208,6 +218,8 @@ async def test_stages_add_up_in_runs_of_every_kind(played: Any) -> None:
         assert all(used >= 0 for step in path.steps for used in step.stages.values()), path
         told += len(path.steps)
     assert told > 20
+    rewired = await load_critical_path(played, "rewired")  # a later plan says what a step waits for
+    assert ("c", "d") in [(step.step_id, step.after) for step in rewired.steps]
 
 
 @st.composite

@@ -220,6 +220,28 @@ async def test_faults_in_nested_teams_reach_the_step_above(stage: Stage) -> None
     assert outer.rests_on == (apart.origin, trail.origin)
 
 
+async def test_what_a_team_made_in_vain_reaches_nobody(stage: Stage) -> None:
+    """A step of an attempt that was refused is no part of what the team handed up in the next."""
+
+    def plan(request: il.PlanRequest) -> il.TaskGraph:
+        name = next(names)
+        return il.TaskGraph(goal=request.goal, steps=[build_step(name, "work")])
+
+    names, tries = iter(("vain", "used")), iter((False, True))
+
+    def once(output: Any, brief: il.Brief) -> bool:
+        return next(tries)
+
+    inner = build_desk({"work": Recorder("x")}, planner=plan, clock=stage.clock)
+    step = build_step("team", criteria=[il.check("once")], retry=TWICE)
+    async with stage.open({"team": inner}, step, team="vain", checks={"once": once}) as desk:
+        await desk.ainvoke("Go", thread_id="t")
+        vain = await report(desk, "team/vain")
+        used = await report(desk, "team/used")
+    assert tell(vain) == {}
+    assert tell(used) == {"team": (1, "team", "accepted")}
+
+
 async def test_facts_of_named_spaces_carry_faults_to_other_threads(stage: Stage) -> None:
     """A customer's fact that one thread published reaches the threads that were shown it, and those after."""
     agents = {"learn": Recorder("gold"), "use": Recorder(7), "next": Recorder("x")}

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -153,6 +153,22 @@ def test_a_trail_is_what_going_round_and_round_finds(lives: list[Life]) -> None:
         above = by_name[step.via].distance if step.via in by_name else 0
         assert step.distance == above + 1
         assert (step.by == "loss") == (step.status == "blocked")
+
+
+def test_branches_that_work_at_once_read_what_is_theirs() -> None:
+    """Where two branches have settled a step each, a step was given the one of its own superstep."""
+    rows = build_rows([Life("accepted", {}), Life("accepted", {0: True})])
+    places = [(0, "left", "s0"), (1, "right", "s0"), (2, "left", "s1"), (3, "right", "s1")]
+    outcomes = [
+        replace(rows.outcomes[int(name[1])], seq=seq, superstep=superstep)
+        for seq, superstep, name in places
+    ]
+    waits = [replace(rows.waits[0], superstep=superstep) for superstep in ("left", "right")]
+    found = blame_origin()
+    left = replace(found, fault=found.fault.model_copy(update={"superstep": "left"}))
+    lineage = replace(rows, outcomes=outcomes, waits=waits)
+    (trail,), _ = derive_trails([left], [lineage])
+    assert [(one.place.superstep, one.place.step_id) for one in trail.affected] == [("left", "s1")]
 
 
 @st.composite

@@ -17,7 +17,7 @@ from tests.integration.cli.shell import Shell
 from tests.invariants.example_settings import draw_examples
 from tests.metrics.recount import Recount
 from tests.metrics.recount_calls import CALL_PLAYS, play_faults, play_models
-from tests.metrics.recount_columns import find_wrong
+from tests.metrics.recount_columns import find_standstills, find_wrong
 from tests.metrics.recount_compare import compare, measure
 from tests.metrics.recount_difference import list_differences
 from tests.metrics.recount_random import Life, live, lives
@@ -66,6 +66,7 @@ async def test_i12_metrics_equal_a_recount(stage: Stage) -> None:
     assert {row["how"] for row in rows["faults"]} == FOUND
     assert not any(rows.where(table, thread_id="pruned-old") for table in PRUNED)
     assert rows.where("handoffs", thread_id="pruned-not")
+    assert not list(find_standstills(rows))
     if not rows.is_sealed:
         assert not find_wrong(rows)
     for window in list_windows(rows):

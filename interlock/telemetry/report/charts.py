@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from interlock.contracts.errors import ConfigurationError
-from interlock.telemetry.report.words import show_text
+from interlock.telemetry.report.words import show_share, show_text
 
 STAGES: Final = (
     "queue",
@@ -92,7 +92,7 @@ def draw_timeline(rows: Sequence[Row], *, order: Sequence[str]) -> str:
     return _render(spec, words=words)
 
 
-def draw_bars(  # noqa: PLR0913 - each is one part of the chart
+def draw_bars(
     rows: Sequence[Row],
     *,
     x: str,
@@ -112,6 +112,7 @@ def draw_bars(  # noqa: PLR0913 - each is one part of the chart
         words: What a screen reader says of it.
     """
     encoding: dict[str, Any] = {
+        "description": {"field": "what"},
         "y": {
             "field": y,
             "type": "nominal",
@@ -131,8 +132,15 @@ def draw_bars(  # noqa: PLR0913 - each is one part of the chart
     if colour:
         encoding["color"] = _colour(colour, list(dict.fromkeys(row[colour] for row in rows)))
         encoding["order"] = {"field": "place", "type": "quantitative"}
+    show = show_share if percent else "{:.3g}".format
+    named = [(row, [row[y], *([row[colour]] if colour else []), show(row[x])]) for row in rows]
     spec = {
-        "data": {"values": [{**row, "place": place} for place, row in enumerate(rows)]},
+        "data": {
+            "values": [
+                {**row, "place": place, "what": ", ".join(parts)}
+                for place, (row, parts) in enumerate(named)
+            ]
+        },
         "width": 560,
         "height": {"step": 22},
         "mark": {"type": "bar", **({} if colour else {"color": "var(--accent)"})},
@@ -180,9 +188,7 @@ def _render(spec: Mapping[str, Any], *, words: str) -> str:
         ) from exc
     svg = vl_convert.vegalite_to_svg(_clean({"$schema": _SCHEMA, "config": _CONFIG, **spec}))
     titled = _MARK.sub(r"<path \2><title>\1</title></path>", svg)
-    return _INNER_ROLE.sub("", titled).replace(
-        "<svg ", f'<svg role="img" aria-label="{words}" ', 1
-    )
+    return _INNER_ROLE.sub("", titled).replace("<svg ", f'<svg role="img" aria-label="{words}" ', 1)
 
 
 def _clean(part: Any) -> Any:  # noqa: ANN401 - any part of a chart's description

@@ -17,6 +17,9 @@ ROWS: Final = 28
 _FEW: Final = 150
 """Up to so many steps, each has its name in it."""
 
+_EDGE: Final = 8.0
+"""Around the drawing."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlacedStep:
@@ -31,6 +34,30 @@ class PlacedStep:
     name: str
     x: float
     y: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoxSize:
+    """How large steps are, and how far apart."""
+
+    width: float
+    height: float
+    gap_x: float
+    gap_y: float
+
+    @property
+    def step_x(self) -> float:
+        """From one column to the next."""
+        return self.width + self.gap_x
+
+    @property
+    def step_y(self) -> float:
+        """From one row to the next."""
+        return self.height + self.gap_y
+
+
+_LABELLED: Final = BoxSize(width=148.0, height=30.0, gap_x=46.0, gap_y=12.0)
+_BARE: Final = BoxSize(width=18.0, height=18.0, gap_x=30.0, gap_y=6.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,15 +82,53 @@ class GraphLayout:
     box_height: float
     is_labelled: bool
 
+    def draw(self, source: str, target: str) -> str | None:
+        """Return a further edge as an SVG path; None if one of its ends is not drawn."""
+        if source not in self.steps or target not in self.steps:
+            return None
+        one, other = self.steps[source], self.steps[target]
+        return _draw(one, other, width=self.box_width, height=self.box_height)
+
 
 def place_steps(needs: Mapping[str, Sequence[str]]) -> GraphLayout:
-    """Return where steps stand.
+    """Return where steps stand. O((steps + needs) log steps).
 
     Args:
         needs: Step to what it needs, in an order in which each comes after what it needs.
     """
     is_labelled = len(needs) <= _FEW
-    width, height, gap_x, gap_y = (148.0, 30.0, 46.0, 12.0) if is_labelled else (18, 18, 30, 6)
+    size = _LABELLED if is_labelled else _BARE
+    layers = _order_layers(needs)
+    rows = min(ROWS, max((len(names) for names in layers), default=1))
+    steps: dict[str, PlacedStep] = {}
+    column = 0
+    for names in layers:
+        top = (rows - min(ROWS, len(names))) * size.step_y / 2  # short layers stand in the middle
+        for place, name in enumerate(names):
+            steps[name] = PlacedStep(
+                name=name,
+                x=_EDGE + (column + place // ROWS) * size.step_x,
+                y=_EDGE + top + place % ROWS * size.step_y,
+            )
+        column += (len(names) - 1) // ROWS + 1
+    return GraphLayout(
+        steps=steps,
+        edges=[
+            (source, name, _draw(steps[source], steps[name], width=size.width, height=size.height))
+            for name, sources in needs.items()
+            for source in sources
+            if source in steps
+        ],
+        width=max(1, column) * size.step_x - size.gap_x + 2 * _EDGE,
+        height=rows * size.step_y - size.gap_y + 2 * _EDGE,
+        box_width=size.width,
+        box_height=size.height,
+        is_labelled=is_labelled,
+    )
+
+
+def _order_layers(needs: Mapping[str, Sequence[str]]) -> Sequence[Sequence[str]]:
+    """Return the steps by how far from the start they stand, each layer from top to bottom."""
     depth: dict[str, int] = {}
     for name, sources in needs.items():
         depth[name] = max((depth[source] + 1 for source in sources if source in depth), default=0)
@@ -71,31 +136,11 @@ def place_steps(needs: Mapping[str, Sequence[str]]) -> GraphLayout:
     for name in needs:
         layers.setdefault(depth[name], []).append(name)
     rank: dict[str, int] = {}
-    steps: dict[str, PlacedStep] = {}
-    column = 0
+    ordered: list[Sequence[str]] = []
     for _, names in sorted(layers.items()):
-        ordered = sorted(names, key=lambda name: _find_middle(needs[name], rank))
-        for place, name in enumerate(ordered):
-            rank[name] = place
-            x = (column + place // ROWS) * (width + gap_x) + 8
-            y = (place % ROWS) * (height + gap_y) + 8
-            steps[name] = PlacedStep(name=name, x=x, y=y)
-        column += (len(ordered) - 1) // ROWS + 1
-    rows = min(ROWS, max((len(names) for names in layers.values()), default=1))
-    return GraphLayout(
-        steps=steps,
-        edges=[
-            (source, name, _draw(steps[source], steps[name], width=width, height=height))
-            for name, sources in needs.items()
-            for source in sources
-            if source in steps
-        ],
-        width=column * (width + gap_x) - gap_x + 16,
-        height=rows * (height + gap_y) - gap_y + 16,
-        box_width=width,
-        box_height=height,
-        is_labelled=is_labelled,
-    )
+        ordered.append(sorted(names, key=lambda name: _find_middle(needs[name], rank)))
+        rank.update((name, place) for place, name in enumerate(ordered[-1]))
+    return ordered
 
 
 def _find_middle(sources: Sequence[str], rank: Mapping[str, int]) -> int:

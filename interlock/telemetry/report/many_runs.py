@@ -6,7 +6,13 @@ from typing import Any, Final
 
 from interlock.contracts.run_record import RunRecord
 from interlock.telemetry.metrics.fault_trails import FaultTrail
-from interlock.telemetry.metrics.tables import EdgeMetrics, Metrics, RunMetrics, StageMetrics
+from interlock.telemetry.metrics.tables import (
+    EdgeMetrics,
+    Metrics,
+    RunMetrics,
+    StageMetrics,
+    StageTimes,
+)
 from interlock.telemetry.metrics.worst_first import (
     list_shares,
     rank_criteria,
@@ -30,6 +36,17 @@ _MOST_RUNS: Final = 200
 _MOST_BARS: Final = 8
 _GOAL_CHARS: Final = 120
 _SECOND_US: Final = 1_000_000
+_ORDER: Final = (
+    "queue",
+    "brief",
+    "model",
+    "tool",
+    "other",
+    "review",
+    "judge",
+    "promotion",
+    "person",
+)
 _ENDED: Final = frozenset({"completed", "degraded", "failed", "cancelled"})
 
 SIGNS: Final[Mapping[str, str]] = {
@@ -51,6 +68,7 @@ def render_many(material: ManyMaterial) -> str:
     """
     metrics = material.metrics
     edges = rank_edges(metrics)
+    days = [(day, found) for day, found in material.days if found.runs.accepted or found.steps]
     return render_page(
         "many.html",
         title=_word_title(metrics),
@@ -69,8 +87,8 @@ def render_many(material: ManyMaterial) -> str:
         trails_left=max(0, len(material.trails) - _MOST_TRAILS),
         stages=_sort_stages(metrics.stages),
         stage_chart=_draw_stages(_sort_stages(metrics.stages)),
-        days=list(material.days),
-        day_chart=_draw_days(material.days),
+        days=days,
+        day_chart=_draw_days(days),
         runs=[_describe_run(run) for run in material.runs[:_MOST_RUNS]],
         runs_left=max(0, metrics.runs.accepted - min(len(material.runs), _MOST_RUNS)),
         now=material.now,
@@ -160,24 +178,33 @@ def _describe_edge(edge: EdgeMetrics) -> dict[str, Any]:
 
 def _draw_edges(edges: Sequence[EdgeMetrics]) -> str | None:
     """Return where the time of the slowest edges went; None if they took none."""
+    spent = [_list_spent(edge.stages) for edge in edges]
+    used = _order_stages({name for one in spent for name, us in one.items() if us > 0})
     rows = [
         {
             "edge": show_text(_name_edge(edge)),
             "stage": "work" if name == "other" else name,
-            "seconds": int(getattr(edge.stages, f"{name}_us")) / _SECOND_US,
+            "seconds": max(0, one[name]) / _SECOND_US,
         }
-        for edge in edges
-        for name in _order_stages(["other", *STAGES])
-        if int(getattr(edge.stages, f"{name}_us", 0)) > 0
+        for edge, one in zip(edges, spent, strict=True)
+        for name in used
     ]
     return draw_bars(rows, x="seconds", y="edge", colour="stage") if rows else None
 
 
+def _list_spent(stages: StageTimes) -> dict[str, int]:
+    """Return the stages that have a colour."""
+    return {
+        name: int(getattr(stages, f"{name}_us"))
+        for name in _ORDER
+        if name == "other" or name in STAGES
+    }
+
+
 def _order_stages(names: Iterable[str]) -> Sequence[str]:
     """Return stages in the order in which a step goes through them; unknown ones stand last."""
-    order = {name: place for place, name in enumerate(STAGES)}
-    order["other"], order["judge"] = order["tool"], order["review"]
-    return sorted(names, key=lambda name: order.get(name, len(order)))
+    order = {name: place for place, name in enumerate(_ORDER)}
+    return sorted(names, key=lambda name: (order.get(name, len(order)), name))
 
 
 def _sort_stages(stages: Sequence[StageMetrics]) -> Sequence[StageMetrics]:
@@ -186,9 +213,16 @@ def _sort_stages(stages: Sequence[StageMetrics]) -> Sequence[StageMetrics]:
 
 
 def _draw_stages(stages: Sequence[StageMetrics]) -> str | None:
-    """Return how long nineteen of twenty took no longer than; None if nothing took time."""
-    rows = [{"stage": row.stage, "seconds": row.p95_us / _SECOND_US} for row in stages]
-    return draw_bars(rows, x="seconds", y="stage") if any(row.p95_us for row in stages) else None
+    """Return how long nineteen of twenty took no longer than; None if nothing took time.
+
+    People are left out: beside them nothing else would be seen.
+    """
+    rows = [
+        {"stage": row.stage, "seconds": row.p95_us / _SECOND_US}
+        for row in stages
+        if row.stage != "person"
+    ]
+    return draw_bars(rows, x="seconds", y="stage") if any(row["seconds"] for row in rows) else None
 
 
 def _draw_days(days: Sequence[tuple[str, Metrics]]) -> str | None:

@@ -10,8 +10,12 @@ from interlock.contracts.plain import Plain
 
 _HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _KEPT: Final = frozenset("\n\t")
-_MINUTE, _HOUR = 60, 3600
+_MINUTE: Final = 60
+_HOUR: Final = 3_600
 _SHORT_SECONDS: Final = 10.0
+_CENT: Final = Decimal("0.01")
+_DAY: Final = 86_400
+_MILLISECOND: Final = 0.001
 
 
 def show_text(text: object) -> str:
@@ -44,15 +48,18 @@ def show_span(span: timedelta | float | None) -> str:
     if span is None:
         return "-"
     seconds = span.total_seconds() if isinstance(span, timedelta) else span
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < _SHORT_SECONDS:
+    if round(seconds, 3) < 1:
+        return f"{seconds * 1000:.0f} ms" if seconds >= _MILLISECOND or not seconds else "< 1 ms"
+    if round(seconds, 1) < _SHORT_SECONDS:
         return f"{seconds:.1f} s"
-    if seconds < _MINUTE:
-        return f"{seconds:.0f} s"
-    if seconds < _HOUR:
-        return f"{int(seconds) // _MINUTE} min {int(seconds) % _MINUTE} s"
-    return f"{int(seconds) // _HOUR} h {int(seconds) % _HOUR // _MINUTE} min"
+    whole = round(seconds)
+    if whole < _MINUTE:
+        return f"{whole} s"
+    if whole < _HOUR:
+        return f"{whole // _MINUTE} min {whole % _MINUTE} s"
+    if whole < _DAY:
+        return f"{whole // _HOUR} h {whole % _HOUR // _MINUTE} min"
+    return f"{whole // _DAY} d {whole % _DAY // _HOUR} h"
 
 
 def show_us(microseconds: float | None) -> str:
@@ -66,5 +73,8 @@ def show_share(rate: float | None) -> str:
 
 
 def show_money(amount: Decimal | None) -> str:
-    """Return an amount of money; a dash where there is none."""
-    return "-" if not amount else f"{amount:.4f}"
+    """Return an amount of money, small ones to two digits; a dash where none was counted."""
+    if not amount:
+        return "-"
+    digits = 1 - amount.adjusted() if abs(amount) < _CENT else 4
+    return f"{amount:,.{digits}f}"

@@ -29,6 +29,11 @@ SELECT superstep, step_id, attempt, sender, turn_at, started_at, queue_us, brief
        model_us, tool_us, review_us
 FROM handoffs WHERE thread_id = ?1 AND kind = 'output' ORDER BY seq;
 
+-- name: load_lineage_tools
+SELECT h.step_id, h.attempt, t.tool, t.started_at, t.ended_at
+FROM tool_calls AS t JOIN handoffs AS h ON h.thread_id = t.thread_id AND h.id = t.handoff_id
+WHERE t.thread_id = ?1 ORDER BY h.seq, t.ordinal;
+
 -- name: load_lineage_questions
 SELECT step_id, asked_at, answered_at FROM questions
 WHERE thread_id = ?1 AND step_id IS NOT NULL ORDER BY seq;
