@@ -12,7 +12,7 @@ from interlock.testing import ModelReply, ScriptedModel
 from tests.integration.effects.till import Till
 from tests.integration.teams import Recorder, build_step
 from tests.metrics.known_graphs import load_graph, name_step
-from tests.metrics.recount_runs import AT_ONCE, TWICE, work
+from tests.metrics.recount_runs import TWICE, work
 from tests.metrics.recount_stage import Stage
 
 LONG_STEP: Final = "a_step_whose_name_is_as_long_as_a_name_may_be_" + "x" * 82
@@ -103,7 +103,7 @@ def build_steps() -> tuple[il.Step, ...]:
     return (
         build_step("read", "reads", publishes={"region": "output.region"}),
         build_step("mend", "mends", needs=["read"], criteria=is_ok, retry=TWICE),
-        build_step("flake", "flakes", needs=["read"], retry=il.Retry(backoff=AT_ONCE)),
+        build_step("flake", "flakes", needs=["read"], retry=TWICE),
         build_step("write", "writes", needs=["mend"], instruction=ALL_HOSTILE, context=["region"]),
         build_step("pay", "pays", needs=["write"], criteria=is_ok, retry=TWICE),
         build_step("other", "fails", needs=["flake"], fallback=[il.use_worker("fine")]),

@@ -55,5 +55,8 @@ WHERE thread_id = ?1 AND status IN ('accepted', 'degraded') ORDER BY step_id;
 SELECT hash, kind, words FROM criteria WHERE thread_id = ?1;
 
 -- name: count_unmeasured
-SELECT count(*) FROM outcomes
-WHERE settled_at IS NULL AND (CAST(?1 AS TEXT) = '' OR thread_id = ?1);
+SELECT count(*) FROM outcomes AS o
+WHERE o.settled_at IS NULL AND o.status <> 'waiting' AND (CAST(?1 AS TEXT) = '' OR o.thread_id = ?1)
+  AND NOT EXISTS (
+    SELECT 1 FROM outcomes AS later
+    WHERE later.thread_id = o.thread_id AND later.step_id = o.step_id AND later.seq > o.seq);

@@ -1,0 +1,96 @@
+"""Charts of reports: whatever is drawn, it is a sound, still picture of the page's own colours."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from interlock.telemetry.report.charts import choose_unit, draw_bars, draw_timeline
+from interlock.telemetry.report.words import show_text
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def bar(step: str, stage: str = "work", begun: float = 0, ended: float = 1) -> dict[str, Any]:
+    """Return one bar."""
+    return {"step": step, "stage": stage, "from": begun, "to": ended, "what": f"{step} does it"}
+
+
+def list_titles(svg: str) -> Sequence[str]:
+    """Return the words of the marks, read by an XML parser."""
+    tree = ElementTree.fromstring(svg)  # noqa: S314 - drawn by ourselves
+    return [str(title.text) for title in tree.iter(f"{SVG}title")]
+
+
+@pytest.mark.parametrize(
+    "name", ["a\x00b", "\ufffe", "\ud800", "</svg><script>x</script>", '"onload=x', "__proto__"]
+)
+def test_no_name_breaks_a_chart(name: str) -> None:
+    """Vega's renderer ends the process on a control character: none gets there."""
+    svg = draw_timeline([bar(name)], order=[name])
+    assert list_titles(svg) == [f"{show_text(name)} does it"]
+    assert "<script" not in svg
+    assert list_titles(draw_bars([{"n": 1, "of": name}], x="n", y="of")) == [f"{show_text(name)}, 1"]
+
+
+def test_five_thousand_steps_fit() -> None:
+    """Many steps are one chart, in their order from top to bottom, each five pixels high."""
+    names = [f"s{number}" for number in range(5_000)]
+    rows = [bar(name, begun=place, ended=place + 1) for place, name in enumerate(names)]
+    svg = draw_timeline(list(reversed(rows)), order=names)
+    tops = {
+        title: float(top)
+        for top, title in re.findall(r'd="M[^,]*,([^h]*)h[^"]*"[^>]*><title>(\S*) does', svg)
+    }
+    assert list(tops) == names[::-1]
+    assert sorted(tops, key=tops.__getitem__) == names
+    assert tops["s4999"] - tops["s0"] == pytest.approx(4_999 * 5)
+
+
+def test_a_bar_of_no_width_is_still_seen() -> None:
+    """A millisecond beside a day of waiting is one pixel wide, and longer bars are to scale."""
+    rows = [bar("a", "brief", 0, 0.001), bar("a", "person", 1, 86_400)]
+    svg = draw_timeline(rows, order=["a"])
+    widths = [float(width) for width in re.findall(r'd="M[^h]*h([\d.]+)v[^"]*"[^>]*><title>', svg)]
+    total = float(re.findall(r'class="background"[^>]*d="M0.5,0.5h(\d+)', svg)[0])
+    assert total == 860
+    assert widths[0] == pytest.approx(1, abs=0.2)
+    assert 750 < widths[1] <= 860
+
+
+def test_a_chart_is_one_picture_to_a_screen_reader() -> None:
+    """The drawing has a name, its thousand parts have no roles; colours are the page's variables."""
+    svg = draw_timeline([bar("a"), bar("a", "model")], order=["a"])
+    assert re.findall(r'(?:role|aria-[a-z]+)="([^"]*)"', svg) == [
+        "img",
+        "Timeline of 1 steps. The table of steps says how long each took.",
+    ]
+    assert {"var(--work)", "var(--model)"} <= set(re.findall(r'fill="([^"]*)"', svg))
+    assert not re.findall(r"(?:href|src)=", svg)
+
+
+def test_charts_of_nothing_are_drawn() -> None:
+    """No rows is an empty chart, not an error."""
+    assert list_titles(draw_timeline([], order=[])) == []
+    assert list_titles(draw_bars([], x="n", y="of")) == []
+
+
+def test_bars_keep_their_order_and_say_their_numbers() -> None:
+    """The worst stands first as it was handed in; shares are said in percent and of one whole."""
+    rows = [{"day": day, "share": share} for day, share in (("c", 0.5), ("a", 0.9), ("b", 0.0))]
+    svg = draw_bars(rows, x="share", y="day", percent=True)
+    assert list_titles(svg) == ["c, 50.0 %", "a, 90.0 %", "b, 0.0 %"]
+    assert re.findall(r">(\d+%)<", svg)[-1] == "100%"
+    assert re.findall(r">([abc])</text>", svg) == ["c", "a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "unit"),
+    [(0, "milliseconds"), (0.4, "milliseconds"), (2, "seconds"), (179, "seconds"), (180, "minutes"),
+     (10_800, "hours"), (86_400, "hours"), (300_000, "days")],
+)
+def test_axes_are_in_units_that_can_be_read(seconds: float, unit: str) -> None:
+    """Milliseconds to days, the largest of which there are at least three."""
+    assert choose_unit(seconds)[1] == unit
