@@ -23,6 +23,7 @@ from interlock.contracts.blame import (
 from interlock.contracts.fault import Fault
 from interlock.contracts.ids import ThreadId
 from interlock.contracts.measures import MeasureWindow
+from interlock.contracts.outcome import TERMINAL_RUN_STATUSES
 
 
 class SqlBlameLedger:
@@ -68,6 +69,7 @@ def _load_lineage(connection: Connection, thread_id: ThreadId) -> ThreadLineage:
     return ThreadLineage(
         thread_id=thread_id,
         accepted_at=None if start is None else _parse_time(start[0]),
+        is_over=start is not None and start[1] in TERMINAL_RUN_STATUSES,
         outcomes=[_parse_outcome(row) for row in outcomes],
         waits=[
             StepWait(superstep=superstep, step_id=step, need=need, is_read=bool(is_read))

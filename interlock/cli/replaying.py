@@ -42,7 +42,8 @@ class ReplayOptions:
         since: Many: from then on.
         until: Many: before.
         most: Many: of these, the newest.
-        fails_on_change: Whether another verdict is a failure.
+        at_once: Many: how many at a time.
+        fails_on_change: Whether another verdict is a failure, and also that nothing was compared.
     """
 
     step: str | None = None
@@ -52,6 +53,7 @@ class ReplayOptions:
     since: str | None = None
     until: str | None = None
     most: int = 1000
+    at_once: int = 4
     fails_on_change: bool = False
 
 
@@ -95,8 +97,8 @@ def _replay_one(
 
     done = asyncio.run(body())
     output.show(draw_replay(done), data=dump_value(done))
-    is_changed = done.change in {"now_accepted", "now_refused"}
-    return ExitCode.FAILED if is_changed and options.fails_on_change else ExitCode.COMPLETED
+    is_ok = done.change == "same" or not options.fails_on_change
+    return ExitCode.COMPLETED if is_ok else ExitCode.FAILED
 
 
 def _replay_many(
@@ -132,6 +134,7 @@ def _replay_many(
                 worker=worker,
                 criteria=criteria,
                 most=options.most,
+                at_once=options.at_once,
                 tell=tell,
             )
 
@@ -142,11 +145,19 @@ def _replay_many(
         "now_refused": report.count("now_refused"),
         "now_accepted": report.count("now_accepted"),
         "not_comparable": report.count("not_comparable"),
+        "left_out": [dump_value(one) for one in report.left_out],
         "changed": [dump_value(one) for one in report.changed],
         "failures": [dump_value(one) for one in report.failures],
     }
     output.show(draw_report(report), data=data)
-    return ExitCode.FAILED if report.changed and options.fails_on_change else ExitCode.COMPLETED
+    if not options.fails_on_change:
+        return ExitCode.COMPLETED
+    if report.compared == 0:
+        output.complain(
+            "Nothing was compared, so nothing is known: --fail-on-change leaves with 5."
+        )
+        return ExitCode.FAILED
+    return ExitCode.FAILED if report.changed else ExitCode.COMPLETED
 
 
 def load_worker(name: str | None) -> Worker | str | None:

@@ -26,6 +26,7 @@ _MOODS: Final[dict[str, Mood]] = {
     "accepted": "odd",
     "waiting": "quiet",
     "running": "quiet",
+    "pruned": "quiet",
     "degraded": "odd",
     "skipped": "odd",
 }
@@ -61,7 +62,7 @@ def draw_trails(trails: Sequence[FaultTrail]) -> RenderableType:
 
 def _draw_trail(trail: FaultTrail) -> RenderableType:
     head = Text(f"{_name(trail.origin)}", style="bold")
-    head.append(f" attempt {trail.attempt} of {clean_text(trail.worker or 'no worker')} was wrong")
+    head.append(f" {_word_maker(trail)} was wrong")
     root = Tree(head, guide_style="dim")
     for line in _word_trail(trail):
         root.add(Text(line))
@@ -73,6 +74,12 @@ def _draw_trail(trail: FaultTrail) -> RenderableType:
     if len(trail.affected) > _MOST_STEPS:
         reached.add(Text(f"and {len(trail.affected) - _MOST_STEPS} more", style="dim"))
     return root
+
+
+def _word_maker(trail: FaultTrail) -> str:
+    if trail.worker is None:
+        return "as its plan declares it"
+    return f"attempt {trail.attempt} of {clean_text(trail.worker)}"
 
 
 def _word_trail(trail: FaultTrail) -> Iterator[str]:
@@ -89,7 +96,7 @@ def _word_trail(trail: FaultTrail) -> Iterator[str]:
         )
     for gate in trail.let_pass:
         yield f"let pass by: {shorten(gate.criterion, _WORDS)}"
-    if not trail.gates:
+    if not trail.gates and trail.worker is not None:
         yield "nothing checked it"
 
 

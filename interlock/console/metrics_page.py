@@ -5,10 +5,10 @@ from decimal import Decimal
 from typing import Final
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from interlock.console.clean_text import clean_text, count_of, show_duration
+from interlock.console.fitting_table import FittingTable
 from interlock.telemetry.metrics import Metrics, StageTimes
 from interlock.telemetry.metrics.worst_first import (
     list_shares,
@@ -23,6 +23,32 @@ _MOST_ROWS: Final = 5
 
 _WORDS: Final = 60
 _SECOND_US: Final = 1_000_000
+_SPARE: Final = (
+    "CACHED",
+    "COST",
+    "TOKENS/OK",
+    "UNDECIDED",
+    "REVIEW",
+    "OTHER",
+    "TOOL",
+    "MODEL",
+    "MEDIAN",
+    "IN ALL",
+    "LONGEST",
+    "TRIES",
+    "PASSED",
+    "LESS",
+    "BLOCKED",
+    "TIMES",
+    "RAISED",
+    "DECIDED",
+    "FIRST",
+    "CAUGHT",
+    "MEAN",
+    "LET PASS",
+)
+"""Columns that a narrow terminal does without, the first first."""
+
 _STAGES: Final = ("queue", "brief", "model", "tool", "other", "review", "promotion", "person")
 
 Cells = Sequence[str]
@@ -99,7 +125,7 @@ def _word_rest(metrics: Metrics) -> Iterator[str]:
         )
     if metrics.faults:
         found = sum(row.found for row in metrics.faults)
-        yield f"Faults found later in accepted values: {found}. See --by faults."
+        yield f"Faults found later in accepted values: {found}. See interlock blame, or --by faults."
 
 
 def _list_steps(metrics: Metrics) -> tuple[Cells, list[Cells], str]:
@@ -289,15 +315,15 @@ TABLES: Final[Mapping[str, Callable[[Metrics], tuple[Cells, list[Cells], str]]]]
 """The tables by the names that `--by` takes."""
 
 
-def _draw(title: str, heads: Cells, rows: Iterable[Cells]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim", title=title, title_justify="left")
-    for place, head in enumerate(heads):
-        is_words = head in {"STEP", "CRITERION", "HANDOFF", "WHERE THE TIME WENT"}
-        is_name = place == 0 or is_words or head in {"ROLE", "ENDED", "FOUND"}
-        table.add_column(head, overflow="fold", justify="left" if is_name else "right")
-    for row in rows:
-        table.add_row(*(Text(clean_text(cell)) for cell in row))
-    return table
+def _draw(title: str, heads: Cells, rows: Iterable[Cells]) -> FittingTable:
+    return FittingTable(
+        title=title,
+        heads=heads,
+        rows=[[clean_text(cell) for cell in row] for row in rows],
+        words=frozenset({heads[0], "STEP", "CRITERION", "WHERE THE TIME WENT"}),
+        names=frozenset({"ROLE", "ENDED", "FOUND"}),
+        spare=[head for head in _SPARE if head != heads[0]],
+    )
 
 
 def _share(rate: float | None) -> str:

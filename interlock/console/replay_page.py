@@ -53,6 +53,10 @@ def draw_report(report: ReplayReport) -> RenderableType:
         parts += [Text(), _draw_changed(changed[:_MOST_CHANGED])]
         if len(changed) > _MOST_CHANGED:
             parts.append(Text(f"and {len(changed) - _MOST_CHANGED} more: --json", style="dim"))
+    for one in report.left_out[:_MOST_CHANGED]:
+        place = f"{one.thread_id} {one.step}, attempt {one.attempt}"
+        words = shorten(_word_unknown(one), _LINE_CHARS)
+        parts.append(Text(clean_text(f"Not compared: {place}: {words}"), style=STYLES["odd"]))
     for failure in report.failures[:_MOST_CHANGED]:
         place = f"{failure.thread_id} {failure.step}, attempt {failure.attempt}"
         parts.append(Text(clean_text(f"Not replayed: {place}: {failure.why}"), style=STYLES["odd"]))
@@ -95,6 +99,15 @@ def _draw_changed(changed: Sequence[Replay]) -> Table:
             )
         )
     return table
+
+
+def _word_unknown(one: Replay) -> str:
+    """Return why nobody knows how a verdict changes, in a line."""
+    if one.effects_refused:
+        return "; ".join(one.effects_refused)
+    if one.replayed.asked is not None:
+        return f"stopped to ask a person: {one.replayed.asked}"
+    return "one side has no verdict"
 
 
 def _word_refusal(side: ReplaySide) -> str:

@@ -143,6 +143,7 @@ class ThreadLineage:
     Attributes:
         thread_id: The thread.
         accepted_at: When its run was accepted; None if no run is written down.
+        is_over: Whether its run has ended: a step that has not settled by then was pruned.
         outcomes: In the order in which they were written.
         waits: What its steps wait for.
         outputs: Oldest first.
@@ -153,6 +154,7 @@ class ThreadLineage:
 
     thread_id: ThreadId
     accepted_at: datetime | None = None
+    is_over: bool = False
     outcomes: Sequence[SettledStep] = ()
     waits: Sequence[StepWait] = ()
     outputs: Sequence[ReviewedOutput] = ()

@@ -114,7 +114,8 @@ class Replay(FrozenModel):
         recorded: What the journal has.
         replayed: What came of it now.
         is_same_value: Whether both outputs are equal.
-        change: How the verdict would change.
+        change: How the verdict would change; not known where the worker asked, or called for an
+            effect of which there is no record.
         effects_answered: Guarded calls that were answered from the ledger.
         effects_refused: Guarded calls that have no recorded answer, in words; they were not made.
     """
@@ -137,7 +138,10 @@ class Replay(FrozenModel):
             f"{one.criterion}: {one.message}" for one in side.findings if not one.passed
         )
         why = (
-            side.error or (f"stopped to ask: {side.asked}" if side.asked else failed) or "accepted"
+            "; ".join(self.effects_refused)
+            or side.error
+            or (f"stopped to ask: {side.asked}" if side.asked else failed)
+            or "accepted"
         )
         return (
             f"Step {self.step!r}, attempt {self.attempt} of thread {self.thread_id!r}: {why}. "
@@ -181,6 +185,11 @@ class ReplayReport(FrozenModel):
     def changed(self) -> tuple[Replay, ...]:
         """Those whose verdict would be another."""
         return tuple(one for one in self.replays if one.change in {"now_accepted", "now_refused"})
+
+    @property
+    def left_out(self) -> tuple[Replay, ...]:
+        """Those whose verdicts cannot be compared."""
+        return tuple(one for one in self.replays if one.change == "not_comparable")
 
     @property
     def compared(self) -> int:

@@ -6,7 +6,7 @@ ledger that only answers. What it returns is judged by the criteria, and goes no
 
 import asyncio
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -25,8 +25,13 @@ from interlock.contracts.plain import Plain, is_same, parse_plain
 from interlock.contracts.replay import RECORDED, Recording, Replay, ReplayChange, ReplaySide
 from interlock.contracts.safe_words import word_error, word_value
 from interlock.contracts.scratchpad import CURRENT_SCRATCHPAD
+from interlock.contracts.spending import CallRole
 from interlock.contracts.worker import Worker
-from interlock.nodes.run.team import Team, find_team_spec
+from interlock.criteria.engine import CriteriaEngine
+from interlock.nodes.calls.budget_guard import BudgetGuard
+from interlock.nodes.calls.gated_calls import gate_calls
+from interlock.nodes.run.live_run import LiveRun
+from interlock.nodes.run.team import Team, TeamSpec, find_team_spec
 from interlock.nodes.steps.agent_call import (
     AgentResult,
     CallAgent,
@@ -34,6 +39,8 @@ from interlock.nodes.steps.agent_call import (
     read_graph_output,
     shape_graph_input,
 )
+from interlock.nodes.steps.one_call import call_once
+from interlock.orchestrator.replay_budget import build_replay_guard
 from interlock.tools.effect_scope import CURRENT_SCOPE, EffectScope
 from interlock.tools.replayed_ledger import ReplayedLedger
 
@@ -120,15 +127,18 @@ async def replay(terms: ReplayTerms, recorded: Recording) -> Replay:
         ContractError: The brief cannot be made again as it was.
     """
     terms = dataclasses.replace(terms, team=find_team(terms.team, recorded))
+    require_criteria(terms)
     worker = choose_worker(terms, recorded)
-    brief = recorded.build_brief()
-    ledger = ReplayedLedger(recorded.effects, attempt=recorded.attempt_suffix)
-    if worker is None:
-        side = recorded.output
-    else:
-        side = await _work(terms.team, worker, brief, recorded=recorded, ledger=ledger)
+    stage = _Stage(
+        team=terms.team,
+        recorded=recorded,
+        brief=recorded.build_brief(),
+        ledger=ReplayedLedger(recorded.effects, attempt=recorded.attempt_suffix),
+        live=terms.team.build_live(recorded.thread_id),
+    )
+    side = recorded.output if worker is None else await _work(stage, worker)
     if side.error is None and side.asked is None:
-        side = await _judge(terms, side, brief, recorded=recorded, worker=worker)
+        side = await _judge(stage, side, worker, criteria=terms.criteria)
     return Replay(
         thread_id=recorded.thread_id,
         step=recorded.path,
@@ -137,51 +147,104 @@ async def replay(terms: ReplayTerms, recorded: Recording) -> Replay:
         recorded=recorded.output,
         replayed=side,
         is_same_value=_is_same(recorded.output, side),
-        change=_compare(recorded.output, side),
-        effects_answered=ledger.answered,
-        effects_refused=tuple(ledger.refused),
+        change=_compare(recorded.output, side, refused=stage.ledger.refused),
+        effects_answered=stage.ledger.answered,
+        effects_refused=tuple(stage.ledger.refused),
     )
 
 
-async def _work(
-    team: Team,
-    worker: Worker,
-    brief: Brief,
-    *,
-    recorded: Recording,
-    ledger: ReplayedLedger,
-) -> ReplaySide:
-    call = _build_call(worker)
-    scope = EffectScope(
-        ledger=ledger,
-        flights=ledger.flights,
-        thread_id=recorded.thread_id,
-        step_id=recorded.path,
-        worker=worker.name,
-        attempt=recorded.attempt_suffix,
-        is_own=recorded.step.effect_keys == "worker",
-        clock=team.clock,
-        declarations=dict(team.tools),
-    )
+def require_criteria(terms: ReplayTerms, *, within: bool = False) -> None:
+    """Return if the criteria can be decided by the team, or by one of those within it.
+
+    Raises:
+        ConfigurationError: One can never be decided.
+    """
+    engines = [terms.team.criteria]
+    if within:
+        specs = _list_specs(terms.team.spec)
+        engines += [CriteriaEngine(spec.checks, spec.judges) for spec in specs]
+    for criterion in terms.criteria or ():
+        problems = [engine.find_criterion_problem(criterion) for engine in engines]
+        if all(problems):
+            raise ConfigurationError(f"A criterion {problems[0]}")
+
+
+def _list_specs(spec: TeamSpec) -> Iterator[TeamSpec]:
+    """Go through the teams within a team, however deep."""
+    for worker in spec.workers.values():
+        nested = find_team_spec(worker.agent)
+        if nested is not None:
+            yield nested
+            yield from _list_specs(nested)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Stage:
+    """All that one replay has in the place of the world.
+
+    Attributes:
+        team: At work.
+        recorded: What is replayed.
+        brief: As it was shown.
+        ledger: Answers guarded calls.
+        live: Holds the budgets.
+    """
+
+    team: Team
+    recorded: Recording
+    brief: Brief
+    ledger: ReplayedLedger
+    live: LiveRun
+
+    @property
+    def limit_seconds(self) -> float | None:
+        """How long the worker may take, and then each judge."""
+        timeout = self.recorded.step.timeout or self.team.spec.policy.timeout
+        return None if timeout is None else timeout.total_seconds()
+
+    def open_scope(self, worker: Worker) -> EffectScope:
+        """Return where the worker's guarded calls find the ledger."""
+        return EffectScope(
+            ledger=self.ledger,
+            flights=self.ledger.flights,
+            thread_id=self.recorded.thread_id,
+            step_id=self.recorded.path,
+            worker=worker.name,
+            attempt=self.recorded.attempt_suffix,
+            is_own=self.recorded.step.effect_keys == "worker",
+            clock=self.team.clock,
+            declarations=dict(self.team.tools),
+        )
+
+    def guard(self, role: CallRole, name: str) -> BudgetGuard:
+        """Return what bounds the calls of models."""
+        return build_replay_guard(self.team, self.live, self.recorded, role=role, worker=name)
+
+
+async def _work(stage: _Stage, worker: Worker) -> ReplaySide:
+    call, brief = _build_call(worker), stage.brief
+    scope = stage.open_scope(worker)
     results: list[AgentResult] = []
 
     async def work(state: _Nothing, config: RunnableConfig) -> _Nothing:
         del state
         CURRENT_SCOPE.set(scope)
         CURRENT_SCRATCHPAD.set(brief.scratchpad)
-        results.append(await call(brief, config))
+        with gate_calls(stage.guard("worker", worker.name), config) as gated:
+            results.append(await call_once(call, brief, gated))
         return _Nothing(done=True)
 
-    timeout = recorded.step.timeout or team.spec.policy.timeout
-    seconds = None if timeout is None else timeout.total_seconds()
-    limit = asyncio.timeout(seconds)
+    limit = asyncio.timeout(stage.limit_seconds)
     try:
         async with limit:
             ended = await _build_graph(work).ainvoke({}, {"configurable": {"thread_id": "replay"}})
     except TimeoutError as exc:
-        late = StepTimeoutError(step_id=recorded.step.id, seconds=seconds or 0.0)
+        seconds = stage.limit_seconds or 0.0
+        late = StepTimeoutError(step_id=stage.recorded.step.id, seconds=seconds)
         return _fail(worker, late if limit.expired() else exc)
-    except Exception as exc:  # noqa: BLE001 - the worker's own: what it raises is what is shown
+    except (asyncio.CancelledError, KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as exc:  # noqa: BLE001 - the worker's own, also a panic in Rust: it is shown
         return _fail(worker, exc)
     finally:
         scope.end()
@@ -227,26 +290,19 @@ def _fail(worker: Worker, error: BaseException) -> ReplaySide:
 
 
 async def _judge(
-    terms: ReplayTerms,
-    side: ReplaySide,
-    brief: Brief,
-    *,
-    recorded: Recording,
-    worker: Worker | None,
+    stage: _Stage, side: ReplaySide, worker: Worker | None, *, criteria: Sequence[Criterion] | None
 ) -> ReplaySide:
-    step = recorded.step
-    if terms.criteria is not None:
-        step = step.model_copy(update={"criteria": tuple(terms.criteria)})
-    if worker is None:
-        worker = terms.team.spec.workers.get(WorkerName(recorded.output.worker))
-    timeout = step.timeout or terms.team.spec.policy.timeout
-    findings = await terms.team.criteria.review(
-        side.value,
-        brief,
-        step=step,
-        worker=worker,
-        limit_seconds=None if timeout is None else timeout.total_seconds(),
-    )
+    step, known = stage.recorded.step, stage.team.spec.workers
+    if criteria is not None:
+        step = step.model_copy(update={"criteria": tuple(criteria)})
+    with gate_calls(stage.guard("judge", "judges")):
+        findings = await stage.team.criteria.review(
+            side.value,
+            stage.brief,
+            step=step,
+            worker=worker or known.get(WorkerName(stage.recorded.output.worker)),
+            limit_seconds=stage.limit_seconds,
+        )
     accepted = all(finding.passed for finding in findings)
     return side.model_copy(update={"findings": findings, "accepted": accepted})
 
@@ -258,8 +314,9 @@ def _is_same(recorded: ReplaySide, replayed: ReplaySide) -> bool:
     return is_same(one, replayed.value)
 
 
-def _compare(recorded: ReplaySide, replayed: ReplaySide) -> ReplayChange:
-    if recorded.accepted is None or replayed.accepted is None:
+def _compare(recorded: ReplaySide, replayed: ReplaySide, *, refused: Sequence[str]) -> ReplayChange:
+    """Return how the verdict changes; with a call that had no answer nobody knows it."""
+    if refused or recorded.accepted is None or replayed.accepted is None:
         return "not_comparable"
     if recorded.accepted == replayed.accepted:
         return "same"

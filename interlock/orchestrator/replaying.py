@@ -1,6 +1,7 @@
 """Replaying recorded handoffs through the facade: one, or many as a regression test."""
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
@@ -17,13 +18,15 @@ from interlock.contracts.replay import (
     ReplayFailure,
     ReplayReport,
 )
+from interlock.contracts.storage import Storage
 from interlock.contracts.worker import Worker
 from interlock.nodes.run.team import Team
-from interlock.orchestrator.recorded_attempts import load_recorded
-from interlock.orchestrator.replay_run import ReplayTerms, replay
+from interlock.orchestrator.recorded_attempts import RecordedJournal, load_recorded
+from interlock.orchestrator.replay_run import ReplayTerms, replay, require_criteria
 from interlock.orchestrator.thread_views import ThreadViews
 
 _MOST: Final = 1000
+_JOURNALS: Final = 32
 
 
 class Replaying(ThreadViews):
@@ -61,7 +64,6 @@ class Replaying(ThreadViews):
             ConfigurationError: The team has no such worker, or a criterion can never be decided.
             ContractError: The brief cannot be made again as it was shown.
         """
-        self._require_criteria(criteria)
         recorded = await load_recorded(self._open_storage, thread_id, step, attempt=attempt)
         terms = ReplayTerms(team=self._team, worker=worker, criteria=criteria)
         return await replay(terms, recorded)
@@ -88,7 +90,6 @@ class Replaying(ThreadViews):
         criteria: Sequence[Criterion] | None = None,
     ) -> Replay:
         """Do as `areplay` does, with an attempt that was recorded elsewhere; opens no storage."""
-        self._require_criteria(criteria)
         terms = ReplayTerms(team=self._team, worker=worker, criteria=criteria)
         return await replay(terms, recording)
 
@@ -124,9 +125,10 @@ class Replaying(ThreadViews):
         Raises:
             ConfigurationError: A criterion can never be decided, or a number is below 1.
         """
-        self._require_criteria(criteria)
         if most < 1 or at_once < 1:
             raise ConfigurationError(f"most is {most} and at_once {at_once}. Give 1 or more.")
+        terms = ReplayTerms(team=self._team, worker=worker, criteria=criteria)
+        require_criteria(terms, within=True)
         window = MeasureWindow(
             thread_id=None if thread_id is None else ThreadId(thread_id),
             since=since,
@@ -134,11 +136,12 @@ class Replaying(ThreadViews):
             step_prefix=step or "",
         )
         places = await self._open_storage.measures.list_attempts(window, most=most)
+        shelf = _Shelf(self._open_storage)
         slots = asyncio.Semaphore(at_once)
 
         async def replay_at(place: RecordedPlace) -> Replay | ReplayFailure:
             async with slots:
-                done = await self._replay_at(place, worker=worker, criteria=criteria)
+                done = await _replay_at(place, terms, shelf=shelf)
             if tell is not None:
                 tell(done)
             return done
@@ -151,30 +154,34 @@ class Replaying(ThreadViews):
             failures=tuple(one for one in done if isinstance(one, ReplayFailure)),
         )
 
-    async def _replay_at(
-        self,
-        place: RecordedPlace,
-        *,
-        worker: Worker | str | None,
-        criteria: Sequence[Criterion] | None,
-    ) -> Replay | ReplayFailure:
-        try:
-            recorded = await load_recorded(
-                self._open_storage,
-                place.thread_id,
-                place.step,
-                attempt=place.attempt,
-                superstep=place.superstep,
-            )
-            terms = ReplayTerms(team=self._team, worker=worker, criteria=criteria)
-            return await replay(terms, recorded)
-        except InterlockError as exc:
-            return ReplayFailure(
-                thread_id=place.thread_id, step=place.step, attempt=place.attempt, why=str(exc)
-            )
 
-    def _require_criteria(self, criteria: Sequence[Criterion] | None) -> None:
-        for criterion in criteria or ():
-            problem = self._team.criteria.find_criterion_problem(criterion)
-            if problem is not None:
-                raise ConfigurationError(f"A criterion {problem}")
+class _Shelf:
+    """The journals of the threads that were asked for last, each read once."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._held: OrderedDict[ThreadId, asyncio.Future[RecordedJournal]] = OrderedDict()
+
+    async def take(self, thread_id: ThreadId) -> RecordedJournal:
+        """Return a thread's journal."""
+        held = self._held.get(thread_id)
+        if held is None:
+            held = asyncio.ensure_future(RecordedJournal.open(self._storage, thread_id))
+            self._held[thread_id] = held
+        self._held.move_to_end(thread_id)
+        while len(self._held) > _JOURNALS:
+            self._held.popitem(last=False)
+        return await asyncio.shield(held)
+
+
+async def _replay_at(
+    place: RecordedPlace, terms: ReplayTerms, *, shelf: _Shelf
+) -> Replay | ReplayFailure:
+    try:
+        journal = await shelf.take(place.thread_id)
+        recorded = await journal.load(place.step, attempt=place.attempt, superstep=place.superstep)
+        return await replay(terms, recorded)
+    except InterlockError as exc:
+        return ReplayFailure(
+            thread_id=place.thread_id, step=place.step, attempt=place.attempt, why=str(exc)
+        )

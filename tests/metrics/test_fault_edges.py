@@ -146,6 +146,19 @@ async def test_a_persons_value_ends_the_trail(stage: Stage) -> None:
     }
 
 
+async def test_a_declared_value_can_be_the_fault(stage: Stage) -> None:
+    """A plan's own value is nobody's attempt: no gate saw it, not those of the attempt before it."""
+    steps = (
+        build_step("a", criteria=[il.expr("output > 1")], fallback=[il.use_value(3)]),
+        build_step("b", needs=[il.Need(step="a", accept_degraded=True)]),
+    )
+    async with stage.open({"a": Recorder(0), "b": Recorder(1)}, *steps, team="declared") as desk:
+        await desk.ainvoke("Go", thread_id="t")
+        trail = await report(desk, "a")
+    assert (trail.worker, trail.attempt, trail.gates) == (None, 0, ())
+    assert tell(trail) == {"b": (1, "output", "accepted")}
+
+
 async def test_gates_are_those_that_saw_the_value_itself(stage: Stage) -> None:
     """A value that a person approved was seen by the gates of its attempt; one that a person wrote was not."""
     ask = [il.ask_person()]
@@ -160,6 +173,7 @@ async def test_gates_are_those_that_saw_the_value_itself(stage: Stage) -> None:
         said = {asked["approved"]: il.approve(), asked["edited"]: il.edit({"ok": True})}
         await desk.aanswer("t", said)
         approved, edited = await report(desk, "approved"), await report(desk, "edited")
+    assert (approved.worker, edited.worker) == ("weak", "person")
     assert [gate.result for gate in approved.gates] == ["failed"]
     assert [gate.result for gate in edited.gates] == ["passed"]
 
@@ -257,10 +271,15 @@ async def test_facts_of_named_spaces_carry_faults_to_other_threads(stage: Stage)
             await desk.ainvoke("Go", thread_id=thread, spaces=CUSTOMER)
             if thread == "three":
                 trail = await report(desk, "learn", thread="one")
+                old = il.Retention(older_than=AT_ONCE, journal=True, threads=("two",))
+                stage.clock.advance(1)
+                await desk.aprune(old)
+                (pruned,) = await desk.ablame("one")
     assert tell(trail) == {
         "two/use": (1, "fact", "accepted"),
         "three/next": (2, "fact", "accepted"),
     }
+    assert tell(pruned) == {"two/use": (1, "fact", "pruned")}
 
 
 async def test_a_fact_that_was_merged_carries_what_went_into_it(stage: Stage) -> None:

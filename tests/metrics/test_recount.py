@@ -31,9 +31,11 @@ FOUND = {"rejected", "corrected", "retracted", "reported", "final_check"}
 PRUNED = ("handoffs", "outcomes", "findings", "criteria", "step_needs", "tool_calls", "faults")
 
 
-@pytest.fixture(params=["memory", "sqlite", "postgresql", "sealed"])
+@pytest.fixture(
+    params=["memory", pytest.param("sqlite", marks=pytest.mark.slow), "postgresql", "sealed"]
+)
 async def stage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Stage]:
-    """Return a stage on a fresh storage: of each kind, and one whose values are sealed."""
+    """Return a stage on a fresh storage: of each kind, and one whose values are sealed, in a file."""
     is_sealed = request.param == "sealed"
     url = build_url("sqlite" if is_sealed else request.param, request, tmp_path)
     stage = build_stage(url, encryption=KEYS if is_sealed else None)

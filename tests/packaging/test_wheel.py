@@ -26,11 +26,11 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
 
 
 def test_every_file_of_the_package_is_in_the_wheel(wheel: zipfile.ZipFile) -> None:
-    """Code, SQL, prompts, the demonstration's data and the typing marker; tests are not."""
+    """Code, SQL, prompts, pages' templates, the demonstration's data and the typing marker; tests are not."""
     expected = {str(path.relative_to(ROOT)) for path in list_files("interlock")}
     packed = {name for name in wheel.namelist() if not name.startswith("interlock-")}
     assert packed == expected
-    for ending in (".sql", ".md", ".json", "py.typed", "LICENSE-tau-bench.txt"):
+    for ending in (".sql", ".md", ".json", ".html", ".css", ".js", "py.typed", "LICENSE-tau-bench.txt"):
         assert any(name.endswith(ending) for name in packed), ending
 
 

@@ -45,7 +45,11 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
     url = locate(folder)
     asyncio.run(_play(build_stage(url)))
     shell = Shell(folder)
-    threads = {"everything": ["everything"], "waiting": ["waiting"], "many": ["--since", "2026-01-01"]}
+    threads = {
+        "everything": ["everything"],
+        "waiting": ["waiting"],
+        "many": ["--since", "2026-01-01"],
+    }
     for name, chosen in threads.items():
         done = shell.call("report", *chosen, "-o", f"{name}.html", "--storage", url)
         assert done.code == 0, done.err

@@ -61,12 +61,15 @@ def replay(  # noqa: PLR0913 - one parameter an option
     most: Annotated[
         int, typer.Option("--limit", metavar="N", help="Of many: the newest.", min=1)
     ] = 1000,
+    at_once: Annotated[
+        int, typer.Option("--at-once", metavar="N", help="Of many: so many at a time.", min=1)
+    ] = 4,
     fails_on_change: Annotated[
         bool,
         typer.Option(
             "--fail-on-change",
             metavar="",
-            help="Leave with 5 if a verdict would be another, for CI.",
+            help="Leave with 5 if a verdict would be another, or nothing could be compared: for CI.",
             show_default=False,
         ),
     ] = False,
@@ -95,6 +98,7 @@ def replay(  # noqa: PLR0913 - one parameter an option
         since=since,
         until=until,
         most=most,
+        at_once=at_once,
         fails_on_change=fails_on_change,
     )
     leave_with(

@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import var_child_runnable_config
@@ -21,7 +20,6 @@ from interlock.contracts.errors import (
     PermanentError,
     PlainValueError,
     StepTimeoutError,
-    TransientError,
 )
 from interlock.contracts.fault_errors import InputRefusedError
 from interlock.contracts.limit_errors import BreakerOpenError
@@ -38,6 +36,7 @@ from interlock.nodes.run.spent import dump_usage
 from interlock.nodes.run.team import Team
 from interlock.nodes.steps.agent_call import AgentResult, CallAgent
 from interlock.nodes.steps.error_places import list_places
+from interlock.nodes.steps.one_call import call_once
 from interlock.nodes.steps.scoped_saver import CHECKPOINTER, ScopedSaver
 from interlock.nodes.steps.step_brief import build_brief, record_brief_again, suspend
 from interlock.nodes.steps.step_budget import derive_limit
@@ -50,7 +49,6 @@ from interlock.nodes.steps.worker_questions import ask
 from interlock.nodes.steps.worker_writes import limit_writes
 from interlock.tools.effect_scope import CURRENT_SCOPE, EffectScope
 
-_SCRATCHPAD = "__pregel_scratchpad"
 _SEND = "__pregel_send"
 _HOPELESS = (NotImplementedError, ImportError, NameError, SyntaxError)
 """Errors of the worker's own code, which another attempt meets again."""
@@ -212,7 +210,7 @@ async def _attempt(
     try:
         with _gate(run, guard, config) as gated:
             async with limit:
-                return _wrap(await _call(call_agent, brief, gated))
+                return _wrap(await call_once(call_agent, brief, gated))
     except GraphInterrupt as exc:
         if (refused := _find_unstorable(exc, config)) is not None:
             return _wrap_error(refused, is_permanent=False)
@@ -245,35 +243,6 @@ def _gate(
         return
     with run.live.interrupt_on_cancel(), gate_calls(guard, config, watch=run.watch) as gated:
         yield gated
-
-
-async def _call(call_agent: CallAgent, brief: Brief, config: RunnableConfig) -> AgentResult:
-    """Return what the agent gave; a Command for the graph around it is a failure (I1)."""
-    try:
-        result = await call_agent(brief, config)
-    except ParentCommand as exc:
-        goto = getattr(exc.args[0], "goto", None) if exc.args else None
-        words = (
-            f"The worker tried to send the run on to {goto!r}. Only the supervisor does that: "
-            "return an output, not a Command for the parent graph."
-        )
-        return AgentResult(failure=TransientError(words))
-    _refuse_swallowed_interrupt(config)
-    return result
-
-
-def _refuse_swallowed_interrupt(config: RunnableConfig) -> None:
-    """Fail loudly if the worker asked a person and then caught the pause itself.
-
-    LangGraph counts `interrupt()` calls of a task; more calls than answers means that one of
-    them raised, and that the worker went on all the same.
-    """
-    scratchpad: Any = config.get("configurable", {}).get(_SCRATCHPAD)
-    if scratchpad is not None and scratchpad.interrupt_counter() > len(scratchpad.resume):
-        raise PermanentError(
-            "The worker called interrupt() and caught the pause in a broad `except`. Catch named "
-            "errors only, and let langgraph.errors.GraphBubbleUp through."
-        )
 
 
 def _find_unstorable(asked: GraphInterrupt, config: RunnableConfig) -> PlainValueError | None:

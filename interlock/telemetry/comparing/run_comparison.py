@@ -4,7 +4,7 @@ A difference is a cause unless it follows from another: a step that was shown an
 the other run differs because the step differs that it reads. Pure.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from interlock.contracts.ids import StepId
@@ -42,13 +42,16 @@ def compare_runs(one: RunTrace, other: RunTrace) -> RunDifference:
     if (start := _compare_start(one, other)) is not None:
         differing[_START] = start
     same: list[StepId] = []
-    for path in _order(one, other):
-        seen = _Seen(differing, publishers)
-        found = _compare_step(path, before.get(path), after.get(path), seen)
-        if found is None:
-            same.append(path)
-        else:
+    seen = _Seen(differing, publishers)
+    for path, is_end in _walk(_order(one, other)):
+        if path in differing:
+            continue
+        look = _compare_end if is_end else _compare_begin
+        found = look(path, before.get(path), after.get(path), seen)
+        if found is not None:
             differing[path] = found
+        elif is_end:
+            same.append(path)
     return RunDifference(
         one=one,
         other=other,
@@ -77,29 +80,34 @@ def _compare_start(one: RunTrace, other: RunTrace) -> StepDifference | None:
     return StepDifference(path=_START, kind="start", what=tuple(what), one=shown[0], other=shown[1])
 
 
-def _compare_step(
-    path: StepId,
-    one: StepTrace | None,
-    other: StepTrace | None,
-    seen: _Seen,
+def _walk(paths: Sequence[StepId], within: str = "") -> Iterator[tuple[StepId, bool]]:
+    """Yield each path twice: as its step begins, and as it ends, after the steps of its own team."""
+    for path in paths:
+        if path.startswith(within) and "/" not in path[len(within) :]:
+            yield path, False
+            yield from _walk(paths, f"{path}/")
+            yield path, True
+
+
+def _compare_begin(
+    path: StepId, one: StepTrace | None, other: StepTrace | None, seen: _Seen
 ) -> StepDifference | None:
-    """Return how a step differs, by what comes first in its life; None if it does not."""
+    """Return how a step differs by how it was planned and what it was shown."""
     if one is None or other is None:
         there = "first" if other is None else "second"
-        return StepDifference(path=path, kind="plan", what=(f"only in the {there} run",))
-    return next(
-        (
-            found
-            for found in (
-                _compare_declared(one, other),
-                _compare_briefs(one, other, seen),
-                _compare_outputs(one, other),
-                _compare_outcomes(one, other, seen),
-            )
-            if found is not None
-        ),
-        None,
-    )
+        what = (f"only in the {there} run",)
+        return StepDifference(path=path, kind="plan", what=what, because=_find_above(path, seen))
+    return _compare_declared(one, other) or _compare_briefs(one, other, seen)
+
+
+def _compare_end(
+    path: StepId, one: StepTrace | None, other: StepTrace | None, seen: _Seen
+) -> StepDifference | None:
+    """Return how a step differs by what came of it, if it had begun equal."""
+    del path
+    if one is None or other is None:
+        return None
+    return _compare_outputs(one, other, seen) or _compare_outcomes(one, other, seen)
 
 
 def _compare_declared(one: StepTrace, other: StepTrace) -> StepDifference | None:
@@ -134,7 +142,7 @@ def _compare_briefs(one: StepTrace, other: StepTrace, seen: _Seen) -> StepDiffer
     )
 
 
-def _compare_outputs(one: StepTrace, other: StepTrace) -> StepDifference | None:
+def _compare_outputs(one: StepTrace, other: StepTrace, seen: _Seen) -> StepDifference | None:
     """Return how what came of equal briefs differs; None where one of them was never given."""
     if one.brief is None or other.brief is None:
         return None
@@ -143,6 +151,7 @@ def _compare_outputs(one: StepTrace, other: StepTrace) -> StepDifference | None:
             path=one.path,
             kind="output",
             what=("output",) if one.worker == other.worker else ("worker", "output"),
+            because=_list_within(one.path, seen),
             one=one.output,
             other=other.output,
         )
@@ -161,7 +170,7 @@ def _compare_outcomes(one: StepTrace, other: StepTrace, seen: _Seen) -> StepDiff
         path=one.path,
         kind="outcome",
         what=what,
-        because=_list_behind(one, seen),
+        because=(*_list_behind(one, seen), *_list_within(one.path, seen)),
         one=sides[0],
         other=sides[1],
     )
@@ -178,7 +187,22 @@ def _find_because(step: StepTrace, what: Iterable[str], seen: _Seen) -> tuple[St
         behind += [path for path in seen.publishers.get(key, ()) if path in seen.differing]
         if start is not None and key in start.what:
             behind.append(_START)
-    return tuple(dict.fromkeys(behind))
+    return tuple(dict.fromkeys(behind)) or _find_above(step.path, seen)
+
+
+def _find_above(path: StepId, seen: _Seen) -> tuple[StepId, ...]:
+    """Return the step whose team a step is of, if that one differs as it begins."""
+    above = StepId(path.rpartition("/")[0])
+    return (above,) if above and above in seen.differing else ()
+
+
+def _list_within(path: StepId, seen: _Seen) -> tuple[StepId, ...]:
+    """Return the steps of a step's own team that differ."""
+    return tuple(
+        step
+        for step in seen.differing
+        if step.startswith(f"{path}/") and "/" not in step[len(path) + 1 :]
+    )
 
 
 def _list_behind(step: StepTrace, seen: _Seen) -> tuple[StepId, ...]:

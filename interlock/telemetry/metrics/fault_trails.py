@@ -31,7 +31,8 @@ class AffectedStep(FrozenModel):
 
     Attributes:
         place: Which.
-        status: How it ended; `waiting`, or `running` while it has not settled.
+        status: How it ended; `waiting`, or `running` while it has not settled; `pruned` if that is no
+            longer known, nor where the trail went from there.
         distance: Over how few handoffs, from 1.
         via: Through which step: the origin, or one that carried it.
         by: How it was reached: by the `output` that its brief showed, by a `fact`, as the step whose
@@ -76,7 +77,7 @@ class FaultTrail(FrozenModel):
     Attributes:
         origin: The step that made it.
         attempt: Which of its attempts; 0 for a declared value.
-        worker: Who made it.
+        worker: Who made it, `person` where one wrote it; None for a declared value.
         settled_at: When it was accepted.
         faults: Each time it was found, the first first.
         gates: The criteria of its own step.

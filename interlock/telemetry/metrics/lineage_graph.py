@@ -57,6 +57,13 @@ class LineageGraph:
         thread = self._threads.get(ref.thread_id)
         return thread.rows.get((ref.superstep, ref.step_id)) if thread is not None else None
 
+    def find_status(self, ref: StepRef) -> str:
+        """Return how a step ended, or `waiting`, `running`, or `pruned` where no row is left of it."""
+        row, thread = self.find_step(ref), self._threads.get(ref.thread_id)
+        if row is not None:
+            return row.status
+        return "pruned" if thread is not None and thread.lineage.is_over else "running"
+
     def find_settling(self, ref: StepRef) -> StepRef:
         """Return where a step settled that was at work, or put aside, in some superstep."""
         thread = self._threads.get(ref.thread_id)
@@ -76,6 +83,13 @@ class LineageGraph:
         if row is None or thread is None or row.status not in _WITH_VALUE:
             return False
         return row.fallback not in _DECLARED and not thread.is_by_person(row)
+
+    def find_maker(self, ref: StepRef) -> str | None:
+        """Return who made a step's value: its worker or `person`; None if the plan declares it."""
+        row, thread = self.find_step(ref), self._threads.get(ref.thread_id)
+        if row is None or thread is None or row.fallback in _DECLARED:
+            return None
+        return "person" if thread.is_by_person(row) else row.worker
 
     def _note(self, source: StepRef, reading: Reading) -> None:
         known = self._readings[source].get(reading.reader)

@@ -141,15 +141,16 @@ def _build_trail(
     settled_at = origin.settled_at if origin is not None else None
     affected = tuple(sorted(_list_affected(graph, spread), key=_rank))
     found_at = first.blame.found_at
+    maker = graph.find_maker(spread.origin)
     return FaultTrail(
         origin=_place(spread.origin),
-        attempt=attempt,
-        worker=origin.worker if origin is not None else None,
+        attempt=attempt if maker is not None else 0,
+        worker=maker,
         settled_at=settled_at,
         faults=tuple(one.fault for one in faults),
         gates=tuple(
             PassedGate(kind=gate.kind, criterion=gate.words, result=gate.result)
-            for gate in faults[0].gates
+            for gate in (faults[0].gates if maker is not None else ())
         ),
         affected=affected,
         rests_on=tuple(_place(ref) for ref in sorted(rests_on)),
@@ -170,7 +171,7 @@ def _list_affected(graph: LineageGraph, spread: _Spread) -> Iterator[AffectedSte
         row = graph.find_step(ref)
         yield AffectedStep(
             place=_place(ref),
-            status=row.status if row is not None else "running",
+            status=graph.find_status(ref),
             distance=reached.distance,
             via=_place(reached.via),
             by=reached.by,

@@ -5,10 +5,11 @@ those with one thing changed. Assumed is that the durations would have stayed as
 steps could take any slot, and that a step waits for people and for backoffs after its work.
 """
 
+import heapq
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from interlock.contracts.frozen_model import FrozenModel
 from interlock.contracts.ids import StepId
@@ -25,6 +26,9 @@ SavingKind: TypeAlias = Literal[
 ]
 
 Jobs: TypeAlias = Mapping[StepId, Job]
+
+MOST_STEPS: Final = 25
+"""Of so many steps of one kind each is asked about: those that took the longest, or lost the most."""
 
 
 class Saving(FrozenModel):
@@ -52,7 +56,7 @@ def derive_savings(
 ) -> tuple[int, tuple[Saving, ...]]:
     """Return how long the model says the run took, and what would have saved how much of it.
 
-    Costs a schedule for each step of the chain and each step that was tried again.
+    Costs a schedule for each of up to `MOST_STEPS` steps of the chain and as many that were tried again.
 
     Args:
         times: Of the run's steps.
@@ -105,12 +109,10 @@ def _list_changes(
     times: Mapping[StepId, StepTimes], jobs: Jobs, slots: int | None, chain: Sequence[StepId]
 ) -> Iterator[_Change]:
     """Go through all that could have been otherwise."""
-    for name in chain:
-        if times[name].work_us > 1:
-            faster = replace(jobs[name], hold=jobs[name].hold - times[name].work_us // 2)
-            yield _Change(
-                kind="faster_step", step_id=name, jobs={**jobs, name: faster}, slots=slots
-            )
+    working = [name for name in chain if times[name].work_us > 1]
+    for name in heapq.nlargest(MOST_STEPS, working, key=lambda name: times[name].work_us):
+        faster = replace(jobs[name], hold=jobs[name].hold - times[name].work_us // 2)
+        yield _Change(kind="faster_step", step_id=name, jobs={**jobs, name: faster}, slots=slots)
     if slots is not None:
         yield _Change(kind="one_more_slot", jobs=jobs, slots=slots + 1)
         yield _Change(kind="unbounded", jobs=jobs, slots=None)
@@ -137,7 +139,7 @@ def _list_retries(
     }
     if passed:
         yield _Change(kind="first_pass", jobs={**jobs, **passed}, slots=slots)
-    for name, job in passed.items():
-        yield _Change(
-            kind="first_pass_of_step", step_id=name, jobs={**jobs, name: job}, slots=slots
-        )
+    lost = {name: jobs[name].length - job.length for name, job in passed.items()}
+    for name in heapq.nlargest(MOST_STEPS, lost, key=lambda name: lost[name]):
+        changed = {**jobs, name: passed[name]}
+        yield _Change(kind="first_pass_of_step", step_id=name, jobs=changed, slots=slots)

@@ -25,7 +25,10 @@ STAGES: Final = (
 """The stages of a step that have a colour, in the order in which it goes through them."""
 
 _SCHEMA: Final = "https://vega.github.io/schema/vega-lite/v5.json"
-_FEW_ROWS: Final = 60
+_ROW: Final = 20.0
+_NAMED_ROW: Final = 10.0
+_LEAST_ROW: Final = 1.0
+_HEIGHT: Final = 1_200.0
 _WIDTH: Final = 860
 _UNITS: Final = ((86_400.0, "days"), (3_600.0, "hours"), (60.0, "minutes"), (1.0, "seconds"))
 _LEAST_UNITS: Final = 3.0
@@ -33,7 +36,8 @@ _LEAST_UNITS: Final = 3.0
 
 _CONFIG: Final[Mapping[str, Any]] = {
     "background": "transparent",
-    "font": "system-ui, sans-serif",
+    "font": "Arial, 'Liberation Sans', Helvetica, sans-serif",  # as wide here as in a browser
+    "padding": {"left": 24, "right": 24, "top": 5, "bottom": 5},
     "axis": {
         "labelColor": "var(--ink)",
         "titleColor": "var(--ink)",
@@ -61,9 +65,10 @@ def draw_timeline(rows: Sequence[Row], *, order: Sequence[str]) -> str:
     Args:
         rows: Bars: `step`, `stage`, `from` and `to` in seconds from the start, and `what`. A bar of
             less than a pixel is drawn one pixel wide.
-        order: The steps from top to bottom.
+        order: The steps from top to bottom; up to 120 have their names beside them.
     """
-    few = len(order) <= _FEW_ROWS
+    height = min(_ROW, max(_LEAST_ROW, _HEIGHT / max(1, len(order))))
+    is_named = height >= _NAMED_ROW
     used = [stage for stage in STAGES if any(row["stage"] == stage for row in rows)]
     longest = max((row["to"] for row in rows), default=0.0)
     length, unit = choose_unit(longest)
@@ -71,7 +76,7 @@ def draw_timeline(rows: Sequence[Row], *, order: Sequence[str]) -> str:
     spec = {
         "data": {"values": [_scale(row, length=length, least=least) for row in rows]},
         "width": _WIDTH,
-        "height": {"step": 20 if few else 5},
+        "height": {"step": height},
         "mark": {"type": "bar", "tooltip": False},
         "encoding": {
             "y": {
@@ -80,9 +85,16 @@ def draw_timeline(rows: Sequence[Row], *, order: Sequence[str]) -> str:
                 "sort": None,  # Vega makes nested conditions of a list; a domain keeps the order too
                 "scale": {"domain": list(order)},
                 "title": None,
-                "axis": {"labelLimit": 220, "ticks": False} if few else None,
+                "axis": {"labelLimit": 220, "labelFontSize": min(12, height), "ticks": False}
+                if is_named
+                else None,
             },
-            "x": {"field": "from", "type": "quantitative", "title": f"{unit} from the start"},
+            "x": {
+                "field": "from",
+                "type": "quantitative",
+                "title": f"{unit} from the start",
+                "axis": {"orient": "top"},
+            },
             "x2": {"field": "to"},
             "color": _colour("stage", used),
             "description": {"field": "what"},

@@ -7,6 +7,7 @@ from importlib import resources
 from typing import Any, Final
 
 from interlock.contracts.errors import ConfigurationError
+from interlock.telemetry.report.trail_layout import lay_out_trail
 from interlock.telemetry.report.words import (
     show_money,
     show_share,
@@ -58,6 +59,7 @@ def _build_environment() -> Any:  # noqa: ANN401 - Jinja's, which is an extra
         time=show_time,
         us=show_us,
     )
+    environment.globals["lay_out_trail"] = lay_out_trail
     return environment
 
 

@@ -1,7 +1,7 @@
 """The journal of one run as a report shows it: every handoff, in full as far as there is room. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from interlock.contracts.handoff import Handoff
 from interlock.telemetry.report.material import RunMaterial
@@ -18,7 +18,7 @@ ALL_CHARS: Final = 4_000_000
 
 def list_handoffs(
     material: RunMaterial, *, most_each: int = PAYLOAD_CHARS, most_all: int = ALL_CHARS
-) -> Sequence[Mapping[str, object]]:
+) -> Sequence[Mapping[str, Any]]:
     """Return the handoffs, oldest first; payloads are cut where all would be too much.
 
     The longest are cut, all to the same length; shorter ones stay whole.

@@ -114,9 +114,7 @@ def find_reasons(handoffs: Iterable[Handoff]) -> Mapping[str, str]:
     return reasons
 
 
-def list_graphs(
-    material: RunMaterial, steps: Sequence[ReportStep]
-) -> Iterator[Mapping[str, object]]:
+def list_graphs(material: RunMaterial, steps: Sequence[ReportStep]) -> Iterator[Mapping[str, Any]]:
     """Go through the task graphs: the run's own, then those of the teams within it.
 
     The ways of faulty values are drawn too where no need leads along them: a fact that was read.
@@ -164,13 +162,18 @@ class _Spread:
             if one.via.thread_id == thread
         }
 
-    def list_edges(self, layout: GraphLayout) -> Iterator[Mapping[str, object]]:
+    def list_edges(self, layout: GraphLayout) -> Iterator[Mapping[str, Any]]:
         """Go through the edges of a graph, the ways of faulty values last: they cover others."""
         needs = {(source, target) for source, target, _ in layout.edges}
         for source, target, path in layout.edges:
             if (source, target) not in self._ways:
-                yield {"path": path, "is_tainted": False, "by": ""}
+                yield _describe_edge(source, target, path)
         for (source, target), by in self._ways.items():
             drawn = layout.draw(source, target)
             if drawn is not None and (by != "loss" or (source, target) in needs):
-                yield {"path": drawn, "is_tainted": True, "by": by}
+                yield _describe_edge(source, target, drawn, by=by)
+
+
+def _describe_edge(source: str, target: str, path: str, *, by: str = "") -> Mapping[str, object]:
+    ends = {"source": source, "target": target, "path": path}
+    return {**ends, "is_tainted": bool(by), "by": by}

@@ -35,23 +35,11 @@ def describe_critical(material: RunMaterial) -> Mapping[str, object] | None:
 def describe_trail(trail: FaultTrail, *, material: RunMaterial) -> Mapping[str, object]:
     """Return where a faulty value came from and went; steps of other threads have no link."""
     thread = material.run.thread_id
-    origin, anchor = describe_place(trail.origin, thread_id=thread)
     return {
         "trail": trail,
-        "origin": origin,
-        "anchor": anchor,
+        "origin": describe_place(trail.origin, thread_id=thread),
         "path": [describe_place(place, thread_id=thread) for place in trail.path],
-        "affected": [
-            (one, describe_place(one.place, thread_id=thread)[1]) for one in trail.affected
-        ],
-        "reached": [
-            {
-                "step": one,
-                "place": describe_place(one.place, thread_id=thread),
-                "via": describe_place(one.via, thread_id=thread),
-            }
-            for one in trail.affected
-        ],
+        "affected": [(one, *describe_place(one.place, thread_id=thread)) for one in trail.affected],
         "rests_on": [describe_place(place, thread_id=thread) for place in trail.rests_on],
     }
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 from typing import Any
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -20,7 +20,7 @@ def bar(step: str, stage: str = "work", begun: float = 0, ended: float = 1) -> d
 
 def list_titles(svg: str) -> Sequence[str]:
     """Return the words of the marks, read by an XML parser."""
-    tree = ElementTree.fromstring(svg)  # noqa: S314 - drawn by ourselves
+    tree = ET.fromstring(svg)
     return [str(title.text) for title in tree.iter(f"{SVG}title")]
 
 
@@ -32,12 +32,14 @@ def test_no_name_breaks_a_chart(name: str) -> None:
     svg = draw_timeline([bar(name)], order=[name])
     assert list_titles(svg) == [f"{show_text(name)} does it"]
     assert "<script" not in svg
-    assert list_titles(draw_bars([{"n": 1, "of": name}], x="n", y="of")) == [f"{show_text(name)}, 1"]
+    assert list_titles(draw_bars([{"n": 1, "of": name}], x="n", y="of")) == [
+        f"{show_text(name)}, 1"
+    ]
 
 
-def test_five_thousand_steps_fit() -> None:
-    """Many steps are one chart, in their order from top to bottom, each five pixels high."""
-    names = [f"s{number}" for number in range(5_000)]
+def test_thousands_of_steps_fit() -> None:
+    """Many steps are one chart, in their order from top to bottom, each with a line of its own."""
+    names = [f"s{number}" for number in range(2_000)]
     rows = [bar(name, begun=place, ended=place + 1) for place, name in enumerate(names)]
     svg = draw_timeline(list(reversed(rows)), order=names)
     tops = {
@@ -46,7 +48,27 @@ def test_five_thousand_steps_fit() -> None:
     }
     assert list(tops) == names[::-1]
     assert sorted(tops, key=tops.__getitem__) == names
-    assert tops["s4999"] - tops["s0"] == pytest.approx(4_999 * 5)
+    assert tops["s1999"] - tops["s0"] == pytest.approx(1_999)
+
+
+@pytest.mark.parametrize(
+    ("count", "height", "is_named"),
+    [(3, 60, True), (120, 1200, True), (121, 1200, False), (1_000, 1200, False)],
+)
+def test_a_thousand_steps_are_one_screen_or_two(
+    count: int, height: float, *, is_named: bool
+) -> None:
+    """Lines grow thinner, with names as long as these can be read; the axis stands at the top."""
+    names = [f"s{number}" for number in range(count)]
+    svg = draw_timeline([bar(name) for name in names], order=names)
+    assert float(re.findall(r"M0.5,0.5h860v([\d.]+)h", svg)[0]) == pytest.approx(height, rel=0.01)
+    assert re.findall(r">(s\d+)</text>", svg) == (names if is_named else [])
+    (title,) = re.findall(
+        r'translate\([^,]*,(-?[\d.]+)\)"[^>]*>milliseconds from|'
+        r'translate\([^,]*,(-?[\d.]+)\)"[^>]*>seconds from',
+        svg,
+    )
+    assert float("".join(title)) < 0
 
 
 def test_a_bar_of_no_width_is_still_seen() -> None:
@@ -88,8 +110,16 @@ def test_bars_keep_their_order_and_say_their_numbers() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "unit"),
-    [(0, "milliseconds"), (0.4, "milliseconds"), (2, "seconds"), (179, "seconds"), (180, "minutes"),
-     (10_800, "hours"), (86_400, "hours"), (300_000, "days")],
+    [
+        (0, "milliseconds"),
+        (0.4, "milliseconds"),
+        (2, "seconds"),
+        (179, "seconds"),
+        (180, "minutes"),
+        (10_800, "hours"),
+        (86_400, "hours"),
+        (300_000, "days"),
+    ],
 )
 def test_axes_are_in_units_that_can_be_read(seconds: float, unit: str) -> None:
     """Milliseconds to days, the largest of which there are at least three."""

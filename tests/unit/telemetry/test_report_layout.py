@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,10 +35,10 @@ def check_layout(needs: Mapping[str, Sequence[str]], layout: GraphLayout) -> Non
     width, height = layout.box_width, layout.box_height
     boxes = [(step.x, step.y) for step in layout.steps.values()]
     assert set(layout.steps) == set(needs)
-    assert all(0 <= x and x + width <= layout.width for x, _ in boxes)
-    assert all(0 <= y and y + height <= layout.height for _, y in boxes)
+    assert all(x >= 0 and x + width <= layout.width for x, _ in boxes)
+    assert all(y >= 0 and y + height <= layout.height for _, y in boxes)
     by_place = sorted(boxes)
-    for (x, y), (other_x, other_y) in zip(by_place, by_place[1:], strict=False):
+    for (x, y), (other_x, other_y) in pairwise(by_place):
         assert other_x >= x + width or (x == other_x and other_y >= y + height)
     assert sorted((source, name) for source, name, _ in layout.edges) == sorted(
         (source, name) for name, sources in needs.items() for source in sources

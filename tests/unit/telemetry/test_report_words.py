@@ -18,7 +18,10 @@ from interlock.telemetry.report.words import show_money, show_span, show_text, s
         ("a\x00b\x1b[31m", "a\\u0000b\\u001b[31m"),
         ("line\u2028end\u200b", "line\\u2028end\\u200b"),
         ("\ud800 \ufffe", "\\ud800 \\ufffe"),
-        ("\u4f60\u597d \u0645\u0631\u062d\u0628\u0627 \U0001f600", "\u4f60\u597d \u0645\u0631\u062d\u0628\u0627 \U0001f600"),
+        (
+            "\u4f60\u597d \u0645\u0631\u062d\u0628\u0627 \U0001f600",
+            "\u4f60\u597d \u0645\u0631\u062d\u0628\u0627 \U0001f600",
+        ),
     ],
 )
 def test_what_cannot_be_seen_stands_as_its_number(text: str, shown: str) -> None:

@@ -13,7 +13,7 @@ WHERE h.thread_id = ?1 AND h.step_id = ?2 AND h.kind = 'output' AND h.attempt = 
 ORDER BY h.seq, f.ordinal;
 
 -- name: load_run_start
-SELECT accepted_at FROM runs WHERE thread_id = ?1;
+SELECT accepted_at, status FROM runs WHERE thread_id = ?1;
 
 -- name: load_lineage_outcomes
 SELECT seq, superstep, step_id, status, worker, attempts, fallback, begun_at, settled_at,
