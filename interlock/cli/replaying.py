@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
@@ -20,11 +20,10 @@ from interlock.contracts.clock import SystemClock
 from interlock.contracts.criteria import Criterion, expr
 from interlock.contracts.errors import ConfigurationError
 from interlock.contracts.form_words import word_form_error
-from interlock.contracts.ids import WorkerName
 from interlock.contracts.replay import Replay, ReplayFailure, ReplayReport
 from interlock.contracts.worker import Worker
 from interlock.orchestrator import Orchestrator
-from interlock.orchestrator.named_teams import find_named
+from interlock.orchestrator.named_teams import find_named_worker
 
 _TELL_EVERY: Final = 25
 _CRITERIA: Final = TypeAdapter[list[Criterion]](list[Criterion])
@@ -71,7 +70,7 @@ def replay(output: Output, *, commands: CommandLines, options: ReplayOptions) ->
     is_one = bool(commands.thread_id and options.step) and not (options.since or options.until)
     if options.attempt is not None and not is_one:
         raise ConfigurationError("--attempt is of one step: `interlock replay THREAD STEP`.")
-    worker = load_worker(options.worker)
+    worker = None if options.worker is None else find_named_worker(options.worker)
     criteria = None if options.criteria is None else load_criteria(options.criteria)
     if is_one:
         return _replay_one(
@@ -158,16 +157,6 @@ def _replay_many(
         )
         return ExitCode.FAILED
     return ExitCode.FAILED if report.changed else ExitCode.COMPLETED
-
-
-def load_worker(name: str | None) -> Worker | str | None:
-    """Return who is to work: by module:attribute, or by name in the team."""
-    if name is None or ":" not in name:
-        return name
-    found: Any = find_named(name, what="worker")
-    if isinstance(found, Worker):
-        return found
-    return Worker(name=WorkerName(name.rpartition(":")[2].replace(".", "_")), agent=found)
 
 
 def load_criteria(path: str) -> list[Criterion]:

@@ -143,8 +143,11 @@ def draw_critical_path(path: CriticalPath) -> RenderableType:
         chain.add_row(*_list_cells(step))
     whole = _show_us(path.total_us)
     spent = _word_stages(path.stages, path.total_us)
+    until = "end" if path.is_over else "the step that settled last; the run has not ended"
     return Group(
-        Text(f"{whole} from start to end, decided by {count_of(len(path.steps), 'step')}: {spent}"),
+        Text(
+            f"{whole} from start to {until}, decided by {count_of(len(path.steps), 'step')}: {spent}"
+        ),
         Text(),
         chain,
         Text(),

@@ -14,7 +14,12 @@ from interlock.console.event_words import Mood
 from interlock.console.palette import STYLES
 from interlock.contracts.criteria import Finding
 from interlock.contracts.plain import Plain
-from interlock.contracts.replay import Replay, ReplayChange, ReplayReport, ReplaySide
+from interlock.contracts.replay import (
+    Replay,
+    ReplayChange,
+    ReplayReport,
+    ReplaySide,
+)
 from interlock.telemetry.metrics.intervals import derive_interval
 
 _MOST_LINES: Final = 40
@@ -107,6 +112,8 @@ def _word_unknown(one: Replay) -> str:
         return "; ".join(one.effects_refused)
     if one.replayed.asked is not None:
         return f"stopped to ask a person: {one.replayed.asked}"
+    if one.recorded.is_refused_by_others:
+        return f"no criterion had refused it: {_word_refusal(one.recorded)}"
     return "one side has no verdict"
 
 

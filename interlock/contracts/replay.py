@@ -23,6 +23,9 @@ _VALUE_CHARS: Final = 300
 RECORDED: Final = "recorded"
 """In the place of a worker: nobody works, the recorded output is judged anew."""
 
+_NOT_CRITERIA: Final = frozenset({"context", "bounds"})
+"""Kinds of findings that no criterion made: the shared context's, and those of judges cut off."""
+
 
 class ReplaySide(FrozenModel):
     """One side of the comparison.
@@ -42,6 +45,12 @@ class ReplaySide(FrozenModel):
     asked: str | None = None
     accepted: bool | None = None
     findings: tuple[Finding, ...] = ()
+
+    @property
+    def is_refused_by_others(self) -> bool:
+        """Whether it was refused although no criterion has failed."""
+        failed = {finding.kind for finding in self.findings if not finding.passed}
+        return bool(failed) and failed <= _NOT_CRITERIA
 
 
 class Recording(FrozenModel):
@@ -114,8 +123,8 @@ class Replay(FrozenModel):
         recorded: What the journal has.
         replayed: What came of it now.
         is_same_value: Whether both outputs are equal.
-        change: How the verdict would change; not known where the worker asked, or called for an
-            effect of which there is no record.
+        change: How the verdict would change; not known where the worker asked, where it called for
+            an effect of which there is no record, or where the shared context had refused.
         effects_answered: Guarded calls that were answered from the ledger.
         effects_refused: Guarded calls that have no recorded answer, in words; they were not made.
     """

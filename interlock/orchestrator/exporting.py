@@ -40,12 +40,14 @@ def export_case(
         team: As module:attribute; imported when the test runs.
         data_name: Of the file beside it, if there is to be one.
         worker: Who works; left out, the recorded worker as it is then.
-        expects_accepted: What the verdict is to be; left out, as it was recorded.
+        expects_accepted: What the verdict is to be; left out, as the criteria had it, or accepted
+            where they had said nothing.
     """
     held = recording.model_dump(mode="json")
     is_big = len(json.dumps(held)) > _BIG
-    expected = recording.output.accepted if expects_accepted is None else expects_accepted
-    expected = True if expected is None else expected
+    recorded = recording.output.accepted
+    is_known = recorded is not None and not recording.output.is_refused_by_others
+    expected = bool(recorded or not is_known) if expects_accepted is None else expects_accepted
     source = (
         f"Path(__file__).with_name({data_name!r})"
         if is_big
@@ -68,7 +70,7 @@ def export_case(
         "",
         f"def test_{_name(recording)}_is_{word}() -> None:",
         f"    {f'The criteria find {what} {word}, as they did when it was recorded.'!r}"
-        if expects_accepted is None
+        if expects_accepted is None and is_known
         else f"    {f'The criteria find {what} {word}.'!r}",
         f"    replay = replay_recording(RECORDING, {team!r}{options})",
         f"    assert replay.replayed.accepted is {expected}, replay.explain()",

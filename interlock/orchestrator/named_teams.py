@@ -13,6 +13,8 @@ from traceback import extract_tb
 from typing import Any
 
 from interlock.contracts.errors import ConfigurationError, InterlockError
+from interlock.contracts.ids import WorkerName
+from interlock.contracts.worker import Worker
 from interlock.orchestrator.facade import Orchestrator
 
 
@@ -26,6 +28,23 @@ def find_named_team(name: str) -> Orchestrator:
         ConfigurationError: There is no such team; the message names what comes near.
     """
     return _build(name, find_named(name, what="team"))
+
+
+def find_named_worker(name: str) -> Worker | str:
+    """Return the worker that `module:attribute` names; a name without a colon is of the team's own.
+
+    Args:
+        name: The attribute is an `il.Worker`, or anything that can be the agent of one.
+
+    Raises:
+        ConfigurationError: There is no such thing; the message names what comes near.
+    """
+    if ":" not in name:
+        return name
+    found: Any = find_named(name, what="worker")
+    if isinstance(found, Worker):
+        return found
+    return Worker(name=WorkerName(name.rpartition(":")[2].replace(".", "_")), agent=found)
 
 
 def find_named(name: str, *, what: str) -> Any:  # noqa: ANN401 - whatever the user names

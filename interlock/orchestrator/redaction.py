@@ -74,14 +74,11 @@ class _Redactor:
     def change_brief(self, brief: Mapping[str, Any]) -> dict[str, Any]:
         """Return a brief without the values."""
         texts = ("instruction", "criteria", "feedback", "effects", "scratchpad")
-        return _change(
-            brief, {**dict.fromkeys(texts, self.hide), "inputs": self.hide, "context": self.hide}
-        )
+        return _change(brief, self._hide_all("inputs", "context", *texts))
 
     def change_step(self, step: Mapping[str, Any]) -> dict[str, Any]:
         """Return a step without the values."""
-        texts = ("expression", "message", "text", "gap", "prompt")
-        parts = {**dict.fromkeys(texts, self.hide), "value": self.hide}
+        parts = self._hide_all("expression", "message", "text", "gap", "prompt", "value")
 
         def change_parts(items: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
             return [_change(item, parts) for item in items]
@@ -96,23 +93,23 @@ class _Redactor:
 
     def change_output(self, output: Mapping[str, Any]) -> dict[str, Any]:
         """Return what came of an attempt without the values."""
-        parts = dict.fromkeys(("criterion", "message", "evidence"), self.hide)
+        parts = self._hide_all("criterion", "message", "evidence")
 
         def change_findings(findings: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
             return [_change(finding, parts) for finding in findings]
 
-        texts = dict.fromkeys(("value", "error", "asked"), self.hide)
-        return _change(output, {**texts, "findings": change_findings})
+        changes = self._hide_all("value", "error", "asked")
+        return _change(output, {**changes, "findings": change_findings})
 
     def change_effect(self, effect: Mapping[str, Any]) -> dict[str, Any]:
         """Return an effect that still answers the call which a worker makes of the changed brief."""
-        error = dict.fromkeys(("message", "values"), self.hide)
+        error = self._hide_all("message", "values")
 
         def change_moves(moves: list[Mapping[str, Any]]) -> list[dict[str, Any]]:
             return [_change(move, {"note": self.hide}) for move in moves]
 
         changes: dict[str, _Change] = {
-            **dict.fromkeys(("arguments", "answer", "note"), self.hide),
+            **self._hide_all("arguments", "answer", "note"),
             "error": lambda held: None if held is None else _change(held, error),
             "moves": change_moves,
         }
@@ -120,6 +117,9 @@ class _Redactor:
         if changed["arguments"] != effect["arguments"]:
             changed["arguments_hash"] = derive_arguments_hash(changed["arguments"])
         return changed
+
+    def _hide_all(self, *fields: str) -> dict[str, _Change]:
+        return dict.fromkeys(fields, self.hide)
 
     def hide(self, value: Any) -> Any:  # noqa: ANN401 - dumped
         """Return a value without the values of the names, and without what quotes them."""

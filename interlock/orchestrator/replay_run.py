@@ -22,7 +22,13 @@ from interlock.contracts.errors import ConfigurationError, PlainValueError, Step
 from interlock.contracts.ids import WorkerName
 from interlock.contracts.near_names import suggest_names
 from interlock.contracts.plain import Plain, is_same, parse_plain
-from interlock.contracts.replay import RECORDED, Recording, Replay, ReplayChange, ReplaySide
+from interlock.contracts.replay import (
+    RECORDED,
+    Recording,
+    Replay,
+    ReplayChange,
+    ReplaySide,
+)
 from interlock.contracts.safe_words import word_error, word_value
 from interlock.contracts.scratchpad import CURRENT_SCRATCHPAD
 from interlock.contracts.spending import CallRole
@@ -315,8 +321,14 @@ def _is_same(recorded: ReplaySide, replayed: ReplaySide) -> bool:
 
 
 def _compare(recorded: ReplaySide, replayed: ReplaySide, *, refused: Sequence[str]) -> ReplayChange:
-    """Return how the verdict changes; with a call that had no answer nobody knows it."""
-    if refused or recorded.accepted is None or replayed.accepted is None:
+    """Return how the verdict changes.
+
+    Nobody knows it if a call had no answer, or if it was not the criteria that refused the output:
+    what the shared context would say now is not asked.
+    """
+    if refused or recorded.is_refused_by_others:
+        return "not_comparable"
+    if recorded.accepted is None or replayed.accepted is None:
         return "not_comparable"
     if recorded.accepted == replayed.accepted:
         return "same"

@@ -41,12 +41,15 @@ async def load_trace(storage: Storage, thread_id: str) -> RunTrace:
     if run is None:
         raise UnknownThreadError(thread_id=thread_id)
     journal = await storage.load_handoffs(thread, payloads=True)
+    by_step: dict[str, list[Handoff]] = {}
+    for handoff in journal:
+        by_step.setdefault(str(handoff.step_id or ""), []).append(handoff)
     traces: list[StepTrace] = []
     for scope, plan in _list_plans(journal).items():
         steps = plan.index_steps()
         for name in derive_topological_order(steps):
             path = StepId(f"{scope}{name}")
-            traces.append(_trace(path, steps[name], journal, scope=scope))
+            traces.append(_trace(path, steps[name], by_step.get(path, ()), scope=scope))
     return RunTrace(
         thread_id=thread,
         goal=run.goal,
@@ -66,8 +69,7 @@ def _list_plans(journal: Sequence[Handoff]) -> Mapping[str, TaskGraph]:
     return plans
 
 
-def _trace(path: StepId, step: Step, journal: Sequence[Handoff], *, scope: str) -> StepTrace:
-    mine = [handoff for handoff in journal if handoff.step_id == path]
+def _trace(path: StepId, step: Step, mine: Sequence[Handoff], *, scope: str) -> StepTrace:
     briefs = [handoff for handoff in mine if handoff.kind == "brief"]
     outputs = [handoff for handoff in mine if handoff.kind == "output"]
     brief = briefs[-1] if briefs else None

@@ -96,7 +96,10 @@ class ThreadViews(BlameViews):
             UnknownThreadError: No run was ever started there.
             ConfigurationError: The extra `report` is not installed.
         """
-        return await load_report(self._open_storage, thread_id, now=self._clock.now())
+        command = f"await desk.ahandoffs({thread_id!r})"
+        return await load_report(
+            self._open_storage, thread_id, now=self._clock.now(), command=command
+        )
 
     async def adiff(self, one: str, other: str) -> RunDifference:
         """Return where the runs of two threads parted, and what followed from it.

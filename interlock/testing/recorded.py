@@ -12,7 +12,7 @@ from interlock.contracts.errors import ConfigurationError
 from interlock.contracts.replay import Recording, Replay
 from interlock.contracts.worker import Worker
 from interlock.orchestrator import Orchestrator
-from interlock.orchestrator.named_teams import find_named_team
+from interlock.orchestrator.named_teams import find_named_team, find_named_worker
 
 
 def load_recording(source: Mapping[str, Any] | str | Path) -> Recording:
@@ -48,7 +48,8 @@ def replay_recording(
     Args:
         recording: The attempt.
         team: Whose worker works; by name as module:attribute, looked for in the current folder first.
-        worker: Another worker, or `"recorded"`: the recorded output is judged anew.
+        worker: Another worker, by name in the team or as module:attribute; or `"recorded"`: the
+            recorded output is judged anew.
         criteria: In the place of the step's own.
 
     Raises:
@@ -59,4 +60,6 @@ def replay_recording(
         if here not in sys.path:
             sys.path.insert(0, here)
         team = find_named_team(team)
+    if isinstance(worker, str):
+        worker = find_named_worker(worker)
     return asyncio.run(team.areplay_recording(recording, worker=worker, criteria=criteria))

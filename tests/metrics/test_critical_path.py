@@ -145,9 +145,11 @@ async def test_people_who_take_their_time_are_a_stage_of_their_own() -> None:
     steps = (build_step("pay", "work", approval="true"), build_step("mail", "work", needs=["pay"]))
     async with build_desk({"work": work}, *steps, clock=clock) as desk:
         result = await desk.ainvoke("Pay", thread_id="t")
+        waiting = await desk.acritical_path("t")
         clock.advance(3600)
         await desk.aanswer("t", {result.questions[0].id: il.approve()})
         path = await desk.acritical_path("t")
+    assert (waiting.is_over, waiting.steps, path.is_over) == (False, (), True)
     assert [step.step_id for step in path.steps] == ["pay", "mail"]
     assert path.total_us == 3604 * SECOND == sum(path.stages.values())
     assert path.stages["person"] == 3600 * SECOND

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import interlock as il
+from interlock.contracts.ids import ThreadId
 from interlock.telemetry.metrics.fault_trails import FaultTrail
 from tests.contract.conftest import build_url
 from tests.integration.shared_contexts import CUSTOMER, customer_fact, share
@@ -271,8 +272,8 @@ async def test_facts_of_named_spaces_carry_faults_to_other_threads(stage: Stage)
             await desk.ainvoke("Go", thread_id=thread, spaces=CUSTOMER)
             if thread == "three":
                 trail = await report(desk, "learn", thread="one")
-                old = il.Retention(older_than=AT_ONCE, journal=True, threads=("two",))
-                stage.clock.advance(1)
+                stage.clock.advance(365 * 86_400)  # LangGraph dates by the machine's clock
+                old = il.Retention(older_than=AT_ONCE, journal=True, thread_id=ThreadId("two"))
                 await desk.aprune(old)
                 (pruned,) = await desk.ablame("one")
     assert tell(trail) == {

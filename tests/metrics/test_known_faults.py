@@ -1,6 +1,7 @@
 """Known faults, known answers: one wrong, well-formed output in public task graphs."""
 
 import statistics
+from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from math import comb
@@ -209,24 +210,27 @@ async def test_escape_rates_are_what_was_injected(stage: Stage) -> None:
 
 
 async def test_completion_is_within_its_binomial_interval(stage: Stage) -> None:
-    """With wrong outputs at a rate p that a criterion sees, and r retries, 1 - p^(r+1) are accepted."""
-    rate, retries, number = 0.4, 1, 200
+    """With faults at a rate p and r retries a step, 1 - p^(r+1) of its runs are accepted."""
+    rate, runs = 0.4, 60
     injector = FaultInjector(seed=11, rates={"raise": rate}, clock=stage.clock)
     agents = {"work": injector.wrap(il.Worker(name="work", agent=lambda brief: 1))}
     steps = [
         build_step(
-            f"s{index}", "work", retry=il.Retry(max_attempts=retries + 1, backoff=timedelta(0))
+            f"r{retries}", "work", retry=il.Retry(max_attempts=retries + 1, backoff=timedelta(0))
         )
-        for index in range(number)
+        for retries in range(3)
     ]
     async with stage.open(agents, *steps, team="retries") as desk:
-        await desk.ainvoke("Try", thread_id="t")
-        total = (await desk.ametrics("t")).total
-    low, high = find_interval(1 - rate ** (retries + 1), number)
-    assert low <= total.accepted <= high
-    assert total.decided == number
-    struck = {one.place.step_id for one in injector.injections if one.place.attempt == retries + 1}
-    assert total.accepted == number - len(struck)
+        for number in range(runs):
+            await desk.ainvoke("Try", thread_id=f"t{number}")
+        metrics = await desk.ametrics(team="retries")
+    struck = Counter((one.place.step_id, one.place.attempt) for one in injector.injections)
+    assert [row.step for row in metrics.steps] == ["r0", "r1", "r2"]
+    for retries, row in enumerate(metrics.steps):
+        low, high = find_interval(1 - rate ** (retries + 1), runs)
+        assert low <= row.accepted <= high
+        assert row.decided == runs
+        assert row.completion_rate == 1 - struck[row.step, retries + 1] / runs
 
 
 def find_interval(share: float, of: int) -> tuple[int, int]:

@@ -140,6 +140,7 @@ async def visit(
         options: Of Playwright's `new_context`: `color_scheme`, `java_script_enabled` ...
     """
     context = await browser.new_context(viewport=viewport or DESKTOP, **options)
+    context.set_default_timeout(10_000)
     await context.add_init_script(_WATCH_BREACHES)
     page = await context.new_page()
     seen = Visit(page=page, url=path.as_uri())

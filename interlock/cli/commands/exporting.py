@@ -34,8 +34,8 @@ def export(  # noqa: PLR0913 - one parameter an option
         typer.Option(
             "--worker",
             metavar="WORKER",
-            help="Who works in the test: a worker of the team, or `recorded`: the recorded output "
-            "is judged, which tests the criteria. Left out: the recorded worker.",
+            help="Who works in the test: a worker of the team, module:attribute, or `recorded`: the "
+            "recorded output is judged, which tests the criteria. Left out: the recorded worker.",
             show_default=False,
         ),
     ] = None,

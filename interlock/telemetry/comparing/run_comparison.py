@@ -80,13 +80,20 @@ def _compare_start(one: RunTrace, other: RunTrace) -> StepDifference | None:
     return StepDifference(path=_START, kind="start", what=tuple(what), one=shown[0], other=shown[1])
 
 
-def _walk(paths: Sequence[StepId], within: str = "") -> Iterator[tuple[StepId, bool]]:
+def _walk(paths: Iterable[StepId]) -> Iterator[tuple[StepId, bool]]:
     """Yield each path twice: as its step begins, and as it ends, after the steps of its own team."""
+    teams: dict[str, list[StepId]] = {}
     for path in paths:
-        if path.startswith(within) and "/" not in path[len(within) :]:
+        teams.setdefault(path.rpartition("/")[0], []).append(path)
+
+    def go_through(team: str) -> Iterator[tuple[StepId, bool]]:
+        for path in teams.pop(team, ()):
             yield path, False
-            yield from _walk(paths, f"{path}/")
+            yield from go_through(path)
             yield path, True
+
+    while teams:  # a team whose step is in neither plan any more comes last
+        yield from go_through(next(iter(teams)))
 
 
 def _compare_begin(
@@ -166,11 +173,13 @@ def _compare_outcomes(one: StepTrace, other: StepTrace, seen: _Seen) -> StepDiff
     what = tuple(_list_differing(sides[0], sides[1]))
     if not what:
         return None
+    # A step before it does not change how often a step tries what it was shown in both.
+    behind = _list_behind(one, seen) if "status" in what else ()
     return StepDifference(
         path=one.path,
         kind="outcome",
         what=what,
-        because=(*_list_behind(one, seen), *_list_within(one.path, seen)),
+        because=(*behind, *_list_within(one.path, seen)),
         one=sides[0],
         other=sides[1],
     )
@@ -178,16 +187,27 @@ def _compare_outcomes(one: StepTrace, other: StepTrace, seen: _Seen) -> StepDiff
 
 def _find_because(step: StepTrace, what: Iterable[str], seen: _Seen) -> tuple[StepId, ...]:
     """Return the differing steps, or the start, that a brief's differences come from."""
-    behind = list(_list_behind(step, seen))
-    start = seen.differing.get(_START)
+    found: list[StepId] = []
     for name in what:
         part, _, key = name.partition(".")
-        if part != "context":
-            continue
-        behind += [path for path in seen.publishers.get(key, ()) if path in seen.differing]
-        if start is not None and key in start.what:
-            behind.append(_START)
-    return tuple(dict.fromkeys(behind)) or _find_above(step.path, seen)
+        sources: Sequence[StepId] = ()
+        if part == "inputs":
+            sources = (_find_source(step, key),)
+        elif part == "context":
+            sources = seen.publishers.get(key, ())
+        found += [path for path in sources if path in seen.differing]
+        start = seen.differing.get(_START)
+        if part == "context" and start is not None and key in start.what:
+            found.append(_START)
+    return tuple(dict.fromkeys(found)) or _list_behind(step, seen) or _find_above(step.path, seen)
+
+
+def _find_source(step: StepTrace, name: str) -> StepId:
+    """Return the step that an input is read from; its path if there is one."""
+    declared = step.declared.get("inputs")
+    read = declared.get(name) if isinstance(declared, Mapping) else name
+    above, mark, _ = step.path.rpartition("/")
+    return StepId(f"{above}{mark}{str(read).partition('.')[0]}")
 
 
 def _find_above(path: StepId, seen: _Seen) -> tuple[StepId, ...]:

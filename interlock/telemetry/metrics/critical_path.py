@@ -59,7 +59,8 @@ class CriticalPath(FrozenModel):
         thread_id: The thread.
         scope: The path of the team, `outer/`; empty for the run itself.
         started_at: When the run was accepted; of a team, when its first step began.
-        ended_at: When its last step settled.
+        ended_at: When its last step settled, so far.
+        is_over: Whether the run has ended; if not, what comes may decide its end.
         steps: The chain, first to last; their times add up to the whole.
         stages: The chain's times by stage; the same sum.
         max_parallel: How many steps the model runs at once; None for no limit.
@@ -72,6 +73,7 @@ class CriticalPath(FrozenModel):
     scope: str = ""
     started_at: datetime | None = None
     ended_at: datetime | None = None
+    is_over: bool = False
     steps: tuple[PathStep, ...] = ()
     stages: dict[str, int] = {}
     max_parallel: int | None = None
@@ -101,7 +103,7 @@ def derive_critical_path(
     """
     times = derive_run_times(lineage, scope=scope)
     if not times:
-        return CriticalPath(thread_id=lineage.thread_id, scope=scope)
+        return CriticalPath(thread_id=lineage.thread_id, scope=scope, is_over=lineage.is_over)
     first = min(one.begun_at for one in times.values())
     start = lineage.accepted_at if not scope and lineage.accepted_at is not None else first
     chain = _trace_chain(times, start)
@@ -114,6 +116,7 @@ def derive_critical_path(
         scope=scope,
         started_at=start,
         ended_at=chain[-1].settled_at,
+        is_over=lineage.is_over,
         steps=chain,
         stages={name: sum(step.stages.get(name, 0) for step in chain) for name in STAGES},
         max_parallel=slots,

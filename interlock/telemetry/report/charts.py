@@ -5,12 +5,14 @@ mark's words appear where a mouse rests on it. Every text is made visible first:
 the whole process on a control character.
 """
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from interlock.contracts.errors import ConfigurationError
-from interlock.telemetry.report.words import show_share, show_text
+from interlock.telemetry.report.time_axis import Interval, TimeAxis, build_axis
+from interlock.telemetry.report.words import show_share, show_span, show_text
 
 STAGES: Final = (
     "queue",
@@ -24,12 +26,13 @@ STAGES: Final = (
 )
 """The stages of a step that have a colour, in the order in which it goes through them."""
 
+_AT_WORK: Final = frozenset({"brief", "work", "review", "promotion"})
 _SCHEMA: Final = "https://vega.github.io/schema/vega-lite/v5.json"
 _ROW: Final = 20.0
 _NAMED_ROW: Final = 10.0
 _LEAST_ROW: Final = 1.0
 _HEIGHT: Final = 1_200.0
-_WIDTH: Final = 860
+_WIDTH: Final = 920
 _UNITS: Final = ((86_400.0, "days"), (3_600.0, "hours"), (60.0, "minutes"), (1.0, "seconds"))
 _LEAST_UNITS: Final = 3.0
 """A unit is used for times of at least so many of it."""
@@ -62,46 +65,85 @@ Row = dict[str, Any]
 def draw_timeline(rows: Sequence[Row], *, order: Sequence[str]) -> str:
     """Return a Gantt chart.
 
+    A long stretch in which nothing is at work, since all wait for a person or a time, is drawn short
+    on a grey ground.
+
     Args:
         rows: Bars: `step`, `stage`, `from` and `to` in seconds from the start, and `what`. A bar of
             less than a pixel is drawn one pixel wide.
         order: The steps from top to bottom; up to 120 have their names beside them.
     """
-    height = min(_ROW, max(_LEAST_ROW, _HEIGHT / max(1, len(order))))
-    is_named = height >= _NAMED_ROW
+    busy = [(row["from"], row["to"]) for row in rows if row["stage"] in _AT_WORK]
+    axis = build_axis(busy, end=max((row["to"] for row in rows), default=0.0))
     used = [stage for stage in STAGES if any(row["stage"] == stage for row in rows)]
-    longest = max((row["to"] for row in rows), default=0.0)
-    length, unit = choose_unit(longest)
-    least = longest / length / _WIDTH
-    spec = {
-        "data": {"values": [_scale(row, length=length, least=least) for row in rows]},
-        "width": _WIDTH,
-        "height": {"step": height},
+    unit = choose_unit(axis.end)
+    x = {"field": "from", "type": "quantitative", **_describe_axis(axis, unit=unit)}
+    bars = {
+        "data": {"values": [_place(row, axis=axis) for row in rows]},
         "mark": {"type": "bar", "tooltip": False},
         "encoding": {
-            "y": {
-                "field": "step",
-                "type": "nominal",
-                "sort": None,  # Vega makes nested conditions of a list; a domain keeps the order too
-                "scale": {"domain": list(order)},
-                "title": None,
-                "axis": {"labelLimit": 220, "labelFontSize": min(12, height), "ticks": False}
-                if is_named
-                else None,
-            },
-            "x": {
-                "field": "from",
-                "type": "quantitative",
-                "title": f"{unit} from the start",
-                "axis": {"orient": "top"},
-            },
+            "y": _describe_lines(order),
+            "x": x,
             "x2": {"field": "to"},
             "color": _colour("stage", used),
             "description": {"field": "what"},
         },
     }
+    cuts = {
+        "data": {"values": [_place(_describe_cut(cut), axis=axis) for cut in axis.cuts]},
+        "mark": {"type": "rect", "color": "var(--line)"},
+        "encoding": {"x": x, "x2": {"field": "to"}, "description": {"field": "what"}},
+    }
+    spec = {
+        "width": _WIDTH,
+        "height": {"step": min(_ROW, max(_LEAST_ROW, _HEIGHT / max(1, len(order))))},
+        "layer": [cuts, bars] if axis.cuts else [bars],
+    }
     words = f"Timeline of {len(order)} steps. The table of steps says how long each took."
     return _render(spec, words=words)
+
+
+def _describe_lines(order: Sequence[str]) -> Mapping[str, Any]:
+    """Return the steps' lines: names where there is room for them."""
+    height = min(_ROW, _HEIGHT / max(1, len(order)))
+    named = {"labelLimit": 220, "labelFontSize": min(12, height), "ticks": False}
+    return {
+        "field": "step",
+        "type": "nominal",
+        "sort": None,  # Vega makes nested conditions of a list; a domain keeps the order too
+        "scale": {"domain": list(order)},
+        "title": None,
+        "axis": named if height >= _NAMED_ROW else None,
+    }
+
+
+def _describe_axis(axis: TimeAxis, *, unit: tuple[float, str]) -> Mapping[str, Any]:
+    """Return the axis of times, at the top: in one unit, or where it is not to scale in words."""
+    length, name = unit
+    ticks = axis.list_ticks()
+    places = [axis.place(tick) for tick in ticks]
+    if axis.cuts:
+        title = "time from the start, drawn short where nothing was at work"
+        names = [show_span(tick) if tick else "0" for tick in ticks]
+    else:
+        title, names = f"{name} from the start", [f"{tick / length:g}" for tick in ticks]
+    label = f"{json.dumps(names)}[indexof({json.dumps(places)}, datum.value)]"
+    return {
+        "title": title,
+        "scale": {"domain": [0, axis.width], "nice": False},
+        "axis": {"orient": "top", "values": places, "labelExpr": label},
+    }
+
+
+def _describe_cut(cut: Interval) -> Row:
+    begun, ended = cut
+    words = f"nothing was at work for {show_span(ended - begun)}: drawn short"
+    return {"from": begun, "to": ended, "what": words}
+
+
+def _place(row: Row, *, axis: TimeAxis) -> Row:
+    begun, ended = axis.place(row["from"]), axis.place(row["to"])
+    return {**row, "from": begun, "to": max(ended, begun + axis.width / _WIDTH)}
 
 
 def draw_bars(
@@ -167,11 +209,6 @@ def choose_unit(seconds: float) -> tuple[float, str]:
         if seconds >= _LEAST_UNITS * length:
             return length, name
     return (1.0, "seconds") if seconds >= 1 else (0.001, "milliseconds")
-
-
-def _scale(row: Row, *, length: float, least: float) -> Row:
-    begun, ended = row["from"] / length, row["to"] / length
-    return {**row, "from": begun, "to": max(ended, begun + least)}
 
 
 def _colour(field: str, names: Sequence[str]) -> Mapping[str, Any]:

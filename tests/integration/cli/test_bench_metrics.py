@@ -76,6 +76,18 @@ async def test_a_filled_journal_is_its_runs_again_and_again(tmp_path: Path) -> N
     assert {names[0] for names in counted} >= {"runs", "steps", "attempts", "criteria", "edges"}
     assert {name for name in written if filled[name] == written[name]} == NOT_COPIED
     assert all(filled[name] == 5 * written[name] for name in written.keys() - NOT_COPIED)
+    first, last = find_times(tmp_path)
+    assert "2026-01-30" < first < "2026-02-05"
+    assert "2026-03-01" <= last < "2026-03-02"
+
+
+def find_times(folder: Path) -> tuple[str, str]:
+    """Return when the first and the last handoff of a copy ended."""
+    statement = "SELECT min(ended_at), max(ended_at) FROM handoffs WHERE thread_id NOT LIKE 'temp%'"
+    with sqlite3.connect(folder / "interlock.db") as connection:
+        first, last = connection.execute(statement).fetchone()
+    connection.close()
+    return first, last
 
 
 def count_rows(folder: Path) -> dict[str, int]:

@@ -72,6 +72,15 @@ def test_many_are_a_regression_test(shop: Shell) -> None:
     assert read_paid(shop) == ["o1 50", "o1 50"]
 
 
+@pytest.mark.parametrize("options", [("--step", "pya"), ("--worker", "no_such"), ("--since", "0m")])
+def test_a_check_that_compared_nothing_fails(shop: Shell, options: tuple[str, ...]) -> None:
+    """A mistyped step or worker is no green regression test."""
+    since = () if "--since" in options else ("--since", "1d")
+    done = shop.call("replay", *since, *options, *TEAM, "--fail-on-change")
+    assert (done.code, "Nothing was compared" in done.err) == (5, True)
+    assert shop.call("replay", *since, *options, *TEAM).code == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -109,6 +118,7 @@ def test_exported_handoffs_are_cases_that_pass_and_then_fail(shop: Shell) -> Non
         "test_now.py": ("pay",),
         "test_look.py": ("look",),
         "test_criteria.py": ("pay", "--worker", "recorded"),
+        "test_other.py": ("pay", "--worker", "app:worse", "--expect", "refused"),
     }
     for name, arguments in cases.items():
         done = shop.call("export", "t1", *arguments, "-o", name, *TEAM)
@@ -117,12 +127,12 @@ def test_exported_handoffs_are_cases_that_pass_and_then_fail(shop: Shell) -> Non
     (shop.folder / "desk.db").unlink()
     green = run_pytest(shop.folder, *cases)
     assert green.returncode == 0, green.stdout
-    assert "4 passed" in green.stdout
+    assert "5 passed" in green.stdout
     assert read_paid(shop) == ["o1 50", "o1 50"]
     source = (shop.folder / "app.py").read_text("utf-8")
     (shop.folder / "app.py").write_text(source.replace('"ok": bool(', '"ok": not bool('), "utf-8")
     red = run_pytest(shop.folder, *cases)
-    assert (red.returncode, "2 failed, 2 passed" in red.stdout) == (1, True)
+    assert (red.returncode, "2 failed, 3 passed" in red.stdout) == (1, True)
     assert "is not ok" in red.stdout
 
 

@@ -61,7 +61,7 @@ def test_a_thousand_steps_are_one_screen_or_two(
     """Lines grow thinner, with names as long as these can be read; the axis stands at the top."""
     names = [f"s{number}" for number in range(count)]
     svg = draw_timeline([bar(name) for name in names], order=names)
-    assert float(re.findall(r"M0.5,0.5h860v([\d.]+)h", svg)[0]) == pytest.approx(height, rel=0.01)
+    assert float(re.findall(r"M0.5,0.5h920v([\d.]+)h", svg)[0]) == pytest.approx(height, rel=0.01)
     assert re.findall(r">(s\d+)</text>", svg) == (names if is_named else [])
     (title,) = re.findall(
         r'translate\([^,]*,(-?[\d.]+)\)"[^>]*>milliseconds from|'
@@ -72,14 +72,14 @@ def test_a_thousand_steps_are_one_screen_or_two(
 
 
 def test_a_bar_of_no_width_is_still_seen() -> None:
-    """A millisecond beside a day of waiting is one pixel wide, and longer bars are to scale."""
-    rows = [bar("a", "brief", 0, 0.001), bar("a", "person", 1, 86_400)]
+    """A millisecond beside a day of work is one pixel wide, and longer bars are to scale."""
+    rows = [bar("a", "brief", 0, 0.001), bar("a", "work", 0, 86_400)]
     svg = draw_timeline(rows, order=["a"])
     widths = [float(width) for width in re.findall(r'd="M[^h]*h([\d.]+)v[^"]*"[^>]*><title>', svg)]
     total = float(re.findall(r'class="background"[^>]*d="M0.5,0.5h(\d+)', svg)[0])
-    assert total == 860
+    assert total == 920
     assert widths[0] == pytest.approx(1, abs=0.2)
-    assert 750 < widths[1] <= 860
+    assert widths[1] == pytest.approx(920)
 
 
 def test_a_chart_is_one_picture_to_a_screen_reader() -> None:
@@ -124,3 +124,36 @@ def test_bars_keep_their_order_and_say_their_numbers() -> None:
 def test_axes_are_in_units_that_can_be_read(seconds: float, unit: str) -> None:
     """Milliseconds to days, the largest of which there are at least three."""
     assert choose_unit(seconds)[1] == unit
+
+
+def test_a_wait_for_a_person_does_not_squash_the_run() -> None:
+    """Two days between two minutes of work are drawn short, say how long they were, and stay whole."""
+    two_days = 172_800.0
+    rows = [
+        bar("a", "work", 0, 60),
+        bar("b", "person", 60, 60 + two_days),
+        bar("c", "work", 60 + two_days, 120 + two_days),
+    ]
+    svg = draw_timeline(rows, order=["a", "b", "c"])
+    marks = re.findall(r'd="M([\d.]+),[^h]*h([\d.]+)v[^"]*"[^>]*><title>([^<]*)', svg)
+    spans = {title: (float(left), float(left) + float(width)) for left, width, title in marks}
+    cut = spans.pop("nothing was at work for 2 d 0 h: drawn short")
+    assert list(spans) == ["a does it", "b does it", "c does it"]
+    one, person, other = spans.values()
+    assert one[1] == pytest.approx(cut[0]) == pytest.approx(person[0])
+    assert other[0] == pytest.approx(cut[1]) == pytest.approx(person[1])
+    assert one[1] - one[0] == pytest.approx(other[1] - other[0]) == pytest.approx(400, abs=1)
+    names = re.findall(r">([^<>]* (?:s|min|h|d)[^<>]*)</text>", svg)
+    assert {"1 min 0 s", "2 d 0 h"} <= set(names)
+    assert "time from the start, drawn short where nothing was at work" in svg
+
+
+def test_ticks_stand_at_times_that_people_count_in() -> None:
+    """Ten minutes have ticks at whole minutes, half a second at whole tenths."""
+    for end, unit, expected in (
+        (600, "minutes", ["0", "2", "4", "6", "8", "10"]),
+        (0.5, "milliseconds", ["0", "100", "200", "300", "400", "500"]),
+    ):
+        svg = draw_timeline([bar("a", "work", 0, end)], order=["a"])
+        assert re.findall(r">([\d.]+)</text>", svg) == expected
+        assert f">{unit} from the start<" in svg

@@ -94,3 +94,26 @@ def test_a_step_that_never_started_follows_from_what_it_needs() -> None:
     found = compare_runs(run(trace("a", output=1), trace("b", "a")), run(failed, blocked))
     assert [step.path for step in found.causes] == ["a"]
     assert [step.path for step in found.followed] == ["b"]
+
+
+def test_an_input_follows_from_the_step_that_it_reads_and_from_no_other() -> None:
+    """Of two steps before it that differ, the one whose output it was shown is why, in teams too."""
+    declared = {"worker": "w", "inputs": {"x": "b.total"}}
+    for above in ("", "team/"):
+        one, other = (
+            run(
+                trace(f"{above}a", output=n),
+                trace(f"{above}b", output=n),
+                trace(f"{above}c", f"{above}a", f"{above}b", inputs={"x": n}, declared=declared),
+            )
+            for n in (1, 2)
+        )
+        (followed,) = compare_runs(one, other).followed
+        assert (followed.path, followed.because) == (f"{above}c", (f"{above}b",))
+
+
+def test_more_attempts_at_an_equal_brief_follow_from_no_step_before() -> None:
+    """What a step was shown is equal: that it failed once is its own, whatever was before it."""
+    one = run(trace("a", output=1), trace("b", "a", output=1))
+    other = run(trace("a", output=1, attempts=2), trace("b", "a", output=1, attempts=3))
+    assert list_causes(one, other) == [("a", "outcome"), ("b", "outcome")]

@@ -75,7 +75,9 @@
       places.forEach(function (there, place) {
         var dx = there.x - here.x, dy = there.y - here.y;
         var along = { ArrowRight: dx, ArrowLeft: -dx, ArrowDown: dy, ArrowUp: -dy }[key];
-        var across = Math.abs(key === "ArrowRight" || key === "ArrowLeft" ? dy : dx);
+        var isSideways = key === "ArrowRight" || key === "ArrowLeft";
+        var across = Math.abs(isSideways ? dy : dx);
+        if (!isSideways && across > 3 * along) { return; }
         if (along > 0.5 && along + 2 * across < least) { least = along + 2 * across; best = nodes[place]; }
       });
       return best;
