@@ -49,7 +49,11 @@ def _find(connection: Connection, blame: Blame) -> Fault | None:
         names = {"thread_id": ThreadId(thread_id), "step_id": StepId(step_id)}
         return Fault(blame=blame.model_copy(update=names), superstep=superstep, attempt=attempt)
     row = connection.run("find_valued_outcome", (blame.thread_id, blame.step_id)).fetchone()
-    return None if row is None else Fault(blame=blame, superstep=row[0], attempt=row[1] or 0)
+    if row is None:
+        return None
+    superstep, attempts, fallback = row
+    is_declared = fallback == "use_value"  # no attempt made it
+    return Fault(blame=blame, superstep=superstep, attempt=0 if is_declared else attempts or 0)
 
 
 async def report_blame(database: Database, blame: Blame) -> Fault:

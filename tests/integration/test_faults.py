@@ -132,3 +132,11 @@ async def test_only_a_value_can_be_wrong() -> None:
             await desk.areport_fault("other", "read", why="wrong")
         with pytest.raises(il.ConfigurationError, match="Say what is wrong"):
             await desk.areport_fault("t", "give", why=" ")
+
+
+async def test_a_declared_value_that_is_wrong_is_no_attempts_fault() -> None:
+    """A value that the plan gives as a fallback was made by none of the step's attempts."""
+    step = build_step("give", retry=il.Retry(max_attempts=1), fallback=[il.use_value(-1)])
+    async with build_desk({"give": refuse}, step) as desk:
+        await desk.ainvoke("Test", thread_id="t")
+        assert tell(await desk.areport_fault("t", "give", why="wrong"))[:2] == ("give", 0)

@@ -42,7 +42,7 @@ WHERE made.space = ?1 AND made.version = ?3 AND made.kind = 'promotion'
               WHERE fact.space = ?1 AND fact.key = ?2 AND fact.version = ?3);
 
 -- name: find_valued_outcome
-SELECT superstep, attempts FROM outcomes
+SELECT superstep, attempts, fallback FROM outcomes
 WHERE thread_id = ?1 AND step_id = ?2 AND status IN ('accepted', 'degraded')
 ORDER BY seq DESC LIMIT 1;
 
