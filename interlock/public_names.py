@@ -84,7 +84,15 @@ from interlock.contracts.policy import (
 )
 from interlock.contracts.prices import Price
 from interlock.contracts.question import Answer, Question, approve, edit, reject, respond
+from interlock.contracts.replay import (
+    NoBriefError,
+    Recording,
+    Replay,
+    ReplayFailure,
+    ReplayReport,
+)
 from interlock.contracts.retention import Pruned, PruneReport, Retention
+from interlock.contracts.run_difference import RunDifference
 from interlock.contracts.run_record import RunRecord
 from interlock.contracts.scratchpad import Note, scratchpad
 from interlock.contracts.scratchpad_errors import ScratchpadFullError, ScratchpadOverError
@@ -171,6 +179,7 @@ __all__ = [
     "ModelPlanner",
     "ModelRequestError",
     "Need",
+    "NoBriefError",
     "NoEffectScopeError",
     "NoValueError",
     "NotAppliedError",
@@ -192,10 +201,15 @@ __all__ = [
     "Rate",
     "RateLimitedError",
     "RecordedEffectError",
+    "Recording",
     "Replan",
+    "Replay",
+    "ReplayFailure",
+    "ReplayReport",
     "RequestRefusedError",
     "Retention",
     "Retry",
+    "RunDifference",
     "RunError",
     "RunPolicy",
     "RunRecord",

@@ -48,7 +48,9 @@ def _find(connection: Connection, blame: Blame) -> Fault | None:
         thread_id, superstep, step_id, attempt = row
         names = {"thread_id": ThreadId(thread_id), "step_id": StepId(step_id)}
         return Fault(blame=blame.model_copy(update=names), superstep=superstep, attempt=attempt)
-    row = connection.run("find_valued_outcome", (blame.thread_id, blame.step_id)).fetchone()
+    # The branch that found it was given what it had settled itself, not what a fork settled later.
+    which = (blame.thread_id, blame.step_id, blame.found_superstep)
+    row = connection.run("find_valued_outcome", which).fetchone()
     if row is None:
         return None
     superstep, attempts, fallback = row

@@ -125,7 +125,8 @@ def _load_criteria(
     known = {(step, name): (int(caught), int(let)) for step, name, caught, let in escapes}
     declared = _load_words(connection, {thread_id for _, _, thread_id, *_ in rows})
     found: list[CriterionCount] = []
-    for step, name, thread_id, passed, failed, undecided in _sort(rows, 2):
+    for step, name, thread_id, passed, failed, undecided, *others in _sort(rows, 2):
+        first_decided, first_passed, given_up = (int(number) for number in others)
         kind, words = declared.get((thread_id, name), ("", name))
         caught, escaped = known.get((step, name), (0, 0))
         found.append(
@@ -138,6 +139,9 @@ def _load_criteria(
                 undecided=int(undecided),
                 caught=caught,
                 escaped=escaped,
+                first_decided=first_decided,
+                first_passed=first_passed,
+                given_up=given_up,
             )
         )
     return found

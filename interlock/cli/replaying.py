@@ -14,6 +14,7 @@ from interlock.cli.exit_codes import ExitCode
 from interlock.cli.metrics import parse_instant
 from interlock.cli.output import Output
 from interlock.cli.team_loading import load_team
+from interlock.console.clean_text import count_of
 from interlock.console.json_lines import dump_value
 from interlock.console.replay_page import draw_replay, draw_report
 from interlock.contracts.clock import SystemClock
@@ -149,14 +150,23 @@ def _replay_many(
         "failures": [dump_value(one) for one in report.failures],
     }
     output.show(draw_report(report), data=data)
-    if not options.fails_on_change:
-        return ExitCode.COMPLETED
+    return _judge(output, report) if options.fails_on_change else ExitCode.COMPLETED
+
+
+def _judge(output: Output, report: ReplayReport) -> int:
+    """Return whether a regression test is passed: no verdict is another, and that is known."""
     if report.compared == 0:
         output.complain(
             "Nothing was compared, so nothing is known: --fail-on-change leaves with 5."
         )
         return ExitCode.FAILED
-    return ExitCode.FAILED if report.changed else ExitCode.COMPLETED
+    strangers = sum(bool(one.effects_refused) for one in report.replays)
+    if strangers:
+        output.complain(
+            f"{count_of(strangers, 'attempt')} called for effects that are not recorded, so its "
+            "verdict is not known: --fail-on-change leaves with 5."
+        )
+    return ExitCode.FAILED if report.changed or strangers else ExitCode.COMPLETED
 
 
 def load_criteria(path: str) -> list[Criterion]:

@@ -1,7 +1,5 @@
 """Where two runs parted, for a person: the first differences, then what followed."""
 
-import difflib
-import json
 from collections.abc import Iterator
 from typing import Final
 
@@ -11,6 +9,7 @@ from rich.text import Text
 
 from interlock.console.clean_text import clean_text, count_of, shorten
 from interlock.console.palette import STYLES
+from interlock.console.value_difference import draw_value_difference
 from interlock.contracts.run_difference import DifferenceKind, RunDifference, StepDifference
 
 _LINE_CHARS: Final = 160
@@ -44,7 +43,7 @@ def draw_difference(difference: RunDifference) -> RenderableType:
         )
     ]
     for cause in difference.causes[:_MOST_CAUSES]:
-        parts += [Text(), Text(_name(cause), style=STYLES["bad"]), *_draw_lines(cause)]
+        parts += [Text(), Text(_name(cause), style=STYLES["bad"]), *_draw_values(cause)]
     if len(difference.causes) > _MOST_CAUSES:
         parts.append(Text(f"and {len(difference.causes) - _MOST_CAUSES} more: --json", style="dim"))
     if difference.followed:
@@ -58,21 +57,8 @@ def _name(found: StepDifference) -> str:
     return f"{place}: {_WORDS[found.kind]} ({shorten(what, _LINE_CHARS)})"
 
 
-def _draw_lines(found: StepDifference) -> Iterator[Text]:
-    lines = list(
-        difflib.unified_diff(_dump(found.one), _dump(found.other), "one", "other", lineterm="", n=0)
-    )[2:]
-    for line in lines[:_MOST_LINES]:
-        if line.startswith("@"):
-            continue
-        style = STYLES["bad"] if line.startswith("-") else STYLES["good"]
-        yield Text(f"  {clean_text(shorten(line, _LINE_CHARS))}", style=style)
-    if len(lines) > _MOST_LINES:
-        yield Text(f"  and {len(lines) - _MOST_LINES} more lines: --json", style="dim")
-
-
-def _dump(value: object) -> list[str]:
-    return json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True).splitlines()
+def _draw_values(found: StepDifference) -> Iterator[Text]:
+    return draw_value_difference(found.one, found.other, most=_MOST_LINES, margin="  ")
 
 
 def _draw_followed(difference: RunDifference) -> Table:

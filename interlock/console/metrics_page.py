@@ -160,13 +160,26 @@ def _list_steps(metrics: Metrics) -> tuple[Cells, list[Cells], str]:
 
 
 def _list_workers(metrics: Metrics) -> tuple[Cells, list[Cells], str]:
-    heads = ("WORKER", "TRIES", "OK", "FIRST", "RAISED", "MODEL", "TOOL", "OTHER", "REVIEW", "COST")
+    heads = (
+        "WORKER",
+        "TRIES",
+        "OK",
+        "FIRST",
+        "LESS",
+        "RAISED",
+        "MODEL",
+        "TOOL",
+        "OTHER",
+        "REVIEW",
+        "COST",
+    )
     rows: list[Cells] = [
         (
             row.worker,
             str(row.attempts),
             _share(row.acceptance_rate),
             _share(row.first_pass_rate),
+            _share(row.degradation_rate),
             str(row.raised),
             _time(row.model_us),
             _time(row.tool_us),
@@ -199,13 +212,18 @@ def _word_stages(stages: StageTimes) -> str:
 
 
 def _list_criteria(metrics: Metrics) -> tuple[Cells, list[Cells], str]:
-    heads = ("STEP", "CRITERION", "DECIDED", "PASSED", "UNDECIDED", "CAUGHT", "LET PASS", "ESCAPE")
+    heads = (
+        *("STEP", "CRITERION", "DECIDED", "PASSED", "FIRST", "LESS", "UNDECIDED", "CAUGHT"),
+        *("LET PASS", "ESCAPE"),
+    )
     rows: list[Cells] = [
         (
             row.step,
             _cut(row.criterion),
             str(row.decided),
             _share(row.pass_rate),
+            _share(row.first_pass_rate),
+            _share(row.degradation_rate),
             str(row.undecided),
             str(row.caught),
             str(row.escaped),

@@ -1,6 +1,5 @@
 """Replays for a person: one beside what was recorded, many as counts and what changed."""
 
-import difflib
 import json
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -12,8 +11,8 @@ from rich.text import Text
 from interlock.console.clean_text import clean_text, count_of, shorten
 from interlock.console.event_words import Mood
 from interlock.console.palette import STYLES
+from interlock.console.value_difference import draw_value_difference
 from interlock.contracts.criteria import Finding
-from interlock.contracts.plain import Plain
 from interlock.contracts.replay import (
     Replay,
     ReplayChange,
@@ -45,7 +44,8 @@ def draw_replay(replay: Replay) -> RenderableType:
     if replay.is_same_value:
         parts += [Text(), Text("Both sides gave the same.")]
     elif replay.replayed.error is None and replay.recorded.error is None:
-        parts += [Text(), *_draw_difference(replay.recorded.value, replay.replayed.value)]
+        values = (replay.recorded.value, replay.replayed.value)
+        parts += [Text(), *draw_value_difference(*values, most=_MOST_LINES, around=1)]
     parts += [Text(line) for line in _word_effects(replay)]
     return Group(*parts)
 
@@ -170,24 +170,6 @@ def _word_finding(finding: Finding | None) -> str:
     if finding is None:
         return "not asked"
     return "passed" if finding.passed else "failed"
-
-
-def _draw_difference(one: Plain, other: Plain) -> list[Text]:
-    lines = list(
-        difflib.unified_diff(_dump(one), _dump(other), "recorded", "now", lineterm="", n=1)
-    )
-    styles = {"+": STYLES["good"], "-": STYLES["bad"], "@": "dim"}
-    drawn = [
-        Text(clean_text(shorten(line, _LINE_CHARS)), style=styles.get(line[:1], ""))
-        for line in lines[:_MOST_LINES]
-    ]
-    if len(lines) > _MOST_LINES:
-        drawn.append(Text(f"and {len(lines) - _MOST_LINES} more lines: --json", style="dim"))
-    return drawn
-
-
-def _dump(value: Plain) -> list[str]:
-    return json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True).splitlines()
 
 
 def _word_effects(replay: Replay) -> Iterator[str]:

@@ -75,7 +75,10 @@ class AttemptCount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CriterionCount:
-    """What one criterion of one step came to, and what it did about values known to be faulty."""
+    """What one criterion of one step came to, and what it did about values known to be faulty.
+
+    `given_up` counts findings that did not pass on outputs after which their workers were given up.
+    """
 
     step: str
     kind: str
@@ -85,6 +88,9 @@ class CriterionCount:
     undecided: int
     caught: int
     escaped: int
+    first_decided: int = 0
+    first_passed: int = 0
+    given_up: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ import interlock as il
 from interlock.checkpoints.storage import SqlStorage
 from interlock.testing import ModelReply, ScriptedModel
 from tests.integration.shared_contexts import share
-from tests.integration.teams import Recorder, build_desk, build_step, give
+from tests.integration.teams import Recorder, build_desk, build_plan, build_step, give
 
 
 class PanicError(BaseException):
@@ -165,3 +165,20 @@ async def test_many_attempts_of_a_thread_read_its_journal_once(read: list[str]) 
         read.clear()
         report = await desk.areplay_many()
     assert (report.count("same"), sorted(read)) == (18, ["t1", "t2"])
+
+
+async def test_an_attempt_is_judged_by_the_plan_that_was_in_force() -> None:
+    """What a fork has planned otherwise is nothing to the attempts of the branch that it left."""
+    plans = [build_plan(build_step("work", criteria=[il.expr(f"output == {n}")])) for n in (2, 1)]
+    config: Any = {"configurable": {"thread_id": "t"}}
+    async with build_desk({"work": give(1)}, planner=lambda request: plans.pop(0)) as desk:
+        refused = await desk.ainvoke("Work", thread_id="t", stepwise=True)
+        history = [state async for state in desk.graph.aget_state_history(config)]
+        unplanned = next(state for state in history if state.next == ("planner",))
+        await desk.graph.ainvoke(None, unplanned.config, durability="sync")
+        replays = (await desk.areplay_many(worker="recorded")).replays
+    assert (refused.status, plans) == ("failed", [])
+    assert [(one.recorded.accepted, one.change) for one in replays] == [
+        (False, "same"),
+        (True, "same"),
+    ]

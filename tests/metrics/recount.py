@@ -15,6 +15,7 @@ from tests.metrics.recount_times import STAGES
 SETTLED: Final = ("accepted", "degraded", "skipped", "failed", "blocked", "cancelled")
 DECIDED: Final = ("accepted", "degraded", "skipped", "failed")
 RUN_STATUSES: Final = ("running", "waiting", "completed", "degraded", "failed", "cancelled")
+GIVEN_UP: Final = ("fallback", "degrade")
 
 Table = list[dict[str, Any]]
 
@@ -138,6 +139,8 @@ class Recount(Scope):
             "money": pay(sum(self.lives.find_money(row) for row in attempts)),
             "tokens_per_accepted": rate(tokens, accepted),
             **{f"{name}_us": sum(one[name] for one in spent) for name in names},
+            "given_up": (given_up := sum(row["action"] in GIVEN_UP for row in attempts)),
+            "degradation_rate": rate(given_up, accepted + given_up),
         }
 
     def count_criteria(self) -> Table:
@@ -163,6 +166,12 @@ class Recount(Scope):
         caught = sum(row["result"] == "failed" for row in on_faulty)
         escaped = sum(row["result"] == "passed" for row in on_faulty)
         decided = by["passed"] + by["failed"] + by["undecided"]
+        outputs = {row["id"]: row for row in self.rows["handoffs"] if row["kind"] == "output"}
+        first = [row for row in findings if outputs[row["handoff_id"]]["attempt"] == 1]
+        given_up = sum(
+            row["result"] != "passed" and outputs[row["handoff_id"]]["action"] in GIVEN_UP
+            for row in findings
+        )
         return {
             "step": step,
             "kind": kind,
@@ -173,6 +182,11 @@ class Recount(Scope):
             "caught": caught,
             "escaped": escaped,
             "escape_rate": rate(escaped, caught + escaped),
+            "first_decided": len(first),
+            "first_pass": sum(row["result"] == "passed" for row in first),
+            "first_pass_rate": rate(sum(row["result"] == "passed" for row in first), len(first)),
+            "given_up": given_up,
+            "degradation_rate": rate(given_up, decided),
         }
 
     def count_edges(self) -> Table:
@@ -245,16 +259,19 @@ class Recount(Scope):
         by_key = {(row["thread_id"], row["key"]): row for row in self.rows["effects"]}
         counts: dict[str, dict[str, Any]] = {}
 
-        def add(tool: str, name: str) -> None:
+        def add(tool: str, name: str = "") -> None:
             empty = dict.fromkeys(
                 ("made", "failed", "unknown", "undone", "duplicates_suppressed"), 0
             )
             counts.setdefault(tool, {"tool": tool, **empty})
-            counts[tool][name] += 1
+            if name:
+                counts[tool][name] += 1
 
         for row in self.select("effects", "began_at"):
-            if row["state"] not in {"intended", "started"}:  # its end is not known yet
+            if row["state"] not in {"intended", "started"}:
                 add(*_name_effect(row, by_key))
+            elif row["undoes"] is None:
+                add(row["tool"])  # its end is not known yet
         for use in self.rows.where("effect_uses"):
             effect = by_key.get((use["thread_id"], use["key"]))
             if (

@@ -155,6 +155,22 @@ async def play_nested_people(stage: Stage) -> None:
                 result = await desk.aanswer(thread, {q.id: answer for q in result.questions})
 
 
+async def play_nested_asks_again(stage: Stage) -> None:
+    """A team whose value a person wrote is refused as a whole, done again, and asks once more."""
+    inner = build_desk(
+        {"bad": work(stage, il.PermanentError("no"))},
+        build_step("ask", "bad", fallback=[il.ask_person()]),
+        clock=stage.clock,
+    )
+    step = build_step("twice", criteria=[il.expr("output.ask == 'good'")], retry=TWICE)
+    async with stage.open({"twice": inner}, step, team="nested") as desk:
+        result = await desk.ainvoke("Nest", thread_id="asks-again")
+        for value in ("poor", "good"):
+            stage.take(7_000)
+            answers = {q.id: il.edit(value) for q in result.questions}
+            result = await desk.aanswer("asks-again", answers)
+
+
 async def play_replans(stage: Stage) -> None:
     """A failed step is replaced by another one; what is accepted stays."""
 
@@ -283,6 +299,7 @@ PLAYS: Final[Sequence[Play]] = (
     play_people,
     play_nested,
     play_nested_people,
+    play_nested_asks_again,
     play_replans,
     play_rewired,
     play_approved_plan,

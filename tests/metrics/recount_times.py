@@ -64,13 +64,17 @@ class Lives:
         ]
 
     def find_ready(self, output: Row) -> str:
-        """Return from when on an attempt waits: its needs have settled, or the last verdict is there."""
+        """Return from when on an attempt waits: the last verdict on its step, or else its needs.
+
+        A verdict of before a person answered does not count: the step has been ready anew since.
+        """
         verdicts = [
             other["reviewed_at"]
             for other in self._outputs[output["thread_id"], output["step_id"]]
-            if other["reviewed_at"] <= output["turn_at"]
+            if other["superstep"] == output["superstep"]
+            and other["reviewed_at"] <= output["turn_at"]
         ]
-        return max([output["queued_at"], *verdicts])
+        return max(verdicts, default=output["queued_at"])
 
     def list_attempts(self, outcome: Row) -> list[Row]:
         """Return the attempts of the life that an outcome ends: since all that it needs had settled."""

@@ -10,7 +10,7 @@ import pytest_asyncio
 from playwright.async_api import Browser
 
 from tests.integration.cli.shell import Shell
-from tests.integration.teams import locate
+from tests.integration.teams import give, locate
 from tests.metrics.recount_stage import Stage, build_stage
 from tests.report.browsing import find_chromium, open_browser
 from tests.report.eventful_runs import play_everything, play_thousand, play_waiting
@@ -59,7 +59,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
 async def _report_thousand(stage: Stage) -> str:
     await stage.storage.connect()
     await play_thousand(stage, "thousand")
-    async with stage.open({}, team="reader") as desk:
+    async with stage.open({"nobody": give(None)}, team="reader") as desk:
         page = await desk.areport("thousand")
     await stage.storage.aclose()
     return page

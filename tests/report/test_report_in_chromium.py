@@ -210,7 +210,7 @@ async def test_the_list_is_filtered_by_words_and_by_verdict(
         shown = await list_shown(seen.page)
         assert {one["step"] for one in shown if one["kind"] == "output"} == {"pay"}
         assert 0 < len(shown) < total
-        said = seen.page.get_by_role("status")
+        said = seen.page.locator("output#filter-count")
         assert await said.inner_text() == f"{len(shown)} of {total}"
         await seen.page.fill("#filter", "")
         await seen.page.select_option("#filter-verdict", "retry")

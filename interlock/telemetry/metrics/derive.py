@@ -173,6 +173,7 @@ def _derive_worker(worker: str, counts: Sequence[AttemptCount]) -> WorkerMetrics
     first = sum(count.first for count in counts)
     first_pass = sum(count.first for count in counts if count.action == "accept")
     tokens = sum(count.input_tokens + count.output_tokens for count in counts)
+    given_up = by_action["fallback"] + by_action["degrade"]
     return WorkerMetrics(
         worker=worker,
         attempts=attempts,
@@ -195,6 +196,8 @@ def _derive_worker(worker: str, counts: Sequence[AttemptCount]) -> WorkerMetrics
         other_us=sum(count.work_us - count.model_us - count.tool_us for count in counts),
         review_us=sum(count.review_us for count in counts),
         judge_us=sum(count.judge_us for count in counts),
+        given_up=given_up,
+        degradation_rate=divide(given_up, accepted + given_up),
     )
 
 
@@ -212,6 +215,11 @@ def _derive_criterion(count: CriterionCount) -> CriterionMetrics:
         caught=count.caught,
         escaped=count.escaped,
         escape_rate=divide(count.escaped, count.caught + count.escaped),
+        first_decided=count.first_decided,
+        first_pass=count.first_passed,
+        first_pass_rate=divide(count.first_passed, count.first_decided),
+        given_up=count.given_up,
+        degradation_rate=divide(count.given_up, decided),
     )
 
 

@@ -39,16 +39,16 @@ def derive_trails(
         there are any, the trails end there.
     """
     graph = LineageGraph(lineages)
-    by_value: dict[tuple[StepRef, int], list[FoundFault]] = {}
+    by_value: dict[StepRef, list[FoundFault]] = {}
     for one in found:
-        by_value.setdefault((_name_origin(one.fault), one.fault.attempt), []).append(one)
-    spreads = {value: _Spread(graph, value[0]) for value in by_value}
+        by_value.setdefault(_name_origin(one.fault), []).append(one)
+    spreads = {origin: _Spread(graph, origin) for origin in by_value}
     rests_on = _list_rests(spreads.values())
     trails = [
-        _build_trail(graph, spreads[value], value[1], faults=faults, rests_on=rests_on[value[0]])
-        for value, faults in by_value.items()
+        _build_trail(graph, spreads[origin], faults=faults, rests_on=rests_on[origin])
+        for origin, faults in by_value.items()
     ]
-    refs = {value[0] for value in by_value}.union(*(spread.reached for spread in spreads.values()))
+    refs = set(by_value).union(*(spread.reached for spread in spreads.values()))
     return trails, frozenset(ref.thread_id for ref in refs if not graph.knows(ref.thread_id))
 
 
@@ -132,7 +132,6 @@ class _Spread:
 def _build_trail(
     graph: LineageGraph,
     spread: _Spread,
-    attempt: int,
     *,
     faults: Sequence[FoundFault],
     rests_on: Iterable[StepRef],
@@ -144,7 +143,7 @@ def _build_trail(
     maker = graph.find_maker(spread.origin)
     return FaultTrail(
         origin=_place(spread.origin),
-        attempt=attempt if maker is not None else 0,
+        attempt=first.attempt if maker is not None else 0,
         worker=maker,
         settled_at=settled_at,
         faults=tuple(one.fault for one in faults),

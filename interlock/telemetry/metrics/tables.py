@@ -93,6 +93,8 @@ class WorkerMetrics(FrozenModel):
     other_us: int
     review_us: int
     judge_us: int
+    given_up: int = 0
+    degradation_rate: float | None = None
 
 
 class CriterionMetrics(FrozenModel):
@@ -109,6 +111,11 @@ class CriterionMetrics(FrozenModel):
     caught: int
     escaped: int
     escape_rate: float | None
+    first_decided: int = 0
+    first_pass: int = 0
+    first_pass_rate: float | None = None
+    given_up: int = 0
+    degradation_rate: float | None = None
 
 
 class EdgeMetrics(FrozenModel):

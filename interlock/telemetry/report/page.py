@@ -44,7 +44,7 @@ def _build_environment() -> Any:  # noqa: ANN401 - Jinja's, which is an extra
             "Reports need Jinja and Vega's renderer: install interlock with the extra `report`, "
             "pip install 'interlock[report]'."
         ) from exc
-    environment = jinja2.Environment(
+    environment: Any = jinja2.Environment(
         loader=jinja2.FunctionLoader(_read),
         autoescape=True,
         undefined=jinja2.StrictUndefined,

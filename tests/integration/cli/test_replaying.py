@@ -81,6 +81,17 @@ def test_a_check_that_compared_nothing_fails(shop: Shell, options: tuple[str, ..
     assert shop.call("replay", *since, *options, *TEAM).code == 0
 
 
+def test_a_check_fails_where_a_worker_calls_for_another_effect(shop: Shell) -> None:
+    """What the tool would have said is not known, so neither is the verdict; nothing is paid."""
+    source = (shop.folder / "app.py").read_text("utf-8")
+    (shop.folder / "app.py").write_text(source.replace('"o1", 50', '"o1", 51'), "utf-8")
+    done = shop.call("replay", "--since", "1d", *TEAM, "--fail-on-change")
+    assert (done.code, "2 verdicts compared: 2 the same" in done.out) == (5, True)
+    assert "refund(order='o1', cents=51) was not called in the recorded run" in done.out
+    assert "not recorded" in done.err
+    assert read_paid(shop) == ["o1 50", "o1 50"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -5,11 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interlock.telemetry.report.time_axis import TimeAxis, build_axis
+from tests.invariants.example_settings import draw_examples
 
 INSTANTS = st.floats(0, 1e6, allow_subnormal=False)
 INTERVALS = st.lists(st.tuples(INSTANTS, INSTANTS).map(sorted).map(tuple), max_size=6)
 
 
+@draw_examples(100)
 @given(INTERVALS, INSTANTS, INSTANTS)
 def test_no_instant_stands_left_of_an_earlier_one(
     busy: list[tuple[float, float]], one: float, other: float
@@ -21,6 +23,7 @@ def test_no_instant_stands_left_of_an_earlier_one(
     assert -slack <= axis.place(early) <= axis.place(late) + slack <= axis.width + 2 * slack
 
 
+@draw_examples(100)
 @given(INTERVALS)
 def test_whatever_was_at_work_is_to_scale(busy: list[tuple[float, float]]) -> None:
     """An interval of work is as long on the axis as it was, and no cut lies within it."""
@@ -31,6 +34,7 @@ def test_whatever_was_at_work_is_to_scale(busy: list[tuple[float, float]]) -> No
         assert not any(cut[0] < ended and begun < cut[1] for cut in axis.cuts if begun < ended)
 
 
+@draw_examples(100)
 @given(INTERVALS)
 def test_ticks_are_few_and_none_lies_within_a_cut(busy: list[tuple[float, float]]) -> None:
     """Names stand where time is to scale, from left to right."""
@@ -67,4 +71,11 @@ def test_what_is_cut(
 def test_an_instant_within_a_cut_stands_in_proportion() -> None:
     """Half of the wait is half of the short stretch."""
     axis = TimeAxis(end=110, cuts=[(10, 100)], shown=3)
-    assert [axis.place(instant) for instant in (0, 10, 55, 100, 110)] == [0, 10, 11.5, 13, 23]
+    assert [axis.place(instant) for instant in (0, 10, 55, 100, 100.5, 110)] == [
+        0,
+        10,
+        11.5,
+        13,
+        13.5,
+        23,
+    ]

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from interlock.telemetry.report.graph_layout import ROWS, GraphLayout, place_steps
+from tests.invariants.example_settings import draw_examples
 
 
 @st.composite
@@ -52,6 +53,7 @@ def check_layout(needs: Mapping[str, Sequence[str]], layout: GraphLayout) -> Non
         )  # fmt: skip
 
 
+@draw_examples(60)
 @given(draw_needs())
 def test_every_step_stands_right_of_what_it_needs(needs: Mapping[str, Sequence[str]]) -> None:
     """No box lies over another or outside, every need is an edge from side to side."""

@@ -207,7 +207,7 @@ def test_faults_of_other_threads_do_not_mark_this_one() -> None:
         StepPlace(thread_id=ThreadId(thread), superstep="1", step_id=StepId(step))
         for thread, step in ((HERE, "a"), ("t18", "b"))
     )
-    made = material(trails=[trail(mine, (other, "fact"))])
+    made = material(trails=[trail(mine, (other, "fact")), trail(other)])
     (graph,) = list_graphs(made, list_steps(made))
     marks = {step["path"]: (step["is_faulty"], step["is_tainted"]) for step in graph["steps"]}
     assert marks == {"a": (True, False), "b": (False, False)}

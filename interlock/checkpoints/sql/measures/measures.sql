@@ -37,8 +37,12 @@ GROUP BY h.step_id, h.worker, h.action;
 SELECT f.step_id, f.criterion, min(f.thread_id),
        sum(CASE WHEN f.result = 'passed' THEN 1 ELSE 0 END),
        sum(CASE WHEN f.result = 'failed' THEN 1 ELSE 0 END),
-       sum(CASE WHEN f.result = 'undecided' THEN 1 ELSE 0 END)
-FROM findings AS f WHERE {f} GROUP BY f.step_id, f.criterion;
+       sum(CASE WHEN f.result = 'undecided' THEN 1 ELSE 0 END),
+       sum(CASE WHEN h.attempt = 1 THEN 1 ELSE 0 END),
+       sum(CASE WHEN h.attempt = 1 AND f.result = 'passed' THEN 1 ELSE 0 END),
+       sum(CASE WHEN h.action IN ('fallback', 'degrade') AND f.result <> 'passed' THEN 1 ELSE 0 END)
+FROM findings AS f CROSS JOIN handoffs AS h
+WHERE h.id = f.handoff_id AND {f} GROUP BY f.step_id, f.criterion;
 
 -- name: measure_escapes
 WITH known AS (

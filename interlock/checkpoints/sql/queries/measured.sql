@@ -44,7 +44,7 @@ WHERE made.space = ?1 AND made.version = ?3 AND made.kind = 'promotion'
 -- name: find_valued_outcome
 SELECT superstep, attempts, fallback FROM outcomes
 WHERE thread_id = ?1 AND step_id = ?2 AND status IN ('accepted', 'degraded')
-ORDER BY seq DESC LIMIT 1;
+ORDER BY CASE WHEN superstep = ?3 THEN 0 ELSE 1 END, seq DESC LIMIT 1;
 
 -- name: list_valued_steps
 SELECT DISTINCT step_id FROM outcomes
