@@ -15,7 +15,7 @@ from interlock.contracts.errors import ConfigurationError
 from interlock.orchestrator.reporting import load_report, load_window_report
 
 
-def write_report(  # noqa: PLR0913 - one parameter an option
+def write_report(
     output: Output,
     *,
     commands: CommandLines,
@@ -49,9 +49,7 @@ def write_report(  # noqa: PLR0913 - one parameter an option
         )
         page = read(
             commands,
-            lambda storage: load_window_report(
-                storage, team=name, since=begin, until=end, now=now
-            ),
+            lambda storage: load_window_report(storage, team=name, since=begin, until=end, now=now),
         )
     target = Path(path or "report.html")
     try:

@@ -101,7 +101,9 @@ def list_column_words(text: str, table: str) -> set[str]:
     """
     tables = {alias: name for name, alias in re.findall(r"(?:FROM|JOIN) (\w+) AS (\w+)", text)}
     own = re.sub(
-        r"\b(\w+)\.\w+", lambda found: "" if tables.get(found[1], table) != table else found[0], text
+        r"\b(\w+)\.\w+",
+        lambda found: "" if tables.get(found[1], table) != table else found[0],
+        text,
     )
     return set(re.findall(r"\w+", own))
 

@@ -16,13 +16,20 @@ from tests.contract.conftest import build_url
 from tests.integration.cli.shell import Shell
 from tests.invariants.example_settings import draw_examples
 from tests.metrics.recount import Recount
-from tests.metrics.recount_calls import CALL_PLAYS, play_faults, play_models
+from tests.metrics.recount_calls import CALL_PLAYS, play_effects, play_faults, play_models
 from tests.metrics.recount_columns import find_standstills, find_wrong
 from tests.metrics.recount_compare import compare, measure
 from tests.metrics.recount_difference import list_differences
 from tests.metrics.recount_random import Life, live, lives
 from tests.metrics.recount_rows import Rows, read_rows, read_url
-from tests.metrics.recount_runs import PLAYS, forget, play_people, play_pruned
+from tests.metrics.recount_runs import (
+    PLAYS,
+    forget,
+    play_fork,
+    play_nested,
+    play_people,
+    play_pruned,
+)
 from tests.metrics.recount_scope import Window
 from tests.metrics.recount_stage import Stage, build_stage
 
@@ -31,15 +38,28 @@ FOUND = {"rejected", "corrected", "retracted", "reported", "final_check"}
 PRUNED = ("handoffs", "outcomes", "findings", "criteria", "step_needs", "tool_calls", "faults")
 
 
-@pytest.fixture(
-    params=["memory", pytest.param("sqlite", marks=pytest.mark.slow), "postgresql", "sealed"]
-)
-async def stage(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Stage]:
-    """Return a stage on a fresh storage: of each kind, and one whose values are sealed, in a file."""
-    is_sealed = request.param == "sealed"
-    url = build_url("sqlite" if is_sealed else request.param, request, tmp_path)
-    stage = build_stage(url, encryption=KEYS if is_sealed else None)
+STORAGES = [
+    "memory",
+    pytest.param("sqlite", marks=pytest.mark.slow),
+    "postgresql",
+    "sealed",
+    pytest.param("postgresql, whole", marks=pytest.mark.slow),
+    pytest.param("sealed, whole", marks=pytest.mark.slow),
+]
+PART = (play_people, play_nested, play_fork, play_effects, play_models, play_faults)
+"""What is played on the slower storages, unless there is time for all."""
+
+
+@pytest.fixture(params=STORAGES)
+async def played(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Stage]:
+    """Return a stage on which runs of every kind have been, on each storage, and on a sealed file."""
+    kind, _, is_whole = request.param.partition(", ")
+    url = build_url("sqlite" if kind == "sealed" else kind, request, tmp_path)
+    stage = build_stage(url, encryption=KEYS if kind == "sealed" else None)
     await stage.storage.connect()
+    is_part = kind in {"postgresql", "sealed"} and not is_whole
+    for play in (*(PART if is_part else (*PLAYS, *CALL_PLAYS)), play_pruned, forget):
+        await play(stage)
     yield stage
     await stage.storage.aclose()
 
@@ -57,14 +77,12 @@ def list_windows(rows: Rows) -> Iterator[Window]:
     yield Window(step_prefix="team", since=cuts[4])
 
 
-async def test_i12_metrics_equal_a_recount(stage: Stage) -> None:
+async def test_i12_metrics_equal_a_recount(played: Stage) -> None:
     """Of runs of every kind, for the storage, each thread, each team, times and parts of plans.
 
     What columns say that both count from is told anew from the journal's own records.
     """
-    for play in (*PLAYS, *CALL_PLAYS, play_pruned, forget):
-        await play(stage)
-    rows = await read_rows(stage.storage)
+    rows = await read_rows(played.storage)
     assert {row["how"] for row in rows["faults"]} == FOUND
     assert not any(rows.where(table, thread_id="pruned-old") for table in PRUNED)
     assert rows.where("handoffs", thread_id="pruned-not")
@@ -72,7 +90,7 @@ async def test_i12_metrics_equal_a_recount(stage: Stage) -> None:
     if not rows.is_sealed:
         assert not find_wrong(rows)
     for window in list_windows(rows):
-        assert (window, await compare(stage.storage, rows, window)) == (window, [])
+        assert (window, await compare(played.storage, rows, window)) == (window, [])
 
 
 def test_i12_what_the_command_prints_equals_a_recount(tmp_path: Path) -> None:

@@ -30,7 +30,16 @@ def test_every_file_of_the_package_is_in_the_wheel(wheel: zipfile.ZipFile) -> No
     expected = {str(path.relative_to(ROOT)) for path in list_files("interlock")}
     packed = {name for name in wheel.namelist() if not name.startswith("interlock-")}
     assert packed == expected
-    for ending in (".sql", ".md", ".json", ".html", ".css", ".js", "py.typed", "LICENSE-tau-bench.txt"):
+    for ending in (
+        ".sql",
+        ".md",
+        ".json",
+        ".html",
+        ".css",
+        ".js",
+        "py.typed",
+        "LICENSE-tau-bench.txt",
+    ):
         assert any(name.endswith(ending) for name in packed), ending
 
 

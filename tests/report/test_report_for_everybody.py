@@ -27,12 +27,19 @@ async def test_the_checker_finds_what_keeps_people_out(browser: Browser, tmp_pat
         assert f"{rule}:" in barriers
 
 
+LIGHT: Final = {"color_scheme": "light"}
+DARK_PHONE: Final = {"color_scheme": "dark", "viewport": PHONE}
+
+
 @pytest.mark.parametrize(
-    "options",
-    [{"color_scheme": "light"}, {"color_scheme": "dark", "viewport": PHONE}],
-    ids=["light", "dark on a phone"],
+    ("name", "options"),
+    [
+        pytest.param("everything", LIGHT, id="a run, light"),
+        pytest.param("many", DARK_PHONE, id="many, dark on a phone"),
+        pytest.param("everything", DARK_PHONE, id="a run, dark", marks=pytest.mark.slow),
+        pytest.param("many", LIGHT, id="many, light", marks=pytest.mark.slow),
+    ],
 )
-@pytest.mark.parametrize("name", ["everything", "many"])
 async def test_a_checker_finds_no_barrier(
     browser: Browser, pages: Mapping[str, Path], name: str, options: dict[str, Any]
 ) -> None:
@@ -43,7 +50,7 @@ async def test_a_checker_finds_no_barrier(
         assert await list_faint(seen.page) == []
 
 
-@pytest.mark.parametrize("name", ["everything", "many"])
+@pytest.mark.parametrize("name", ["everything", pytest.param("many", marks=pytest.mark.slow)])
 async def test_it_follows_the_system_and_can_be_switched(
     browser: Browser, pages: Mapping[str, Path], name: str
 ) -> None:

@@ -35,9 +35,7 @@ def report(  # noqa: PLR0913 - one parameter an option
     ] = None,
     name: Annotated[
         str | None,
-        typer.Option(
-            "--name", metavar="NAME", help="Of runs of this team.", show_default=False
-        ),
+        typer.Option("--name", metavar="NAME", help="Of runs of this team.", show_default=False),
     ] = None,
     team: TeamOption = None,
     storage: StorageOption = None,

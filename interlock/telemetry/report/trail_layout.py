@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from interlock.telemetry.metrics.fault_trails import FaultTrail, StepPlace
 from interlock.telemetry.report.graph_layout import GraphLayout, PlacedStep, place_steps
@@ -32,7 +33,7 @@ def lay_out_trail(trail: FaultTrail) -> TrailLayout:
     needs = {origin: (), **{name: (_name(one.via),) for name, one in reached.items()}}
     layout = place_steps(needs)
     path = [_name(place) for place in trail.path]
-    ways = set(zip(path, path[1:], strict=False))
+    ways = set(pairwise(path))
     return TrailLayout(
         layout=layout,
         origin=layout.steps[origin],
@@ -46,4 +47,4 @@ def lay_out_trail(trail: FaultTrail) -> TrailLayout:
 
 def _name(place: StepPlace) -> str:
     """Return a name that no other place has: ids hold no line end."""
-    return "\n".join((place.thread_id, place.superstep, place.step_id))
+    return f"{place.thread_id}\n{place.superstep}\n{place.step_id}"
