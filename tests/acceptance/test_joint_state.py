@@ -23,7 +23,7 @@ CONCURRENCY: dict[str, Any] = json.loads(
 RUNS_PER_STORAGE = 14
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Return the URL of a storage that several may open, of each kind."""
     if request.param == "sqlite":

@@ -1,4 +1,6 @@
 from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -23,6 +25,8 @@ async def test_handoffs_are_read_back_oldest_first(
     other = make_handoff(step_id="write")
     await storage.commit("t", Batch(handoffs=[brief, output]))
     await storage.commit("t", Batch(handoffs=[other]))
+    measured = dict.fromkeys(("model_time", "tool_time", "judge_time"), timedelta())
+    output = output.model_copy(update={**measured, "money": Decimal(0)})  # it had no calls
     assert await storage.load_handoffs("t", payloads=True) == [brief, output, other]
     bare = await storage.load_handoffs("t", step_id="read")
     assert bare == [one.model_copy(update={"payload": None}) for one in (brief, output)]

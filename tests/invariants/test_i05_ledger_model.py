@@ -371,4 +371,4 @@ class LedgerMachine(RuleBasedStateMachine):
 
 def test_i05_the_ledger_does_what_it_promises_in_any_order() -> None:
     """I5: every request is answered as the model says, whatever came before it."""
-    run_state_machine_as_test(LedgerMachine, settings=draw_examples(60, stateful_step_count=40))
+    run_state_machine_as_test(LedgerMachine, settings=draw_examples(36, stateful_step_count=40))

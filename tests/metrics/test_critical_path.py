@@ -1,5 +1,6 @@
 """What decided when a run ended: exact chains, and savings that a schedule of known makespan gives."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -51,11 +52,20 @@ def test_schedules_are_as_long_as_the_published_ones(path: Any) -> None:
 class Kitchen:
     """Workers that take known times of a clock that only they move, side by side.
 
-    A step has one attempt for each time; all but the last end in an error.
+    A step has one attempt for each time; all but the last end in an error. Steps that work side by
+    side begin in pairs and take equally long: a clock that moves by itself would pass one of them by.
     """
 
-    def __init__(self, seconds: Mapping[str, Sequence[float]], **needs: Sequence[str]) -> None:
+    def __init__(
+        self,
+        seconds: Mapping[str, Sequence[float]],
+        *,
+        paired: Sequence[str] = (),
+        **needs: Sequence[str],
+    ) -> None:
         """Take so long in each attempt."""
+        self.paired = paired
+        self.pair = asyncio.Barrier(2)
         self.clock = ManualClock(auto=True)
         self.seconds = seconds
         self.needs = needs
@@ -63,6 +73,8 @@ class Kitchen:
     async def work(self, brief: il.Brief) -> int:
         """Take the time of the attempt."""
         seconds = self.seconds[brief.step_id]
+        if brief.step_id in self.paired:
+            await self.pair.wait()
         await self.clock.sleep(seconds[brief.attempt - 1])
         if brief.attempt < len(seconds):
             raise ConnectionError("gone")
@@ -93,26 +105,28 @@ def tell(path: CriticalPath) -> dict[tuple[str, str | None], float]:
 
 
 async def test_a_chain_and_what_would_have_shortened_it() -> None:
-    """Two branches of 9 and 7 s meet: the long one decides, and saves no more than its lead."""
-    kitchen = Kitchen({"a": [4], "b": [5], "x": [7], "end": [1]}, b=["a"], end=["b", "x"])
+    """Two branches of 5 and 4 s meet: the long one decides, and saves no more than its lead."""
+    kitchen = Kitchen(
+        {"a": [4], "b": [1], "x": [4], "end": [1]}, paired="ax", b=["a"], end=["b", "x"]
+    )
     path = await kitchen.run()
     assert [(step.step_id, step.after, step.total_us) for step in path.steps] == [
         ("a", None, 4 * SECOND),
-        ("b", "a", 5 * SECOND),
+        ("b", "a", 1 * SECOND),
         ("end", "b", 1 * SECOND),
     ]
-    assert path.total_us == path.modelled_us == path.stages["other"] == 10 * SECOND
+    assert path.total_us == path.modelled_us == path.stages["other"] == 6 * SECOND
     assert path.max_parallel is None
     assert tell(path) == {
-        ("faster_step", "a"): 2,  # then x decides, at 7 s
-        ("faster_step", "b"): 2,
+        ("faster_step", "a"): 1,  # not 2: then x decides, at 4 s
+        ("faster_step", "b"): 0.5,
         ("faster_step", "end"): 0.5,
     }
 
 
 async def test_waiting_for_slots_is_seen_and_one_more_is_worth_what_it_saves() -> None:
     """Four steps of 6 s on two slots take 12 s: a third slot saves nothing, no limit saves 6 s."""
-    kitchen = Kitchen({name: [6] for name in "abcd"})
+    kitchen = Kitchen({name: [6] for name in "abcd"}, paired="abcd")
     path = await kitchen.run(max_parallel=2)
     assert (path.total_us, path.modelled_us) == (12 * SECOND, 12 * SECOND)
     assert (path.max_parallel, path.is_limit_seen) == (2, True)

@@ -41,6 +41,7 @@ def test_programs_get_a_row_for_each_contender(shell: Shell) -> None:
     assert len(re.findall(r"^ .*\d s$", done.err, re.MULTILINE)) == 10
 
 
+@pytest.mark.slow
 def test_people_get_a_table_that_fits_a_terminal(shell: Shell) -> None:
     """The table explains itself in 80 columns, and nothing but it goes to stdout."""
     done = shell.run(*FEW, "--tool-ms", "0")

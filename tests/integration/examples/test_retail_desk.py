@@ -72,6 +72,7 @@ def test_only_the_named_tickets_are_answered_and_shown_as_a_table(
     assert sums.startswith("2 tickets: 2 as expected, 0 not. ")
 
 
+@pytest.mark.slow
 def test_drawn_tickets_end_in_the_described_state(calls: ExampleCalls, tmp_path: Path) -> None:
     """Tickets that nobody recorded, over other data, end as the tools' description asks."""
     tables = make_other_data(load_tables())

@@ -73,7 +73,10 @@ def require_each_step_once(journal: list[Handoff]) -> None:
     assert len(accepted) == len(set(accepted))
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGKILL, -9), pytest.param(signal.SIGINT, 130, marks=pytest.mark.slow)],
+)
 async def test_the_same_command_goes_on_and_runs_nothing_twice(
     calls: ExampleCalls, tmp_path: Path, number: signal.Signals, code: int
 ) -> None:
