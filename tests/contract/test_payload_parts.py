@@ -62,7 +62,7 @@ async def test_a_part_of_many_payloads_is_stored_once(
 
 @given(drawn=st.lists(values, max_size=4))
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 async def test_every_value_comes_back_as_it_was(storage: SqlStorage, drawn: list[Any]) -> None:
     """By its hash, which is that of the whole encoding, whatever it is cut into."""

@@ -207,6 +207,7 @@ async def test_any_order_a_plan_allows_gives_recorded_answers_and_states(
             assert len(refused) == sum(action.error is not None for action in ticket.actions)
 
 
+@pytest.mark.slow
 async def test_parallel_steps_give_recorded_answers_and_states(
     template: Shop,
     tickets: TicketFile,

@@ -282,7 +282,7 @@ async def test_i10_no_answer_is_lost_while_another_is_being_taken() -> None:
 
     steps = [build_step(name, "work", approval="true") for name in ("a", "b")]
     async with build_desk({"work": work}, *steps) as desk:
-        for turns in range(0, 320, 4):
+        for turns in range(0, 320, 8):
             waiting = await desk.ainvoke("Test", thread_id=f"t{turns}")
             first, second = waiting.questions
             taking = asyncio.ensure_future(

@@ -21,6 +21,7 @@ NAMES = {
 }
 
 
+@pytest.mark.slow
 def test_programs_get_a_row_for_each_contender_and_number_of_steps(shell: Shell) -> None:
     """Every row has medians within ranges, and shares of the stock saver where there are any."""
     done = shell.run(*FEW, "--json")

@@ -39,6 +39,7 @@ def call(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> Done:
     return Done(code=code, out=out, err=err)
 
 
+@pytest.mark.slow
 def test_all_recorded_tickets_complete_in_the_recorded_state(calls: ExampleCalls) -> None:
     """Each of the 115 tickets is one line, completed, with the recorded hash; the exit code is 0."""
     recorded = {ticket["id"]: ticket for ticket in load_json(TICKETS)["tasks"]}

@@ -78,6 +78,7 @@ async def check_pairs(pairs: list[dict[str, str]], template: Shop, folder: Path)
                 assert hash_changes(before, shop.load_tables()) == pair[order], (pair, order)
 
 
+@pytest.mark.slow
 async def test_conflicting_tickets_end_as_recorded_in_either_order(
     template: Shop, tmp_path: Path
 ) -> None:
