@@ -92,13 +92,13 @@ def run_tickets(
 def test_i05_killed_around_every_effect(
     zygotes: Sequence[Zygote], template: Shop, tmp_path: Path
 ) -> None:
-    """I5: tickets with one, two and three writes, killed at each of six moments of each write."""
+    """I5: tickets with one and two writes, killed at each of six moments of each write."""
     by_writes = {
         sum(TOOLS[action.name].effect == "write" for action in ticket.actions): ticket
         for ticket in WRITING
     }
-    kills = run_tickets(zygotes, template, tmp_path, [by_writes[count] for count in (1, 2, 3)])
-    assert kills == 6 * (1 + 2 + 3)
+    kills = run_tickets(zygotes, template, tmp_path, [by_writes[count] for count in (1, 2)])
+    assert kills == 6 * (1 + 2)
 
 
 @pytest.mark.slow

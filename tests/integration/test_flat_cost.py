@@ -73,7 +73,9 @@ async def measure(
     return {name: cost / steps for name, cost in costs.items()}
 
 
-@pytest.mark.parametrize(("max_parallel", "steps"), [(1, 300), (16, 600)])
+@pytest.mark.parametrize(
+    ("max_parallel", "steps"), [(1, 300), pytest.param(16, 600, marks=pytest.mark.slow)]
+)
 async def test_a_step_of_a_big_plan_costs_what_a_step_of_a_small_one_costs(
     tmp_path: Path, max_parallel: int, steps: int
 ) -> None:

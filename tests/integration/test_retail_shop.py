@@ -246,6 +246,7 @@ async def test_disjoint_tickets_all_at_once_end_in_the_recorded_state(
         assert shop.derive_hash() == concurrency["final_db_sha256"]
 
 
+@pytest.mark.slow
 async def test_conflicting_tickets_end_in_one_of_the_serial_states(
     template: Shop,
     tickets: TicketFile,
