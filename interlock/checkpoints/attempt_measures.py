@@ -20,7 +20,10 @@ _NO_TIME: Final = timedelta()
 
 def needs_measuring(handoffs: Iterable[Handoff]) -> bool:
     """Return whether the calls of models are to be read that an output's attempt has made."""
-    return any(one.kind == "output" and one.model_time is None for one in handoffs)
+    return any(
+        one.kind == "output" and (one.model_time is None or _waited_for_verdict(one))
+        for one in handoffs
+    )
 
 
 def measure_quiet(handoffs: Iterable[Handoff], tool_calls: Sequence[ToolCall]) -> list[Handoff]:
@@ -44,11 +47,31 @@ def measure_outputs(
         tool_calls: Of the same batch.
     """
     return [
-        _measure(connection, one, tool_calls)
+        _measure(connection, _measure_queue(connection, one), tool_calls)
         if needs_measuring((one,))
         else measure_quiet((one,), tool_calls)[0]
         for one in handoffs
     ]
+
+
+def _waited_for_verdict(handoff: Handoff) -> bool:
+    """Return whether an attempt has waited since the verdict on the one before it."""
+    return handoff.turn_at is not None and handoff.attempt > 1
+
+
+def _measure_queue(connection: Connection, handoff: Handoff) -> Handoff:
+    """Return an output with the time that its attempt waited since the last recorded verdict.
+
+    A review that a crash made again is in no row: what counts is the verdict that is written down.
+    """
+    if handoff.turn_at is None or not _waited_for_verdict(handoff):
+        return handoff
+    which = (handoff.thread_id, handoff.step_id, handoff.superstep, handoff.attempt)
+    (last,) = connection.run("find_last_verdict", which).fetchone()
+    if last is None:
+        return handoff
+    waited = handoff.turn_at - datetime.fromisoformat(last)
+    return handoff.model_copy(update={"queue_time": waited})
 
 
 def _list_tools(handoff: Handoff, tool_calls: Sequence[ToolCall]) -> list[Interval]:
@@ -63,6 +86,8 @@ def _list_tools(handoff: Handoff, tool_calls: Sequence[ToolCall]) -> list[Interv
 def _measure(connection: Connection, handoff: Handoff, tool_calls: Sequence[ToolCall]) -> Handoff:
     returned = handoff.ended_at
     reviewed = handoff.reviewed_at or returned
+    if handoff.model_time is not None:
+        return measure_quiet((handoff,), tool_calls)[0]
     tools = _list_tools(handoff, tool_calls)
     models: list[Interval] = []
     judges: list[Interval] = []

@@ -2,6 +2,11 @@
 SELECT role, started_at, ended_at, money FROM model_calls
 WHERE thread_id = ?1 AND path = ?2 AND superstep = ?3 AND attempt = ?4 AND calls > 0;
 
+-- The last verdict on a step before an attempt, in the superstep in which that is made.
+-- name: find_last_verdict
+SELECT max(reviewed_at) FROM handoffs
+WHERE thread_id = ?1 AND kind = 'output' AND step_id = ?2 AND superstep = ?3 AND attempt < ?4;
+
 -- name: insert_criterion
 -- seal: ?4 criteria.words (?1, ?2)
 INSERT INTO criteria (thread_id, hash, kind, words) VALUES (?, ?, ?, ?)
