@@ -13,7 +13,7 @@ from interlock.contracts.handoff import Handoff, Verdict
 from interlock.contracts.outcome import StepOutcome
 from interlock.contracts.plain import derive_hash, encode_plain
 from interlock.contracts.storage import Batch, OpenAttempt
-from tests.contract.conftest import is_postgres
+from tests.contract.conftest import NOON, is_postgres
 
 
 async def test_handoffs_are_read_back_oldest_first(
@@ -30,6 +30,23 @@ async def test_handoffs_are_read_back_oldest_first(
     assert await storage.load_handoffs("t", payloads=True) == [brief, output, other]
     bare = await storage.load_handoffs("t", step_id="read")
     assert bare == [one.model_copy(update={"payload": None}) for one in (brief, output)]
+
+
+async def test_an_attempt_waits_from_the_verdict_that_is_written_down(
+    storage: SqlStorage, make_handoff: Callable[..., Handoff]
+) -> None:
+    """A review that a crash made again is in no row, and does not shorten the next attempt's wait."""
+    refused = Verdict(action="retry")
+    first = make_handoff("output", verdict=refused, turn_at=NOON, reviewed_at=NOON)
+    turn = NOON + timedelta(seconds=9)
+    again = first.model_copy(update={"reviewed_at": NOON + timedelta(seconds=7)})
+    second = make_handoff(
+        "output", attempt=2, verdict=refused, turn_at=turn, queue_time=timedelta(seconds=2)
+    )
+    for output in (first, again, second):
+        await storage.commit("t", Batch(handoffs=[output]))
+    waited = [one.queue_time for one in await storage.load_handoffs("t")]
+    assert waited == [None, timedelta(seconds=9)]
 
 
 async def test_handoff_is_recorded_once(
