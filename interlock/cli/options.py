@@ -66,6 +66,32 @@ OtelOption = Annotated[
         envvar="INTERLOCK_OTEL",
     ),
 ]
+SinceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--since",
+        metavar="TIME",
+        help="What happened from then on: so long ago, as 1d or 12h, or a date in UTC.",
+        show_default=False,
+    ),
+]
+UntilOption = Annotated[
+    str | None,
+    typer.Option("--until", metavar="TIME", help="What happened before then.", show_default=False),
+]
+TeamNameOption = Annotated[
+    str | None,
+    typer.Option(
+        "--name",
+        metavar="NAME",
+        help="Of runs of the team with this name, il.Orchestrator(name=...).",
+        show_default=False,
+    ),
+]
+AttemptOption = Annotated[
+    int | None,
+    typer.Option("--attempt", metavar="N", help="Left out: the last.", show_default=False, min=1),
+]
 SpaceOption = Annotated[
     list[str] | None,
     typer.Option(

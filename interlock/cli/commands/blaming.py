@@ -4,8 +4,14 @@ from typing import Annotated
 
 import typer
 
-from interlock.cli.commands.metrics import SinceOption
-from interlock.cli.options import JsonOption, StorageOption, TeamOption, ThreadArgument
+from interlock.cli.options import (
+    JsonOption,
+    SinceOption,
+    StorageOption,
+    TeamNameOption,
+    TeamOption,
+    ThreadArgument,
+)
 
 
 def blame(  # noqa: PLR0913 - one parameter an option
@@ -23,15 +29,7 @@ def blame(  # noqa: PLR0913 - one parameter an option
         str | None,
         typer.Option("--until", metavar="TIME", help="Found before then.", show_default=False),
     ] = None,
-    name: Annotated[
-        str | None,
-        typer.Option(
-            "--name",
-            metavar="NAME",
-            help="Of runs of the team with this name, il.Orchestrator(name=...).",
-            show_default=False,
-        ),
-    ] = None,
+    name: TeamNameOption = None,
     step: Annotated[
         str | None,
         typer.Option(

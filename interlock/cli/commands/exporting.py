@@ -4,7 +4,13 @@ from typing import Annotated
 
 import typer
 
-from interlock.cli.options import JsonOption, StorageOption, TeamOption, ThreadArgument
+from interlock.cli.options import (
+    AttemptOption,
+    JsonOption,
+    StorageOption,
+    TeamOption,
+    ThreadArgument,
+)
 
 
 def export(  # noqa: PLR0913 - one parameter an option
@@ -23,12 +29,7 @@ def export(  # noqa: PLR0913 - one parameter an option
             show_default=False,
         ),
     ] = None,
-    attempt: Annotated[
-        int | None,
-        typer.Option(
-            "--attempt", metavar="N", help="Left out: the last.", show_default=False, min=1
-        ),
-    ] = None,
+    attempt: AttemptOption = None,
     worker: Annotated[
         str | None,
         typer.Option(

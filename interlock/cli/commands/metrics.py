@@ -4,17 +4,14 @@ from typing import Annotated
 
 import typer
 
-from interlock.cli.options import JsonOption, StorageOption, TeamOption
-
-SinceOption = Annotated[
-    str | None,
-    typer.Option(
-        "--since",
-        metavar="TIME",
-        help="What happened from then on: so long ago, as 1d or 12h, or a date in UTC.",
-        show_default=False,
-    ),
-]
+from interlock.cli.options import (
+    JsonOption,
+    SinceOption,
+    StorageOption,
+    TeamNameOption,
+    TeamOption,
+    UntilOption,
+)
 
 
 def metrics(  # noqa: PLR0913 - one parameter an option
@@ -26,21 +23,8 @@ def metrics(  # noqa: PLR0913 - one parameter an option
     ] = None,
     *,
     since: SinceOption = None,
-    until: Annotated[
-        str | None,
-        typer.Option(
-            "--until", metavar="TIME", help="What happened before then.", show_default=False
-        ),
-    ] = None,
-    name: Annotated[
-        str | None,
-        typer.Option(
-            "--name",
-            metavar="NAME",
-            help="Of runs of the team with this name, il.Orchestrator(name=...).",
-            show_default=False,
-        ),
-    ] = None,
+    until: UntilOption = None,
+    name: TeamNameOption = None,
     step: Annotated[
         str | None,
         typer.Option(

@@ -4,8 +4,14 @@ from typing import Annotated
 
 import typer
 
-from interlock.cli.commands.metrics import SinceOption
-from interlock.cli.options import JsonOption, StorageOption, TeamOption
+from interlock.cli.options import (
+    AttemptOption,
+    JsonOption,
+    SinceOption,
+    StorageOption,
+    TeamOption,
+    UntilOption,
+)
 
 
 def replay(  # noqa: PLR0913 - one parameter an option
@@ -20,12 +26,7 @@ def replay(  # noqa: PLR0913 - one parameter an option
         ),
     ] = None,
     *,
-    attempt: Annotated[
-        int | None,
-        typer.Option(
-            "--attempt", metavar="N", help="Left out: the last.", show_default=False, min=1
-        ),
-    ] = None,
+    attempt: AttemptOption = None,
     worker: Annotated[
         str | None,
         typer.Option(
@@ -46,12 +47,7 @@ def replay(  # noqa: PLR0913 - one parameter an option
         ),
     ] = None,
     since: SinceOption = None,
-    until: Annotated[
-        str | None,
-        typer.Option(
-            "--until", metavar="TIME", help="What happened before then.", show_default=False
-        ),
-    ] = None,
+    until: UntilOption = None,
     of_step: Annotated[
         str | None,
         typer.Option(

@@ -4,8 +4,7 @@ from typing import Annotated
 
 import typer
 
-from interlock.cli.commands.metrics import SinceOption
-from interlock.cli.options import JsonOption, StorageOption, TeamOption
+from interlock.cli.options import JsonOption, SinceOption, StorageOption, TeamOption, UntilOption
 
 
 def report(  # noqa: PLR0913 - one parameter an option
@@ -27,12 +26,7 @@ def report(  # noqa: PLR0913 - one parameter an option
         ),
     ] = None,
     since: SinceOption = None,
-    until: Annotated[
-        str | None,
-        typer.Option(
-            "--until", metavar="TIME", help="What happened before then.", show_default=False
-        ),
-    ] = None,
+    until: UntilOption = None,
     name: Annotated[
         str | None,
         typer.Option("--name", metavar="NAME", help="Of runs of this team.", show_default=False),
